@@ -1,0 +1,63 @@
+/* limits.h - every bound of reeve, named once
+ *
+ * What does not fit is refused with a reason, before anything has changed. A test walks each of these.
+ */
+#ifndef RV_LIMITS_H
+#define RV_LIMITS_H
+
+#include <stdint.h>
+
+/* Plan files (docs/plan.md). */
+#define RV_PLAN_FILE_BYTES_MAX ((size_t)64 << 20)
+#define RV_PLAN_DEPTH_MAX 32u
+#define RV_PLAN_VALUES_MAX 5000000u
+#define RV_PLAN_DIAGS_MAX 20u
+#define RV_PLAN_LINE_BYTES_MAX ((size_t)8 << 20) /* one line of JSON lines */
+#define RV_DESCRIPTION_CHARS_MAX 4096u
+#define RV_PROMPT_BYTES_MAX ((size_t)1 << 20)
+#define RV_CONTEXT_BYTES_MAX ((size_t)64 << 20)
+#define RV_ARGV_BYTES_MAX ((size_t)1536 << 10) /* of one command, NULs included: below the kernel's 2 MiB with room for env */
+#define RV_ARG_BYTES_MAX ((size_t)128 << 10)   /* one argument or variable: the kernel's MAX_ARG_STRLEN */
+#define RV_FOR_EACH_ITEMS_MAX 100000u
+#define RV_FOR_EACH_COUNT_MAX 1000000u
+
+/* Runs. */
+#define RV_UNITS_MAX 1000000u
+#define RV_EDGES_MAX 10000000u
+#define RV_RUNS_LIVE_MAX 1024u
+#define RV_WORKERS_MAX 65536u
+#define RV_CLASSES_MAX 65536u  /* placement classes of a run */
+#define RV_AGENTS_MAX 256u     /* of a plan */
+#define RV_LOCKS_MAX 1024u     /* named locks of a plan */
+#define RV_LABELS_MAX 64u      /* of a unit or a node */
+#define RV_RESOURCES_MAX 16u   /* kinds of resource a plan or node names */
+#define RV_DIRS_MAX 64u        /* allowed_directories of a unit */
+#define RV_RETRY_MAX 1000u
+#define RV_UNIT_ID_BYTES_MAX 128u
+#define RV_NAME_BYTES_MAX 64u
+
+/* Nodes. */
+#define RV_NODES_MAX 16384u
+#define RV_SLOTS_MAX 65536u    /* of one node */
+#define RV_PREFETCH_MAX 4096u
+#define RV_ATTEMPTS_LIVE_MAX 262144u
+
+/* Messages. */
+#define RV_FRAME_BYTES_MAX ((size_t)1 << 20)
+#define RV_FRAME_DEPTH_MAX 8u
+#define RV_FRAME_VALUES_MAX 262144u
+#define RV_INLINE_BYTES_MAX 4096u          /* larger values travel as blobs */
+#define RV_BLOB_CHUNK_BYTES ((size_t)256 << 10)
+
+/* Output. */
+#define RV_OUTPUT_DEP_BYTES_MAX ((size_t)256 << 10) /* of an output that travels as _dep_ID */
+#define RV_LOG_TAIL_BYTES ((size_t)64 << 10)
+#define RV_LOG_MAX_MB_DEFAULT 50u
+
+/* Time, in microseconds. */
+#define RV_GRACE_US_DEFAULT 2000000u
+#define RV_GRACE_US_MAX 300000000u
+#define RV_LOST_AFTER_US_COMMAND 60000000u
+#define RV_LOST_AFTER_US_AGENT 600000000u
+
+#endif

@@ -1,0 +1,25 @@
+/* log.h - formats log lines; where they go is the caller's
+ *
+ * A line is an event name and key=value pairs: `level=info event=unit_finished run=.. unit=..`. Values that hold blanks,
+ * quotes or control characters are quoted and escaped, so that nothing an agent prints can forge a line.
+ */
+#ifndef RV_LOG_H
+#define RV_LOG_H
+
+#include "base.h"
+
+enum rv_log_level { RV_LOG_ERROR, RV_LOG_WARN, RV_LOG_INFO, RV_LOG_DEBUG };
+enum rv_log_format { RV_LOG_TEXT, RV_LOG_JSON };
+
+struct rv_log {
+	void (*sink)(void *arg, const char *line, size_t bytes); /* one whole line, newline included */
+	void *arg;
+	enum rv_log_level level;
+	enum rv_log_format format;
+};
+
+/* Pairs of key and value as C strings, NULL at the end. A NULL log or a level above the log's: nothing. */
+void rv_log(const struct rv_log *log, enum rv_log_level level, const char *event, ...)
+	__attribute__((sentinel));
+
+#endif
