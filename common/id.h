@@ -17,6 +17,9 @@ struct rv_run_id {
 /* `unix_us` CLOCK_REALTIME in microseconds, `random` any 15 bits. */
 struct rv_run_id rv_run_id_make(uint64_t unix_us, uint32_t random);
 bool rv_run_id_valid(struct rv_str s);
+/* A run id is 50 bits: messages, facts and cores carry it as a number. 0 is no run. */
+uint64_t rv_run_id_number(struct rv_str s); /* 0: not valid */
+struct rv_run_id rv_run_id_of(uint64_t number);
 
 /* ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$, not starting "__". */
 bool rv_unit_id_valid(struct rv_str s);

@@ -1,0 +1,297 @@
+/* msg.h - messages as structs: what the codec reads and writes
+ *
+ * A frame is a msgpack array [PROTO_VERSION, message, message...]; a message is an array [kind, fields...]. Messages that
+ * come by the thousand (DISPATCH, RESULT, RESULT_ACK, TAKEN, STARTED) hold many items in one message; the reader hands
+ * them out one at a time, borrowed from the frame. Everything here borrows.
+ *
+ * An attempt is named everywhere by (run, unit, attempt): run = the run id as a number (common/id), unit = the unit's
+ * index in its run, attempt = 1, 2, 3...: the fence.
+ */
+#ifndef PROTO_MSG_H
+#define PROTO_MSG_H
+
+#include "common/base.h"
+#include "common/limits.h"
+#include "proto/msgs.h"
+
+#define PROTO_DIGEST_BYTES 32
+
+struct proto_attempt_key {
+	uint64_t run;
+	uint32_t unit;
+	uint32_t attempt;
+};
+
+/* A value that is small enough to travel (<= RV_INLINE_BYTES_MAX) or is named by its digest. */
+enum proto_value_kind { PROTO_VALUE_NONE, PROTO_VALUE_INLINE, PROTO_VALUE_BLOB };
+
+struct proto_value {
+	enum proto_value_kind kind;
+	struct rv_str inline_bytes;
+	uint8_t digest[PROTO_DIGEST_BYTES]; /* PROTO_VALUE_BLOB */
+	uint64_t blob_bytes;
+};
+
+/* --- what a node is ------------------------------------------------------------------------------------------ */
+
+struct proto_named_amount {
+	struct rv_str name;
+	uint64_t amount;
+};
+
+struct proto_label {
+	struct rv_str key, value;
+};
+
+struct proto_node_info {
+	struct rv_str name;
+	uint8_t key[PROTO_DIGEST_BYTES]; /* hash of its key: its id everywhere */
+	uint8_t boot_id[16];
+	uint64_t incarnation;            /* grows at every daemon start */
+	uint64_t slots, agent_slots;
+	uint64_t memory_bytes;
+	const struct proto_label *labels;
+	uint32_t label_count;
+	const struct proto_named_amount *resources;
+	uint32_t resource_count;
+	struct rv_str kill_level;        /* cgroup, pidns, subreaper */
+};
+
+/* What a node says of an attempt it holds. */
+enum proto_held_state { PROTO_HELD_QUEUED, PROTO_HELD_RUNNING, PROTO_HELD_FROZEN, PROTO_HELD_FINISHED };
+
+struct proto_held {
+	struct proto_attempt_key key;
+	uint64_t epoch; /* of its assignment */
+	enum proto_held_state state;
+};
+
+enum proto_verdict {
+	PROTO_KEEP,   /* it is yours, go on */
+	PROTO_KILL,   /* end it and forget it; answers nothing */
+	PROTO_RESEND, /* send its RESULT again */
+	PROTO_FORGET, /* its result is settled: drop it */
+};
+
+/* --- why and how an attempt ended -------------------------------------------------------------------------------- */
+
+enum proto_outcome { PROTO_SUCCEEDED = 1, PROTO_FAILED, PROTO_CANCELLED };
+
+/* Failure classes (agents.md 1); each has its own counter. */
+enum proto_class {
+	PROTO_CLASS_NONE,
+	PROTO_CLASS_AGENT,        /* nonzero exit */
+	PROTO_CLASS_TIMEOUT,
+	PROTO_CLASS_ENVIRONMENT,  /* spawn, workspace, disk: the node's fault */
+	PROTO_CLASS_RATE_LIMITED,
+	PROTO_CLASS_EVIDENCE,
+	PROTO_CLASS_SCOPE,
+	PROTO_CLASS_BUDGET,
+	PROTO_CLASS_CONFIG,       /* never retried */
+	PROTO_CLASS_NODE_LOST,
+	PROTO_CLASS_COUNT
+};
+
+/* One word for why; the sentence goes with it in proto_result.error. */
+enum proto_reason {
+	PROTO_REASON_NONE,
+	PROTO_REASON_EXIT,            /* exit status != 0 */
+	PROTO_REASON_SIGNAL,          /* killed by a signal that reeve did not send */
+	PROTO_REASON_TIMEOUT,         /* timeout_s */
+	PROTO_REASON_IDLE_TIMEOUT,
+	PROTO_REASON_START_TIMEOUT,
+	PROTO_REASON_QUEUE_TIMEOUT,
+	PROTO_REASON_SPAWN,           /* could not be started */
+	PROTO_REASON_NOT_FOUND,       /* program not found or not executable */
+	PROTO_REASON_WORKSPACE,
+	PROTO_REASON_NO_SPACE,
+	PROTO_REASON_NO_ARTIFACT,
+	PROTO_REASON_OUTPUT_NOT_JSON,
+	PROTO_REASON_RATE_LIMIT,
+	PROTO_REASON_UNKILLABLE,
+	PROTO_REASON_TEMPLATE,        /* a {{key}} that only showed at run time */
+	PROTO_REASON_CONTEXT_TOO_LARGE,
+	PROTO_REASON_MOCK,            /* mock.fail */
+	PROTO_REASON_CANCELLED,       /* by a person */
+	PROTO_REASON_FAIL_FAST,       /* "cancelled because another unit failed" */
+	PROTO_REASON_NOT_STARTED,     /* nothing new starts (finish, fail_fast, limits.failed) */
+	PROTO_REASON_RUN_TIMEOUT,
+	PROTO_REASON_BLOCKED,         /* skipped: blocked by failed dependencies */
+	PROTO_REASON_SKIPPED,         /* by a person */
+	PROTO_REASON_SATISFIED,
+	PROTO_REASON_POISONED,        /* node_lost limit */
+	PROTO_REASON_LOST,            /* at_most_once, fate unknown */
+	PROTO_REASON_WARDEN_LOST,     /* the warden died under it */
+	PROTO_REASON_INTERRUPTED,     /* reeve run was interrupted */
+	PROTO_REASON_RETRACTED,
+	PROTO_REASON_REJECTED,        /* node was full, has no workspace, ... */
+	PROTO_REASON_VERIFY,          /* __verify__ failed */
+	PROTO_REASON_COUNT
+};
+
+const char *proto_class_name(enum proto_class c);   /* "agent" ... */
+const char *proto_reason_name(enum proto_reason r); /* "idle_timeout" ... */
+int proto_class_of(struct rv_str name);             /* -1: none of that name */
+
+struct proto_artifact {
+	struct rv_str name; /* relative to the artifacts directory */
+	uint64_t bytes;
+	uint8_t digest[PROTO_DIGEST_BYTES];
+};
+
+enum proto_result_flag {
+	PROTO_RESULT_STARTED = 1u << 0,     /* it began to run: a try */
+	PROTO_RESULT_OUTPUT_JSON = 1u << 1, /* output is a JSON text, else plain text */
+	PROTO_RESULT_TRUNCATED = 1u << 2,   /* its log was cut at log_max */
+	PROTO_RESULT_LATE = 1u << 3,
+};
+
+struct proto_result {
+	struct proto_attempt_key key;
+	uint64_t epoch;              /* of its assignment */
+	enum proto_outcome outcome;
+	enum proto_class class;
+	enum proto_reason reason;
+	uint32_t flags;              /* proto_result_flag */
+	int32_t exit;                /* exit status; -1: none */
+	int32_t signal;              /* 0: none */
+	uint64_t start_us, end_us;   /* the node's CLOCK_REALTIME at spawn and reap, shown only */
+	uint64_t duration_us;        /* CLOCK_MONOTONIC less the time frozen */
+	uint64_t cpu_us;
+	uint64_t rss_bytes;
+	struct proto_value output;   /* what dependents get */
+	struct proto_value tail;     /* last bytes of a failed attempt's output */
+	struct rv_str error;         /* a sentence, "" on success; <= 1 KiB */
+	struct rv_str enforcement;   /* "" = none asked, else none, scan, landlock */
+	struct rv_str limits;        /* "" = none asked, else none, polled, cgroup */
+	const struct proto_artifact *artifacts; /* at most 4,096 */
+	uint32_t artifact_count;
+};
+
+/* What a dependency handed over, inside DISPATCH. */
+struct proto_dep {
+	struct rv_str id;            /* the name in _dep_ID: a unit's id or a template's */
+	uint32_t index;              /* RV_MAP_NONE: a plain unit; else place in the template's array, 0.. */
+	bool succeeded;
+	bool is_json;
+	struct proto_value output;   /* NONE: null */
+	struct rv_str unit_id;       /* the dependency's own id */
+	uint32_t attempt;            /* where its artifacts lie; 0 = none */
+};
+
+struct proto_dispatch {
+	struct proto_attempt_key key;
+	uint64_t epoch;
+	uint32_t try_number;         /* if it starts: 1, 2... */
+	uint64_t lease_us;
+	struct rv_str unit_id;
+	struct rv_str item;          /* JSON text of its for_each item, "" = none */
+	struct rv_str spec;          /* encoded proto_spec, borrowed from the frame */
+	const struct proto_dep *deps; /* only if the spec NEEDS_DEPS */
+	uint32_t dep_count;
+};
+
+/* --- small messages ------------------------------------------------------------------------------------------------ */
+
+struct proto_hello {
+	struct proto_node_info node;
+	uint32_t page;               /* 0.. */
+	bool last;
+	const struct proto_held *held;
+	uint32_t held_count;
+};
+
+struct proto_welcome {
+	uint64_t epoch;
+	uint64_t session;
+	uint64_t heartbeat_us;
+	struct rv_str cluster;       /* its id */
+};
+
+/* Verdicts follow a WELCOME as items of their own kind inside the same message. */
+struct proto_held_verdict {
+	struct proto_attempt_key key;
+	enum proto_verdict verdict;
+	uint64_t lease_us;
+};
+
+struct proto_heartbeat {
+	uint64_t session;
+	uint64_t n;                  /* counts up from 1 in a session */
+	uint64_t sent;               /* messages sent in this session before it */
+	uint64_t received;           /* messages received in it */
+	uint64_t digest;             /* of the node's table; compared only when nothing is in flight */
+	uint64_t load;               /* slots in use */
+};
+
+struct proto_hb_ack {
+	uint64_t session;
+	uint64_t n;
+	uint64_t received;
+	uint64_t heartbeat_us;
+	bool want_table;             /* send HELLO again: the digests differ */
+};
+
+enum proto_reject_why { PROTO_REJECT_FULL = 1, PROTO_REJECT_NO_WORKSPACE, PROTO_REJECT_NO_SPACE, PROTO_REJECT_STALE, PROTO_REJECT_DRAINING, PROTO_REJECT_BAD_SPEC };
+
+struct proto_rejected {
+	struct proto_attempt_key key;
+	enum proto_reject_why why;
+};
+
+struct proto_started {
+	struct proto_attempt_key key;
+	uint64_t start_us;           /* CLOCK_REALTIME */
+};
+
+struct proto_cancel {
+	struct proto_attempt_key key; /* ends attempts of the unit up to key.attempt */
+	uint64_t epoch;
+	uint64_t grace_us;           /* RV_NEVER: the spec's own */
+	enum proto_reason reason;    /* CANCELLED, FAIL_FAST, RUN_TIMEOUT, INTERRUPTED */
+};
+
+enum proto_ack { PROTO_ACK_ACCEPTED = 1, PROTO_ACK_DUPLICATE, PROTO_ACK_FENCED };
+
+struct proto_result_ack {
+	struct proto_attempt_key key;
+	enum proto_ack ack;
+};
+
+struct proto_checkpoint {
+	uint64_t n;                  /* all RESULTs with session number <= n are durable */
+};
+
+enum proto_goaway_why { PROTO_GOAWAY_DUPLICATE = 1, PROTO_GOAWAY_REVOKED, PROTO_GOAWAY_VERSION, PROTO_GOAWAY_NAME_TAKEN, PROTO_GOAWAY_FULL, PROTO_GOAWAY_SHUTDOWN };
+
+struct proto_goaway {
+	enum proto_goaway_why why;
+};
+
+/* One message or one item of a batched one, as the reader hands it out. */
+struct proto_msg {
+	enum proto_msg_kind kind;
+	union {
+		struct proto_hello hello;
+		struct proto_heartbeat heartbeat;
+		struct proto_attempt_key taken;
+		struct proto_rejected rejected;
+		struct proto_started started;
+		struct proto_result result;
+		struct proto_attempt_key not_here;
+		struct proto_attempt_key retracted;
+		struct proto_attempt_key already_started;
+		struct proto_welcome welcome;
+		struct proto_hb_ack hb_ack;
+		struct proto_dispatch dispatch;
+		struct proto_cancel cancel;
+		struct proto_result_ack result_ack;
+		struct proto_attempt_key retract;
+		struct proto_checkpoint checkpoint;
+		struct proto_goaway goaway;
+	};
+	const struct proto_held_verdict *verdicts; /* WELCOME only */
+	uint32_t verdict_count;
+};
+
+#endif

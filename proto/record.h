@@ -1,0 +1,127 @@
+/* record.h - journal facts: what the coordinator's state is a fold over
+ *
+ * A fact says what was decided, never what can be derived: skips, ready counts and blocked-by lists follow from the
+ * graph. One journal row holds the facts of one turn of the loop with their time (CLOCK_REALTIME, shown only) and epoch.
+ * An event's number is its fact's row and index in it.
+ *
+ * | fact | says |
+ * |---|---|
+ * | EPOCH | a coordinator started serving with this epoch |
+ * | RUN_ACCEPTED | a plan became a run; the plan itself is a blob |
+ * | ASSIGNED | a unit's next attempt goes to a node |
+ * | ENDED | a unit reached a terminal state: a result accepted, or a decision that time or a person made (queue timeout, run timeout) |
+ * | ATTEMPT_ENDED | an attempt ended and its unit did not: failed and to be retried, lost, rejected, retracted |
+ * | RUN_STOPPED | nothing new starts any more: timeout, interrupt, cancel, with the reason |
+ * | RUN_FINISHED | the run ended, with its counts |
+ * | MUTATION | a person's act on a run, unit or node, with its request id |
+ * | NODE | a node was admitted, quarantined, recovered, left |
+ */
+#ifndef PROTO_RECORD_H
+#define PROTO_RECORD_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "proto/msg.h"
+
+enum proto_fact_kind {
+	PROTO_FACT_EPOCH = 1,
+	PROTO_FACT_RUN_ACCEPTED,
+	PROTO_FACT_ASSIGNED,
+	PROTO_FACT_ENDED,
+	PROTO_FACT_ATTEMPT_ENDED,
+	PROTO_FACT_RUN_STOPPED,
+	PROTO_FACT_RUN_FINISHED,
+	PROTO_FACT_MUTATION,
+	PROTO_FACT_NODE,
+};
+
+/* Terminal states of a unit and of a run; live states are derived. */
+enum proto_end_state { PROTO_END_SUCCEEDED = 1, PROTO_END_FAILED, PROTO_END_SKIPPED, PROTO_END_CANCELLED };
+
+enum proto_mutation {
+	PROTO_MUT_CANCEL = 1, /* a unit, or a run (unit = RV_MAP_NONE) */
+	PROTO_MUT_RETRY,      /* one more try for an ended unit; resets what was skipped because of it */
+	PROTO_MUT_RESUME,     /* every unit that did not succeed goes back to pending, counters anew */
+	PROTO_MUT_PAUSE,
+	PROTO_MUT_UNPAUSE,
+	PROTO_MUT_HOLD,
+	PROTO_MUT_RELEASE,
+	PROTO_MUT_SKIP,
+	PROTO_MUT_SET_MAX_WORKERS,
+	PROTO_MUT_SET_PRIORITY,
+	PROTO_MUT_DRAIN,      /* a node */
+	PROTO_MUT_UNDRAIN,
+	PROTO_MUT_REMOVE,
+};
+
+enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_NODE_RECOVERED, PROTO_NODE_LOST, PROTO_NODE_LEFT };
+
+struct proto_fact {
+	enum proto_fact_kind kind;
+	union {
+		struct {
+			uint64_t epoch;
+			uint8_t boot_id[16];
+		} epoch;
+		struct {
+			uint64_t run;
+			struct rv_str name;
+			uint8_t plan_blob[PROTO_DIGEST_BYTES];      /* the plan as accepted (plan_save) */
+			uint8_t plan_digest[PROTO_DIGEST_BYTES];    /* over what units run: --resume compares it */
+			uint8_t estimates_blob[PROTO_DIGEST_BYTES]; /* u64 LE a unit of the plan, 0 = none learned; zeros: no blob */
+			uint32_t units;
+			int32_t priority;
+		} run_accepted;
+		struct {
+			struct proto_attempt_key key;
+			uint32_t node; /* index in this journal's NODE facts */
+		} assigned;
+		struct {
+			struct proto_attempt_key key; /* attempt 0: ended without one */
+			uint32_t node;
+			enum proto_end_state state;
+			struct proto_result result;   /* key repeated; borrowed */
+		} ended;
+		struct {
+			struct proto_attempt_key key;
+			uint32_t node;
+			uint64_t retry_delay_us;      /* how long the unit waits; shown, and counted anew after a restart */
+			struct proto_result result;   /* class and reason say why; flags & STARTED: it was a try */
+		} attempt_ended;
+		struct {
+			uint64_t run;
+			enum proto_reason reason;     /* RUN_TIMEOUT, INTERRUPTED, CANCELLED */
+		} run_stopped;
+		struct {
+			uint64_t run;
+			enum proto_end_state state;   /* SUCCEEDED, FAILED, CANCELLED */
+			enum proto_reason reason;
+			uint32_t succeeded, failed, skipped, cancelled;
+		} run_finished;
+		struct {
+			enum proto_mutation what;
+			uint64_t run;
+			uint32_t unit;                /* RV_MAP_NONE: the run */
+			uint32_t node;                /* RV_MAP_NONE: none */
+			uint64_t request;             /* the client's request id: repeated = already done */
+			int64_t value;                /* SET_*: the new value; CANCEL: grace in us, -1 = the unit's own */
+			struct rv_str note;
+		} mutation;
+		struct {
+			uint32_t node;                /* 0, 1, ...: its number in this journal */
+			enum proto_node_change change;
+			struct rv_str name;
+			uint8_t key[PROTO_DIGEST_BYTES];
+		} node;
+	};
+};
+
+/* Appends one record (length-prefixed). */
+int proto_fact_encode(const struct proto_fact *f, struct rv_buf *out);
+/* Reads the record at *at, moves *at behind it. 1: read; 0: no more; -1: RV_E_CORRUPT / RV_E_VERSION. Borrows from the
+ * bytes; arrays come from `arena`. */
+int proto_fact_decode(struct rv_str *at, struct rv_arena *arena, struct proto_fact *out, struct rv_err *err);
+const char *proto_fact_name(enum proto_fact_kind kind);
+
+#endif

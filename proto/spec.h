@@ -1,0 +1,79 @@
+/* spec.h - what a node needs to know to run a unit, before anything is filled in
+ *
+ * Made by coordinator/core/graph from a plan unit, stored encoded in the run's arena, carried in DISPATCH frames (units of
+ * one template share one), rendered by the node (common/plan/template). Only what differs from its default is encoded,
+ * so that a plain command costs its argv and a few bytes.
+ */
+#ifndef PROTO_SPEC_H
+#define PROTO_SPEC_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+enum proto_agent_kind { PROTO_AGENT_COMMAND, PROTO_AGENT_NOOP, PROTO_AGENT_MOCK };
+enum proto_output_mode { PROTO_OUTPUT_TEXT, PROTO_OUTPUT_JSON };
+enum proto_evidence_mode { PROTO_EVIDENCE_EXIT, PROTO_EVIDENCE_ARTIFACT, PROTO_EVIDENCE_ARTIFACT_AND_EXIT };
+enum proto_namespace_mode { PROTO_NAMESPACE_AUTO, PROTO_NAMESPACE_ALWAYS, PROTO_NAMESPACE_NEVER };
+enum proto_keep_logs { PROTO_LOGS_FAILED, PROTO_LOGS_NODE, PROTO_LOGS_ALL };
+
+enum proto_spec_flag {
+	PROTO_SPEC_AGENT_UNIT = 1u << 0,     /* takes an agent slot; environment is filtered */
+	PROTO_SPEC_TEMPLATED = 1u << 1,      /* some text holds {{...}}: fill before use */
+	PROTO_SPEC_TEMPLATE_PROMPT_FILE = 1u << 2, /* fill the prompt although it came from a file */
+	PROTO_SPEC_NAMESPACE = 1u << 3,      /* gets a namespace (plan-format: namespace auto, resolved) */
+	PROTO_SPEC_AT_MOST_ONCE = 1u << 4,
+	PROTO_SPEC_EXCLUSIVE = 1u << 5,      /* could hurt a successor (directories, locks, at_most_once): frozen when the lease is over */
+	PROTO_SPEC_HAS_DIRS = 1u << 6,       /* allowed_directories is present, maybe empty */
+	PROTO_SPEC_NO_WORKSPACE = 1u << 7,   /* workspace mode none */
+	PROTO_SPEC_NEEDS_DEPS = 1u << 8,     /* wants the outputs of its dependencies */
+};
+
+struct proto_pair {
+	struct rv_str key, value;
+};
+
+struct proto_spec {
+	enum proto_agent_kind agent_kind;
+	uint32_t flags; /* proto_spec_flag */
+	struct rv_str agent; /* its name in the plan, "" for a command unit's own command */
+	struct rv_str model;
+	const struct rv_str *argv; /* as written */
+	uint32_t argc;
+	const struct proto_pair *env; /* agent's then unit's, merged */
+	uint32_t env_count;
+	struct rv_str description;
+	struct rv_str prompt;       /* text; the description where the plan has none */
+	struct rv_str context;      /* compact JSON object: plan's with the unit's over it; "" = {} */
+	struct rv_str x_keys;       /* compact JSON object of the unit's x- keys; "" = none */
+	struct rv_str cwd;          /* relative to the workspace; "" = its root */
+	const struct rv_str *dirs;  /* allowed_directories, normalised */
+	uint32_t dir_count;
+	enum proto_output_mode output_mode;
+	enum proto_evidence_mode evidence_mode;
+	const struct rv_str *evidence_globs;
+	uint32_t evidence_glob_count;
+	enum proto_keep_logs keep_logs;
+	uint64_t grace_us;          /* default RV_GRACE_US_DEFAULT */
+	uint64_t log_max_bytes;
+	uint64_t timeout_us, idle_timeout_us, start_timeout_us; /* 0 = none */
+	uint64_t cpus;              /* slots */
+	uint64_t memory_bytes;      /* admitted; 0 = none asked */
+	const int32_t *rate_limit_exit_codes;
+	uint32_t rate_limit_exit_code_count;
+	const struct rv_str *rate_limit_patterns;
+	uint32_t rate_limit_pattern_count;
+	uint64_t mock_delay_us;     /* default 100000 */
+	uint32_t mock_fail;         /* how many first tries fail */
+	struct rv_str mock_output;  /* "" = "[AGENT] processed: ..." */
+};
+
+/* The spec with every default set. */
+void proto_spec_init(struct proto_spec *s);
+/* Appends the encoded form (a msgpack map of what differs from proto_spec_init). */
+int proto_spec_encode(const struct proto_spec *s, struct rv_buf *out);
+
+struct rv_arena;
+/* Reads what proto_spec_encode wrote; texts borrow from `bytes`, arrays come from `arena`. The bytes are scanned first. */
+int proto_spec_decode(struct rv_str bytes, struct rv_arena *arena, struct proto_spec *out, struct rv_err *err);
+
+#endif
