@@ -1,0 +1,62 @@
+/* diag.h - what is wrong with a plan: code, place, sentence, cure
+ *
+ * Up to RV_PLAN_DIAGS_MAX errors and as many warnings are kept, the first by position in the file; the rest are counted.
+ * Rendering needs the plan's source lines, which are copied when a diagnostic is added, so that nothing has to outlive
+ * the loader.
+ */
+#ifndef PLAN_DIAG_H
+#define PLAN_DIAG_H
+
+#include "common/base.h"
+#include "common/buf.h"
+#include "common/limits.h"
+
+/* Every code of docs/plan.md: X(name). The warnings follow the errors. */
+#define PLAN_ERROR_CODES(X)                                                                        \
+	X(E_SYNTAX) X(E_TYPE) X(E_UNKNOWN_KEY) X(E_RANGE) X(E_ID_FORMAT) X(E_ID_DUPLICATE)         \
+	X(E_ID_RESERVED) X(E_DEP_SELF) X(E_DEP_UNKNOWN) X(E_CYCLE) X(E_DIR_MISSING) X(E_DIR_FORM)  \
+	X(E_DIR_RESERVED) X(E_DIR_OVERLAP) X(E_AGENT_UNKNOWN) X(E_COMMAND_EMPTY) X(E_CONTEXT_KEY)  \
+	X(E_TEMPLATE) X(E_LIMIT) X(E_CONFLICT) X(E_ENV) X(E_UNSUPPORTED)
+#define PLAN_WARNING_CODES(X)                                                                      \
+	X(W_EMPTY_PLAN) X(W_DEP_DUPLICATE) X(W_CASE_OVERLAP) X(W_UNPLACEABLE) X(W_SHELL) X(W_ITEM_UNUSED)
+
+enum plan_code {
+#define X(name) PLAN_##name,
+	PLAN_ERROR_CODES(X) PLAN_WARNING_CODES(X)
+#undef X
+	PLAN_CODES
+};
+
+#define PLAN_FIRST_WARNING PLAN_W_EMPTY_PLAN
+
+struct plan_diag {
+	enum plan_code code;
+	uint32_t line, col;  /* from 1; col counts characters; line 0: no place (--set), col 0: JSON lines */
+	uint32_t width;      /* characters to underline, >= 1 */
+	uint64_t order;      /* position in the file, for sorting */
+	char *path;          /* key path ("units[3].retry.max"), or NULL */
+	char *message;
+	char *hint;          /* or NULL */
+	char *source;        /* the line it stands on, shortened around the place; NULL: none */
+	uint32_t source_col; /* where in `source` the place begins, from 0, in characters */
+};
+
+struct plan_diags {
+	char *file;                  /* as shown */
+	struct plan_diag error[RV_PLAN_DIAGS_MAX];
+	struct plan_diag warning[RV_PLAN_DIAGS_MAX];
+	uint32_t error_count, warning_count; /* kept */
+	uint64_t errors_found, warnings_found;
+};
+
+const char *plan_code_name(enum plan_code code); /* "E_CYCLE" */
+
+void plan_diags_init(struct plan_diags *d);
+void plan_diags_release(struct plan_diags *d);
+
+/* The form of docs/plan.md: error[CODE]: message, --> file:line:col, the line, a caret, = help. */
+int plan_diags_text(const struct plan_diags *d, struct rv_buf *out);
+/* A JSON array of {"severity","code","file","line","col","path","message","hint"}. */
+int plan_diags_json(const struct plan_diags *d, struct rv_buf *out);
+
+#endif
