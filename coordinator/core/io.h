@@ -1,0 +1,272 @@
+/* io.h - the whole boundary of the coordinator's core on one page: events in, effects out
+ *
+ * The shell drains its sockets and steps the core once an event; then it steps COORD_EV_TURN, again while `out->again`,
+ * which delivers deadlines that are due and places what is ready. Facts that the steps of one turn emitted become one
+ * journal row; a message whose effect says `needs_fact` leaves once that row is durable.
+ *
+ * Everything inside an event is borrowed until the step returns. Everything inside an effect is borrowed until the next
+ * step: the shell encodes or copies at once. A step cannot fail, allocates nothing and reads no clock: what does not fit
+ * was refused before (coord_admit_run, coord_client_check) or waits in a queue and asks to be called again.
+ *
+ * State is a fold over facts. A live step decides, emits the fact and applies it; replay (COORD_EV_FACT) applies it. Both
+ * emit the same transitions, so `events`, `status` and exports of a finished run are a replay that listens.
+ */
+#ifndef COORD_IO_H
+#define COORD_IO_H
+
+#include "common/base.h"
+#include "proto/msg.h"
+#include "proto/record.h"
+
+struct coord;       /* the core */
+struct coord_graph; /* a run's tables, built outside the step: coordinator/core/graph.h */
+
+#define COORD_NONE UINT32_MAX
+
+/* --- events ---------------------------------------------------------------------------------------------------- */
+
+enum coord_event_kind {
+	COORD_EV_FACT = 1,       /* replay: the next fact of the journal */
+	COORD_EV_SERVING,        /* replay is over, the epoch claimed: from now on live */
+	COORD_EV_RUN_ACCEPTED,   /* a checked plan became a run; takes its graph */
+	COORD_EV_MUTATION,       /* a person's act, checked by coord_client_check() before */
+	COORD_EV_RUN_STOP,       /* interrupt: nothing new starts, what runs is cancelled */
+	COORD_EV_HELLO,          /* a page of a node's HELLO */
+	COORD_EV_NODE_GONE,      /* its link ended, or it said BYE */
+	COORD_EV_HEARTBEAT,
+	COORD_EV_TAKEN,
+	COORD_EV_REJECTED,
+	COORD_EV_STARTED,
+	COORD_EV_RESULT,
+	COORD_EV_NOT_HERE,
+	COORD_EV_RETRACTED,
+	COORD_EV_ALREADY_STARTED,
+	COORD_EV_TURN,           /* sockets are drained: deadlines, then placement; repeat while out->again */
+};
+
+struct coord_event {
+	enum coord_event_kind kind;
+	uint64_t now_us;       /* CLOCK_BOOTTIME: leases, backoff, liveness */
+	uint64_t real_us;      /* CLOCK_REALTIME: shown only */
+	uint64_t peer;         /* node messages: the shell's handle of the link they came by */
+	union {
+		struct {
+			const struct proto_fact *fact;
+			struct coord_graph *graph; /* RUN_ACCEPTED: the graph, rebuilt from the plan blob; taken */
+			uint64_t position;         /* journal row and place in it, for transitions */
+			uint32_t index;
+		} fact;
+		struct {
+			uint64_t epoch;
+		} serving;
+		struct {
+			struct coord_graph *graph;          /* taken */
+			const struct proto_fact *fact;      /* the RUN_ACCEPTED fact to emit */
+		} run_accepted;
+		struct {
+			const struct proto_fact *fact;      /* a MUTATION fact */
+			uint64_t client;                    /* the shell's handle, echoed in COORD_FX_REPLY; 0 = nobody waits */
+		} mutation;
+		struct {
+			uint64_t run;
+			enum proto_reason reason;           /* INTERRUPTED or CANCELLED */
+			uint64_t grace_us;                  /* RV_NEVER: each unit's own; 0: KILL now */
+		} run_stop;
+		const struct proto_hello *hello;
+		const struct proto_heartbeat *heartbeat;
+		struct proto_attempt_key key;               /* TAKEN, NOT_HERE, RETRACTED, ALREADY_STARTED */
+		const struct proto_rejected *rejected;
+		const struct proto_started *started;
+		const struct proto_result *result;
+		struct {
+			uint64_t commit_us;                 /* what a commit costs now, for prefetch; 0 = unknown */
+		} turn;
+	};
+};
+
+/* --- effects ---------------------------------------------------------------------------------------------------- */
+
+enum coord_effect_kind {
+	COORD_FX_FACT = 1,     /* append to this turn's row */
+	COORD_FX_TRANSITION,   /* tell watchers; also during replay */
+	/* messages to a node, by `peer` */
+	COORD_FX_WELCOME,
+	COORD_FX_VERDICT,      /* belongs to the WELCOME before it */
+	COORD_FX_HB_ACK,
+	COORD_FX_DISPATCH,
+	COORD_FX_CANCEL,
+	COORD_FX_RESULT_ACK,
+	COORD_FX_RETRACT,
+	COORD_FX_DRAIN,
+	COORD_FX_GOAWAY,
+	/* to the shell */
+	COORD_FX_REPLY,        /* a mutation was done, or had been before */
+	COORD_FX_RUN_FINISHED, /* every unit is terminal and the fact is emitted */
+	COORD_FX_RELEASE_RUN,  /* gives the graph back */
+};
+
+/* What happened, for people and programs that watch (cli.md "Event types"). */
+enum coord_transition_kind {
+	COORD_T_RUN_ACCEPTED = 1,
+	COORD_T_RUN_STARTED,      /* its first unit was assigned */
+	COORD_T_RUN_STOPPED,
+	COORD_T_RUN_RESUMED,
+	COORD_T_RUN_PAUSED,
+	COORD_T_RUN_UNPAUSED,
+	COORD_T_RUN_CHANGED,      /* set */
+	COORD_T_RUN_FINISHED,
+	COORD_T_UNIT_READY,       /* live only */
+	COORD_T_UNIT_ASSIGNED,
+	COORD_T_UNIT_STARTED,     /* live only */
+	COORD_T_UNIT_RETRACTED,
+	COORD_T_UNIT_RETRY_WAIT,
+	COORD_T_UNIT_HELD,
+	COORD_T_UNIT_RELEASED,
+	COORD_T_UNIT_REQUEUED,    /* retry or resume put it back to pending */
+	COORD_T_UNIT_FINISHED,
+	COORD_T_ATTEMPT_LOST,
+	COORD_T_ATTEMPT_REJECTED,
+	COORD_T_RESULT_FENCED,    /* a late result, kept and shown, never applied */
+	COORD_T_NODE_JOINED,
+	COORD_T_NODE_SUSPECT,
+	COORD_T_NODE_LOST,
+	COORD_T_NODE_QUARANTINED,
+	COORD_T_NODE_RECOVERED,
+	COORD_T_NODE_DRAINED,
+	COORD_T_NODE_LEFT,
+};
+
+enum coord_unit_state {
+	COORD_UNIT_PENDING,
+	COORD_UNIT_READY,
+	COORD_UNIT_ACTIVE,
+	COORD_UNIT_RETRY_WAIT,
+	COORD_UNIT_HELD,
+	COORD_UNIT_SUCCEEDED,
+	COORD_UNIT_FAILED,
+	COORD_UNIT_SKIPPED,
+	COORD_UNIT_CANCELLED,
+	COORD_UNIT_STATE_COUNT
+};
+
+enum coord_run_state { COORD_RUN_RUNNING, COORD_RUN_PAUSED, COORD_RUN_SUCCEEDED, COORD_RUN_FAILED, COORD_RUN_CANCELLED };
+
+struct coord_transition {
+	enum coord_transition_kind kind;
+	uint64_t real_us;
+	uint64_t position;        /* replay: the fact's; live: 0, the shell knows the row it appends */
+	uint32_t index;
+	uint64_t run;
+	uint32_t unit;            /* COORD_NONE: of a run or node */
+	uint32_t attempt, try_number;
+	uint32_t node;            /* COORD_NONE: none */
+	enum coord_unit_state state;
+	enum coord_run_state run_state;
+	enum proto_class class;
+	enum proto_reason reason;
+	uint32_t root_cause;      /* unit that failed first, for skips and fail-fast; COORD_NONE: none */
+	uint64_t delay_us;        /* RETRY_WAIT */
+	const struct proto_result *result; /* UNIT_FINISHED, RETRY_WAIT, RESULT_FENCED: may be NULL */
+};
+
+struct coord_effect {
+	enum coord_effect_kind kind;
+	bool needs_fact;          /* leaves only when this turn's row is durable */
+	uint64_t peer;
+	union {
+		struct proto_fact const *fact;       /* borrowed from the core or from the event */
+		struct coord_transition const *transition;
+		struct proto_welcome welcome;
+		struct proto_held_verdict verdict;
+		struct proto_hb_ack hb_ack;
+		struct {
+			struct proto_attempt_key key;
+			uint32_t try_number;
+			uint64_t lease_us;
+			bool sync;                   /* at_most_once: the row must be synced, whatever the durability */
+		} dispatch;                          /* the shell adds spec, item and dependency outputs (coord_graph_*) */
+		struct proto_cancel cancel;
+		struct proto_result_ack result_ack;
+		struct proto_attempt_key retract;
+		struct proto_goaway goaway;
+		struct {
+			uint64_t client;
+			bool done_before;            /* the request id was known */
+			uint32_t changed;            /* how many units or runs it changed */
+		} reply;
+		struct {
+			uint64_t run;
+			enum coord_run_state state;
+			enum proto_reason reason;
+		} run_finished;
+		struct coord_graph *release;
+	};
+};
+
+/* Room for effects, given by the shell; a step needs COORD_EFFECTS_MIN free. `again`: more is due now. Storage that
+ * effects point to (facts, transitions) lives in the core until the next step. */
+#define COORD_EFFECTS_MIN 64u
+
+struct coord_effects {
+	struct coord_effect *items;
+	uint32_t count;
+	uint32_t capacity;
+	bool again;
+};
+
+/* --- the core ----------------------------------------------------------------------------------------------------- */
+
+struct coord_config {
+	uint32_t nodes_max, attempts_max, runs_max; /* pools, sized at creation */
+	uint64_t seed;            /* jitter, sampling */
+	uint64_t prefetch_us;     /* aim of prefetch, 2,000; 0 = none */
+	uint64_t heartbeat_us_max; /* 2,000,000 */
+	uint64_t heartbeat_us_min; /* 200,000 */
+};
+
+void coord_config_init(struct coord_config *cfg);
+struct coord *coord_create(const struct coord_config *cfg); /* NULL: no memory */
+void coord_destroy(struct coord **c);                       /* destroys the graphs it holds, too */
+
+void coord_step(struct coord *c, const struct coord_event *ev, struct coord_effects *out);
+uint64_t coord_next_deadline(const struct coord *c); /* CLOCK_BOOTTIME us; RV_NEVER: none */
+void coord_audit(const struct coord *c);             /* numbered audits A1..: aborts on a breach */
+uint64_t coord_digest(const struct coord *c);        /* of what is folded; equal after replay */
+
+/* Would this run, this act be taken? -1 says why not (limits, unknown run or unit, wrong state); nothing has changed. */
+int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct rv_err *err);
+int coord_client_check(const struct coord *c, const struct proto_fact *mutation, struct rv_err *err);
+
+/* --- asking (between steps) -------------------------------------------------------------------------------------------- */
+
+struct coord_run_counts {
+	uint32_t total, pending, ready, active, retry_wait, held;
+	uint32_t succeeded, failed, skipped, cancelled;
+	uint32_t retries, node_lost;
+};
+
+struct coord_unit_view {
+	enum coord_unit_state state;
+	enum proto_class class;
+	enum proto_reason reason;
+	uint32_t attempt;     /* the newest; 0 = none yet */
+	uint32_t tries;
+	uint32_t node;        /* of the newest attempt, COORD_NONE: none */
+	uint32_t root_cause;
+	uint64_t start_us, end_us; /* CLOCK_REALTIME; 0: not yet */
+	uint64_t ready_us;
+};
+
+const struct coord_graph *coord_run_graph(const struct coord *c, uint64_t run); /* NULL: no such run */
+void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_counts *out);
+enum coord_run_state coord_run_state(const struct coord *c, uint64_t run, enum proto_reason *reason);
+void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct coord_unit_view *out);
+/* Runs in order of acceptance: the i-th's number, 0 past the end. */
+uint64_t coord_run_at(const struct coord *c, uint32_t i);
+struct rv_str coord_node_name(const struct coord *c, uint32_t node);
+
+const char *coord_unit_state_name(enum coord_unit_state s);
+const char *coord_run_state_name(enum coord_run_state s);
+const char *coord_transition_name(enum coord_transition_kind k);
+
+#endif
