@@ -1,6 +1,6 @@
 /* id.h - what names may look like, and how run ids are made
  *
- * A run id is 10 characters of lower-case Crockford base 32: 7 of seconds since 2020, which sort by time until 2988 CE,
+ * A run id is 10 characters of lower-case Crockford base 32: 7 of seconds since 2020, which sort by time until 3108 CE,
  * and 3 random ones.
  */
 #ifndef RV_ID_H
@@ -26,7 +26,8 @@ bool rv_unit_id_valid(struct rv_str s);
 /* 1..64 of [A-Za-z0-9._-]: plan, agent, lock, label, node and resource names. */
 bool rv_name_valid(struct rv_str s);
 
-/* The candidate nearest to `word` (Damerau-Levenshtein <= 1 + bytes/4), or -1: "did you mean". */
+/* The candidate nearest to `word` (at most 1 + bytes/4 edits, and fewer than its bytes; the first of equals), or -1:
+ * "did you mean". */
 int rv_nearest(struct rv_str word, const char *const *candidates, size_t count);
 
 /* Hex, lower case; `out` has room for 2 * bytes + 1. */

@@ -18,7 +18,8 @@ struct rv_log {
 	enum rv_log_format format;
 };
 
-/* Pairs of key and value as C strings, NULL at the end. A NULL log or a level above the log's: nothing. */
+/* Pairs of key and value as C strings, NULL at the end (a NULL value ends them too). A value over 4 KiB is cut and ends
+ * in "...". A NULL log or a level above the log's: nothing. */
 void rv_log(const struct rv_log *log, enum rv_log_level level, const char *event, ...)
 	__attribute__((sentinel));
 

@@ -34,18 +34,19 @@ struct rv_opt_list {
 	const char *item[RV_OPT_LIST_MAX];
 };
 
-/* Parses argv[1..argc-1] by the table (ends with .name NULL). Positional words are moved to the front of argv, their
+/* Parses argv[1..argc-1] by the table (ends with .name NULL). Positional words are moved to argv[0..*words-1], their
  * count into *words; after `--` everything is a word and *words_after (may be NULL) gets the index of the first such word,
- * else == *words. Refuses unknown options, missing or out-of-range values with RV_E_USAGE. */
+ * else == *words. Refuses unknown options, missing or out-of-range values with RV_E_USAGE; what stood before the bad word
+ * has been stored by then. A value that starts with "--" is given as --name=--value. */
 int rv_opts_parse(const struct rv_opt *table, int argc, char **argv, int *words, int *words_after,
 		  struct rv_err *err);
 
-/* Two aligned columns, a line an option. */
+/* Two aligned columns, a line an option; what is RV_OPT_LATER is left out. */
 void rv_opts_help(const struct rv_opt *table, struct rv_buf *out);
 
 /* A decimal whole number in min..max; refuses signs, blanks, exponents and junk. */
 int rv_parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out, struct rv_err *err);
-/* A decimal number of seconds ("1.5", "90s", "15m", "2h") into microseconds. */
+/* A decimal number of seconds ("1.5", "90s", "15m", "2h", "500ms", "7d") into microseconds, at most six decimals. */
 int rv_parse_duration(const char *text, uint64_t *out_us, struct rv_err *err);
 
 #endif

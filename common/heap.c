@@ -1,0 +1,102 @@
+/* heap.c - a binary heap of handles with positions */
+#include "heap.h"
+
+#include "check.h"
+
+void rv_heap_init(struct rv_heap *h, struct rv_heap_item *items, uint32_t *where, uint32_t capacity)
+{
+	uint32_t i;
+
+	*h = (struct rv_heap){ .items = items, .where = where, .capacity = capacity };
+	for (i = 0; i < capacity; i++)
+		where[i] = RV_HEAP_NONE;
+}
+
+static bool before(const struct rv_heap_item *a, const struct rv_heap_item *b)
+{
+	if (a->key != b->key)
+		return a->key < b->key;
+	if (a->tie != b->tie)
+		return a->tie < b->tie;
+	return a->value < b->value;
+}
+
+static void place(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
+{
+	h->items[at] = item;
+	h->where[item.value] = at;
+}
+
+static void rise(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
+{
+	while (at > 0) {
+		uint32_t parent = (at - 1) / 2;
+
+		if (!before(&item, &h->items[parent]))
+			break;
+		place(h, at, h->items[parent]);
+		at = parent;
+	}
+	place(h, at, item);
+}
+
+static void sink(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
+{
+	for (;;) {
+		uint64_t child = 2 * (uint64_t)at + 1;
+
+		if (child >= h->count)
+			break;
+		if (child + 1 < h->count && before(&h->items[child + 1], &h->items[child]))
+			child++;
+		if (!before(&h->items[child], &item))
+			break;
+		place(h, at, h->items[child]);
+		at = (uint32_t)child;
+	}
+	place(h, at, item);
+}
+
+/* Puts the item at a place whose old content is gone, then where it belongs. */
+static void settle(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
+{
+	if (at > 0 && before(&item, &h->items[(at - 1) / 2]))
+		rise(h, at, item);
+	else
+		sink(h, at, item);
+}
+
+void rv_heap_set(struct rv_heap *h, uint32_t value, uint64_t key, uint64_t tie)
+{
+	struct rv_heap_item item = { .key = key, .tie = tie, .value = value };
+
+	rv_check(value < h->capacity);
+	if (h->where[value] == RV_HEAP_NONE)
+		rise(h, h->count++, item);
+	else
+		settle(h, h->where[value], item);
+}
+
+void rv_heap_remove(struct rv_heap *h, uint32_t value)
+{
+	uint32_t at;
+
+	rv_check(value < h->capacity);
+	at = h->where[value];
+	if (at == RV_HEAP_NONE)
+		return;
+	h->where[value] = RV_HEAP_NONE;
+	h->count--;
+	if (at != h->count)
+		settle(h, at, h->items[h->count]);
+}
+
+bool rv_heap_has(const struct rv_heap *h, uint32_t value)
+{
+	return value < h->capacity && h->where[value] != RV_HEAP_NONE;
+}
+
+const struct rv_heap_item *rv_heap_first(const struct rv_heap *h)
+{
+	return h->count ? &h->items[0] : NULL;
+}

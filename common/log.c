@@ -1,0 +1,97 @@
+/* log.c - formats log lines */
+#include "log.h"
+
+#include "buf.h"
+
+#define LINE_BYTES_MAX ((size_t)64 << 10)
+#define VALUE_BYTES_MAX ((size_t)4 << 10)
+
+static const char *const level_names[] = {
+	[RV_LOG_ERROR] = "error",
+	[RV_LOG_WARN] = "warn",
+	[RV_LOG_INFO] = "info",
+	[RV_LOG_DEBUG] = "debug",
+};
+
+static bool is_plain(struct rv_str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.bytes; i++) {
+		unsigned char c = (unsigned char)s.at[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
+			return false;
+	}
+	return s.bytes > 0;
+}
+
+/* A value that is too long is cut, never the line around it. */
+static void put_value(struct rv_buf *line, const char *value, bool quote)
+{
+	struct rv_str s = rv_str_of(value);
+	size_t cut = VALUE_BYTES_MAX;
+
+	if (s.bytes > VALUE_BYTES_MAX) {
+		while (cut > VALUE_BYTES_MAX - 4 && ((unsigned char)s.at[cut] & 0xc0) == 0x80)
+			cut--;
+		s.bytes = cut;
+		quote = true;
+	}
+	if (!quote && is_plain(s)) {
+		(void)rv_buf_put_str(line, s);
+		return;
+	}
+	if (rv_buf_put_json(line, s) == 0 && cut < strlen(value)) {
+		line->bytes--; /* the closing quote comes after the mark */
+		(void)rv_buf_puts(line, "...\"");
+	}
+}
+
+static void put_pair(struct rv_buf *line, const struct rv_log *log, const char *key, const char *value)
+{
+	if (log->format == RV_LOG_JSON) {
+		(void)rv_buf_putc(line, line->bytes ? ',' : '{');
+		(void)rv_buf_put_json(line, rv_str_of(key));
+		(void)rv_buf_putc(line, ':');
+		put_value(line, value, true);
+		return;
+	}
+	if (line->bytes)
+		(void)rv_buf_putc(line, ' ');
+	(void)rv_buf_puts(line, key);
+	(void)rv_buf_putc(line, '=');
+	put_value(line, value, false);
+}
+
+static void say_lost(const struct rv_log *log)
+{
+	struct rv_str text = RV_STR("level=error event=log_line_lost\n");
+	struct rv_str json = RV_STR("{\"level\":\"error\",\"event\":\"log_line_lost\"}\n");
+	struct rv_str line = log->format == RV_LOG_JSON ? json : text;
+
+	log->sink(log->arg, line.at, line.bytes);
+}
+
+void rv_log(const struct rv_log *log, enum rv_log_level level, const char *event, ...)
+{
+	struct rv_buf line;
+	const char *key, *value;
+	va_list ap;
+
+	if (!log || !log->sink || level > log->level)
+		return;
+	rv_buf_init(&line, LINE_BYTES_MAX);
+	put_pair(&line, log, "level", level_names[level]);
+	put_pair(&line, log, "event", event);
+	va_start(ap, event);
+	while ((key = va_arg(ap, const char *)) && (value = va_arg(ap, const char *)))
+		put_pair(&line, log, key, value);
+	va_end(ap);
+	(void)rv_buf_puts(&line, log->format == RV_LOG_JSON ? "}\n" : "\n");
+	if (line.failed)
+		say_lost(log);
+	else
+		log->sink(log->arg, line.at, line.bytes);
+	rv_buf_release(&line);
+}
