@@ -12,6 +12,7 @@
 
 #include "common/base.h"
 #include "common/limits.h"
+#include "common/map.h"
 #include "proto/msgs.h"
 
 #define PROTO_DIGEST_BYTES 32
@@ -21,6 +22,14 @@ struct proto_attempt_key {
 	uint32_t unit;
 	uint32_t attempt;
 };
+
+/* What one held attempt adds to a table digest. A node's digest is the wrapping sum over all attempts in its table (from DISPATCH
+ * taken until RESULT acknowledged, or REJECTED, RETRACTED, FORGET); the coordinator's over those it believes there. Order does not
+ * matter, states do not enter: what differs is who holds what. */
+static inline uint64_t proto_table_term(struct proto_attempt_key k)
+{
+	return rv_hash_u64(rv_hash_u64(k.run, k.unit), k.attempt);
+}
 
 /* A value that is small enough to travel (<= RV_INLINE_BYTES_MAX) or is named by its digest. */
 enum proto_value_kind { PROTO_VALUE_NONE, PROTO_VALUE_INLINE, PROTO_VALUE_BLOB };
