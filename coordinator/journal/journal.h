@@ -6,8 +6,8 @@
  *	process:        commit inline (NORMAL): durable when append returns
  *	power:          queue --> journal thread commits (FULL), moves `durable`, wakes journal_fd()
  *
- * A *batch* is the records of one turn of the loop; it becomes one row under one *position*. Positions start at 1 and
- * grow by 1 a batch; an event's number is its fact's (position, index in the batch). Batches queued while a commit is
+ * A *batch* is the facts of one turn of the loop; it becomes one row under one *position*. Positions start at 1 and
+ * grow by 1 a batch; an event's number is its fact's (position, index in the row). Batches queued while a commit is
  * under way share the next transaction and keep their positions.
  *
  * Invariants:
@@ -27,7 +27,6 @@
 #define COORDINATOR_JOURNAL_JOURNAL_H
 
 #include "common/base.h"
-#include "common/buf.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/limits.h"
@@ -58,34 +57,6 @@ struct journal_options {
 	const char *vfs;  /* SQLite's file layer, NULL: its own. Tests put faults here */
 };
 
-/* --- batches: records one after the other, each behind its length ------------------------------------------- */
-
-/* Encode a record between begin and end: no copy.
- *	size_t mark = journal_batch_begin(b);
- *	proto_record_encode(b, &record);
- *	journal_batch_end(b, mark);
- */
-static inline size_t journal_batch_begin(struct rv_buf *b)
-{
-	size_t mark = b->bytes;
-
-	(void)rv_buf_put_u32(b, 0); /* a failure stays in b->failed */
-	return mark;
-}
-
-static inline void journal_batch_end(struct rv_buf *b, size_t mark)
-{
-	uint32_t bytes;
-
-	if (b->failed)
-		return;
-	bytes = (uint32_t)(b->bytes - mark - 4);
-	b->at[mark] = (char)bytes;
-	b->at[mark + 1] = (char)(bytes >> 8);
-	b->at[mark + 2] = (char)(bytes >> 16);
-	b->at[mark + 3] = (char)(bytes >> 24);
-}
-
 /* --- what `status` lists without a replay --------------------------------------------------------------------- */
 
 /* One row a run, replaced whole each time. A view for people: state comes from the records. Texts are borrowed. */
@@ -101,7 +72,8 @@ struct journal_run {
 };
 
 struct journal_batch {
-	struct rv_str records;          /* made by journal_batch_begin/end; borrowed until append returns */
+	struct rv_str records;          /* facts one after the other (proto/record.h); opaque here */
+	uint64_t real_us;               /* CLOCK_REALTIME of the turn, shown only */
 	bool synced;                    /* on the disk before it counts as durable, whatever the durability
 	                                   (epoch claims are; assignments of at_most_once units) */
 	const struct journal_run *runs; /* rows to replace in the same transaction */
@@ -150,21 +122,19 @@ size_t journal_backlog_bytes(const struct journal *j);
 
 /* --- reading: what is committed, in order, in bounded memory; no transaction is open while a callback runs ----------- */
 
-struct journal_entry {
+struct journal_row {
 	uint64_t position;
-	uint32_t index;       /* in its batch */
-	uint32_t count;       /* of records in its batch */
-	uint64_t epoch;       /* that wrote it */
-	struct rv_str record; /* borrowed until the callback returns */
+	uint64_t epoch;        /* that wrote it */
+	uint64_t real_us;
+	struct rv_str records; /* borrowed until the callback returns */
 };
 
 enum journal_next { JOURNAL_MORE = 0, JOURNAL_STOP };
 
-/* Every record from position `from` (0: the first) on. The callback may call nothing of this journal but
- * journal_append(). RV_E_CORRUPT names the position of a row whose checksum, place or order is off. */
-int journal_read(struct journal *j, uint64_t from,
-		 enum journal_next (*each)(void *arg, const struct journal_entry *entry), void *arg,
-		 struct rv_err *err);
+/* Every row from position `from` (0: the first) on. RV_E_CORRUPT names the position of a row whose checksum, place or
+ * order is off. A callback that fails keeps its own error and returns JOURNAL_STOP. */
+int journal_read(struct journal *j, uint64_t from, enum journal_next (*each)(void *arg, const struct journal_row *row),
+		 void *arg, struct rv_err *err);
 
 /* The last committed position, 0: none. Of a reader it moves as the owner appends. */
 int journal_end(struct journal *j, uint64_t *position, struct rv_err *err);
