@@ -44,6 +44,11 @@ int proto_frame_open(struct proto_frame_reader *r, struct rv_str frame, enum pro
 /* 1: `m` is the next item, borrowed until the next call; 0: the end; -1: malformed (RV_E_CORRUPT): stop, count, drop. */
 int proto_frame_next(struct proto_frame_reader *r, struct proto_msg *m, struct rv_err *err);
 
+/* The dependencies of a DISPATCH as bytes of their own: a msgpack array of what the message would hold. Decoding scans first;
+ * texts borrow from `bytes`, the array comes from `arena`. A blob of any size up to RV_CONTEXT_BYTES_MAX. */
+int proto_deps_encode(const struct proto_dep *deps, uint32_t count, struct rv_buf *out);
+int proto_deps_decode(struct rv_str bytes, struct rv_arena *arena, const struct proto_dep **deps, uint32_t *count, struct rv_err *err);
+
 const char *proto_msg_name(enum proto_msg_kind kind);
 enum proto_direction proto_msg_direction(enum proto_msg_kind kind);
 

@@ -195,10 +195,17 @@ struct proto_dispatch {
 	uint64_t lease_us;
 	struct rv_str unit_id;
 	struct rv_str item;          /* JSON text of its for_each item, "" = none */
-	struct rv_str spec;          /* encoded proto_spec, borrowed from the frame */
+	struct rv_str spec;          /* encoded proto_spec, borrowed from the frame; "" = in spec_blob */
+	struct proto_value spec_blob; /* BLOB where the spec is larger than PROTO_SPEC_INLINE_BYTES */
 	const struct proto_dep *deps; /* only if the spec NEEDS_DEPS */
 	uint32_t dep_count;
+	struct proto_value deps_blob; /* BLOB where the deps, encoded, are larger than PROTO_DEPS_INLINE_BYTES: then deps is empty, and the
+	                                 blob holds them as proto_deps_encode() (codec.h) writes them */
 };
+
+/* So that any DISPATCH item fits a frame with room to spare. */
+#define PROTO_SPEC_INLINE_BYTES ((size_t)128 << 10)
+#define PROTO_DEPS_INLINE_BYTES ((size_t)128 << 10)
 
 /* --- small messages ------------------------------------------------------------------------------------------------ */
 

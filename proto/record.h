@@ -6,6 +6,7 @@
  *
  * | fact | says |
  * |---|---|
+ * | TURN | when: the first fact of every row; the others of the row share its time |
  * | EPOCH | a coordinator started serving with this epoch |
  * | RUN_ACCEPTED | a plan became a run; the plan itself is a blob |
  * | ASSIGNED | a unit's next attempt goes to a node |
@@ -34,6 +35,7 @@ enum proto_fact_kind {
 	PROTO_FACT_RUN_FINISHED,
 	PROTO_FACT_MUTATION,
 	PROTO_FACT_NODE,
+	PROTO_FACT_TURN,
 };
 
 /* Terminal states of a unit and of a run; live states are derived. */
@@ -60,6 +62,9 @@ enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_
 struct proto_fact {
 	enum proto_fact_kind kind;
 	union {
+		struct {
+			uint64_t real_us; /* CLOCK_REALTIME */
+		} turn;
 		struct {
 			uint64_t epoch;
 			uint8_t boot_id[16];
