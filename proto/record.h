@@ -1,12 +1,12 @@
 /* record.h - journal facts: what the coordinator's state is a fold over
  *
  * A fact says what was decided, never what can be derived: skips, ready counts and blocked-by lists follow from the
- * graph. One journal row holds the facts of one turn of the loop with their time (CLOCK_REALTIME, shown only) and epoch.
+ * graph. One journal row (coordinator/journal) holds the facts of one turn of the loop and, beside them, their time (CLOCK_REALTIME,
+ * shown only) and epoch.
  * An event's number is its fact's row and index in it.
  *
  * | fact | says |
  * |---|---|
- * | TURN | when: the first fact of every row; the others of the row share its time |
  * | EPOCH | a coordinator started serving with this epoch |
  * | RUN_ACCEPTED | a plan became a run; the plan itself is a blob |
  * | ASSIGNED | a unit's next attempt goes to a node |
@@ -35,7 +35,6 @@ enum proto_fact_kind {
 	PROTO_FACT_RUN_FINISHED,
 	PROTO_FACT_MUTATION,
 	PROTO_FACT_NODE,
-	PROTO_FACT_TURN,
 };
 
 /* Terminal states of a unit and of a run; live states are derived. */
@@ -62,9 +61,6 @@ enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_
 struct proto_fact {
 	enum proto_fact_kind kind;
 	union {
-		struct {
-			uint64_t real_us; /* CLOCK_REALTIME */
-		} turn;
 		struct {
 			uint64_t epoch;
 			uint8_t boot_id[16];
