@@ -1,0 +1,81 @@
+/* shell.h - the coordinator around its core: frames in, journal, frames out
+ *
+ * Owns the core, the journal, the outbox and the outputs that dependents want. It opens no socket and has no loop; the driver
+ * (`reeve run`, later `reeve coordinator`) moves frames:
+ *
+ *   coord_shell_open()             journal opened, epoch claimed, facts folded, serving
+ *   loop: coord_shell_on_frame()   for every frame of every peer, until the sockets are drained
+ *         coord_shell_turn()       once after that, and at coord_shell_next_deadline(): decides, commits, releases sends
+ *   coord_shell_close()
+ *
+ * Nothing leaves before coord_shell_turn(), and nothing that depends on a fact leaves before its row is durable.
+ */
+#ifndef COORD_SHELL_H
+#define COORD_SHELL_H
+
+#include "common/log.h"
+#include "coordinator/core/graph.h"
+#include "coordinator/core/io.h"
+#include "coordinator/journal/journal.h"
+#include "coordinator/outbox.h"
+
+struct coord_shell;
+struct plan;
+struct rv_blobs;
+
+struct coord_shell_ops {
+	coord_send_fn *send;
+	/* What happened, at once, in order; (position, index) number it. Live and in replay. */
+	void (*transition)(void *arg, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
+	/* Rows up to `position` are durable: what was told of them may be shown. */
+	void (*durable)(void *arg, uint64_t position);
+	void (*reply)(void *arg, uint64_t client, bool done_before, uint32_t changed);
+	void (*run_finished)(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason);
+};
+
+struct coord_shell_config {
+	const char *state_dir;        /* the journal's; exists or its last part is made */
+	enum journal_durability durability;
+	struct coord_config core;
+	struct rv_blobs *blobs;       /* borrowed */
+	const char *estimates_dir;    /* learned estimates lie there; NULL: none are read or kept */
+	const struct rv_log *log;     /* may be NULL */
+	struct coord_shell_ops ops;   /* send must be set */
+	void *arg;
+};
+
+void coord_shell_config_init(struct coord_shell_config *cfg);
+int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint64_t real_us, struct coord_shell **out, struct rv_err *err);
+/* Waits until what was decided is durable. NULL is fine. */
+void coord_shell_close(struct coord_shell **s);
+
+/* Accepts a checked plan as run `run`: saves it as a blob, builds its graph, tells the core. Takes effect with the next turn. */
+int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+/* A person's act: a MUTATION fact, checked here. `client` 0: no reply. */
+int coord_shell_mutate(struct coord_shell *s, const struct proto_fact *mutation, uint64_t client, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+/* Nothing new of the run starts; what runs is cancelled. */
+void coord_shell_stop_run(struct coord_shell *s, uint64_t run, enum proto_reason reason, uint64_t grace_us, uint64_t now_us, uint64_t real_us);
+
+/* One frame of a peer. -1: malformed; what came before the fault in it counts, the rest is dropped. */
+int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str frame, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us);
+
+/* 1: there is more to do now (a large fan-out goes on with the next turn); 0: nothing until a message or deadline; -1: the journal
+ * has failed, stop: what is on disk counts. */
+int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+uint64_t coord_shell_next_deadline(const struct coord_shell *s);
+int coord_shell_journal_fd(const struct coord_shell *s);                  /* -1: commits are inline */
+int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err);  /* when it is readable */
+
+const struct coord *coord_shell_core(const struct coord_shell *s);
+uint64_t coord_shell_epoch(const struct coord_shell *s);
+
+struct coord_shell_stats {
+	uint64_t frames_in, frames_bad, frames_dropped, messages_refused;
+	uint64_t rows, facts;
+	uint64_t commit_us;      /* moving mean of a commit, inline only */
+};
+
+void coord_shell_stats(const struct coord_shell *s, struct coord_shell_stats *out);
+
+#endif
