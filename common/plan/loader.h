@@ -1,0 +1,206 @@
+/* loader.h - what the parts of the loader share; private to common/plan
+ *
+ * The way of a plan: load.c reads bytes into a tree (json.c, yaml.c) -> document.c walks the plan's own keys -> units.c
+ * makes each unit, its settings merged by settings.c and stored once by intern.c -> graph.c resolves dependencies and
+ * looks for cycles -> texts.c checks {{keys}} -> dirs.c checks overlaps -> digest.c. walk.c holds the checks by the table
+ * of keys. Faults are added to `diags` and loading goes on, so that all of them are told at once.
+ */
+#ifndef PLAN_LOADER_H
+#define PLAN_LOADER_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/map.h"
+#include "diag.h"
+#include "plan.h"
+#include "schema.h"
+#include "tree.h"
+
+#define PLAN_DEP_PENDING 0x80000000u /* a dependency on a name not seen yet: its index in `pending` */
+
+/* A growing array of bytes-like things, reused from unit to unit. */
+struct plan_vec {
+	void *at;
+	uint32_t count, capacity;
+};
+
+struct plan_pair {
+	struct rv_str key, value;
+};
+
+/* Settings on their way: scalars in `s`, lists in vectors, and which keys were given (their defaults depend on the kind
+ * of unit, which is known last). */
+struct plan_draft {
+	struct plan_settings s;
+	uint64_t given;            /* bit per PLAN_U_* */
+	bool retry_max_given;
+	uint8_t retry_level, once_level; /* where retry.max and at_most_once were set: 1 defaults, 2 agent, 3 unit */
+	bool cpus_given;
+	struct plan_vec env;       /* struct plan_env, in order of first mention */
+	struct plan_vec labels;    /* struct plan_label */
+	struct plan_vec resources; /* struct plan_resource */
+	struct plan_vec locks;     /* uint32_t */
+	struct plan_vec required;  /* struct rv_str */
+	struct plan_vec context;   /* struct plan_pair: JSON text values */
+	struct plan_vec extra;     /* struct plan_pair: x- keys */
+	/* what defaults and agents may set although it is a unit's own; NULL / .at NULL: nothing */
+	struct rv_str prompt;
+	bool prompt_is_file;
+	const struct plan_argv *command;
+	const struct plan_dirs *dirs;
+	const struct plan_for_each *for_each;
+	uint64_t estimate_us;
+	struct rv_str agent;       /* the name, where given */
+	uint32_t agent_node;
+};
+
+/* One agent, or none: what a unit of it starts from. */
+struct plan_base {
+	struct plan_draft draft;
+	bool ready;
+	const struct plan_settings *settings[2]; /* finished, by agent_unit, for units that set nothing */
+	struct rv_str context, extra;            /* texts of the draft's, made once */
+};
+
+struct plan_agent_more {
+	uint32_t node;        /* of its map in the first tree; PLAN_NONE: built in */
+	bool known_profile;   /* false: a profile this version does not run (only under --mock) */
+	bool agent_profile;   /* units of it are agent units whatever --mock makes of them */
+	const struct plan_argv *command; /* its launch, before --mock */
+};
+
+struct plan_intern {
+	struct rv_strmap map;
+	struct plan_vec values; /* const void * */
+};
+
+struct plan_loader {
+	const struct plan_load_options *opt;
+	struct plan_load_options no_options;
+	struct plan *plan;
+	struct plan_diags *diags;
+	struct plan_tree *tree;       /* the one being walked */
+	struct plan_tree first;       /* the whole file, or the first of JSON lines */
+	struct plan_tree line_tree;   /* JSON lines: the unit at hand */
+	struct plan_tree set_tree;    /* --set */
+	bool lines;
+	uint32_t line;                /* JSON lines: the one at hand */
+	bool no_memory;
+	uint64_t seed;
+	struct rv_arena scratch;      /* until the load ends */
+	struct rv_buf text;           /* for whoever needs a buffer for a moment */
+	struct plan_cursor cursor;    /* of unit positions */
+	struct plan_map_index index[PLAN_MAPS];
+
+	struct plan_draft defaults;
+	struct plan_base none;        /* units without an agent: defaults alone */
+	struct plan_base *bases;      /* by agent */
+	struct plan_vec agents;       /* struct plan_agent */
+	struct plan_vec agents_more;  /* struct plan_agent_more */
+	struct rv_strmap agent_names;
+	uint32_t default_agent;       /* entry `default`, or the only one */
+	struct rv_strmap lock_names;
+	struct plan_draft work;       /* the unit at hand */
+	struct plan_vec context;      /* plan's: struct plan_pair */
+	bool mode_given, require_given;
+	bool any_dirs;
+
+	struct plan_intern settings, argvs, dirs, texts;
+
+	struct rv_strmap unit_names;
+	uint32_t unit_capacity;
+	struct plan_vec unit_nodes;   /* uint32_t: node of each unit's map; whole files only */
+	struct plan_vec pending;      /* struct rv_str: names not seen when they were named */
+	struct rv_strmap pending_names;
+	struct plan_vec joins;        /* uint32_t: same_as by unit, see units.c */
+	uint64_t edges_written;
+	uint32_t *topo;               /* units in an order that follows dependencies; graph.c */
+	uint32_t *topo_place;         /* the place of each in it */
+	bool cyclic;
+};
+
+/* --- faults --- */
+
+/* At a node of the tree being walked; gives what plan_diag_add() gives, with the key path set. */
+struct plan_diag *plan_error_at(struct plan_loader *l, enum plan_code code, uint32_t node, const char *fmt, ...)
+	RV_PRINTF(4, 5);
+/* At a unit once all are read: at its key `key` (and there, at the string `part`) where the tree is still there, else at its line. Either may be
+ * .at NULL. */
+struct plan_diag *plan_error_unit(struct plan_loader *l, enum plan_code code, uint32_t unit, struct rv_str key,
+				  struct rv_str part, const char *fmt, ...) RV_PRINTF(6, 7);
+/* -1, and the load ends with RV_E_NO_MEMORY. */
+int plan_no_memory(struct plan_loader *l);
+
+/* --- walk.c --- */
+
+/* Checks every key and value of a map by the table. found[id] is the node of each value that holds, PLAN_NONE for others.
+ * -1: something was wrong (told). found has PLAN_KEYS_MAX places. */
+int plan_walk(struct plan_loader *l, uint32_t map, enum plan_map_id id, uint32_t *found);
+/* Checks a map with free keys. Values that do not hold are told; the caller meets them again by plan_value_holds(). */
+bool plan_value_holds(const struct plan_loader *l, const struct plan_key *key, uint32_t value);
+
+/* --- vectors --- */
+
+void *plan_vec_add(struct plan_loader *l, struct plan_vec *v, size_t item_bytes); /* zeroed; NULL: no memory */
+int plan_vec_copy(struct plan_loader *l, struct plan_vec *to, const struct plan_vec *from, size_t item_bytes);
+void plan_vec_release(struct plan_vec *v);
+#define PLAN_VEC_AT(v, T, i) (&((T *)(v)->at)[i])
+
+/* --- intern.c: equal content, one copy --- */
+
+void plan_intern_init(struct plan_intern *in, uint64_t seed);
+void plan_intern_release(struct plan_intern *in);
+struct rv_str plan_intern_text(struct plan_loader *l, struct rv_str s); /* .at NULL: no memory */
+const struct plan_argv *plan_intern_argv(struct plan_loader *l, const struct rv_str *arg, uint32_t count);
+const struct plan_dirs *plan_intern_dirs(struct plan_loader *l, const struct rv_str *path, uint32_t count,
+					 uint32_t filled);
+const struct plan_settings *plan_intern_settings(struct plan_loader *l, const struct plan_draft *d);
+
+/* --- settings.c: drafts --- */
+
+void plan_draft_init(struct plan_draft *d);
+void plan_draft_release(struct plan_draft *d);
+int plan_draft_copy(struct plan_loader *l, struct plan_draft *to, const struct plan_draft *from);
+/* Sets what found[] gives (a walk of UNIT, DEFAULTS or AGENT keys) over what the draft has. `level` 1 defaults, 2 agent, 3
+ * unit. `map` is the node walked, for its x- keys. */
+int plan_draft_apply(struct plan_loader *l, struct plan_draft *d, uint32_t map, const uint32_t *found, int level);
+/* The values whose defaults depend on the kind of unit. */
+void plan_draft_finish(struct plan_draft *d, bool agent_unit);
+/* {"a":1,...} of pairs; "" when there are none. Interned. */
+struct rv_str plan_pairs_text(struct plan_loader *l, const struct plan_vec *pairs);
+int plan_pairs_put(struct plan_loader *l, struct plan_vec *pairs, struct rv_str key, struct rv_str json);
+uint64_t plan_node_us(const struct plan_loader *l, uint32_t node); /* seconds to microseconds */
+double plan_node_number(const struct plan_loader *l, uint32_t node);
+int64_t plan_node_int(const struct plan_loader *l, uint32_t node);
+const struct plan_argv *plan_read_argv(struct plan_loader *l, uint32_t node);
+
+/* --- document.c --- */
+
+/* The plan's own keys, all but units; *units is their node. */
+int plan_read_document(struct plan_loader *l, uint32_t *units);
+/* The agent of that name; built-in profiles get an entry when first named. PLAN_NONE: unknown. */
+uint32_t plan_agent_named(struct plan_loader *l, struct rv_str name);
+/* What units of this agent (PLAN_NONE: of none) start from. NULL: no memory. */
+struct plan_base *plan_base_of(struct plan_loader *l, uint32_t agent);
+/* Overrides of --set, read into set_tree; and --context. */
+int plan_read_sets(struct plan_loader *l, struct rv_err *err);
+int plan_read_context_file(struct plan_loader *l, struct rv_err *err);
+
+/* --- units.c --- */
+
+/* A unit; `key` is the node of its id where units are a map, else PLAN_NONE. */
+int plan_read_unit(struct plan_loader *l, uint32_t node, uint32_t key);
+int plan_read_units(struct plan_loader *l, uint32_t node);
+int plan_read_verify(struct plan_loader *l, uint32_t node);
+const struct plan_for_each *plan_read_for_each(struct plan_loader *l, uint32_t node);
+/* Reads a file named by the plan; the caller's rv_buf. -1 told at the node. */
+int plan_read_named_file(struct plan_loader *l, uint32_t node, size_t limit, struct rv_buf *out);
+
+/* --- graph.c, texts.c, dirs.c, digest.c --- */
+
+int plan_resolve(struct plan_loader *l);    /* names to units, same_as, counts, cycles, topo */
+int plan_check_texts(struct plan_loader *l);
+int plan_check_dirs(struct plan_loader *l);
+int plan_digest(struct plan_loader *l);
+
+#endif
