@@ -156,7 +156,7 @@ endef
 define library_rule
 $(1): $(patsubst %.c,build/$(3)/%.o,$(2)) build/$(3)/sources
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+	$$(Q)rm -f $$@ && ar qcs $$@ $$(filter %.o,$$^)
 endef
 
 $(foreach p,$(PROFILES),$(eval $(call profile_rules,$(p))))

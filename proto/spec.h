@@ -18,8 +18,8 @@ enum proto_keep_logs { PROTO_LOGS_FAILED, PROTO_LOGS_NODE, PROTO_LOGS_ALL };
 
 enum proto_spec_flag {
 	PROTO_SPEC_AGENT_UNIT = 1u << 0,     /* takes an agent slot; environment is filtered */
-	PROTO_SPEC_TEMPLATED = 1u << 1,      /* some text holds {{...}}: fill before use */
-	PROTO_SPEC_TEMPLATE_PROMPT_FILE = 1u << 2, /* fill the prompt although it came from a file */
+	PROTO_SPEC_TEMPLATED = 1u << 1,      /* command, env, cwd or directories hold {{...}}: fill before use (PLAN_UNIT_FILL) */
+	PROTO_SPEC_FILL_PROMPT = 1u << 2,    /* so does the prompt (PLAN_UNIT_FILL_PROMPT); else it stays as it is */
 	PROTO_SPEC_NAMESPACE = 1u << 3,      /* gets a namespace (plan-format: namespace auto, resolved) */
 	PROTO_SPEC_AT_MOST_ONCE = 1u << 4,
 	PROTO_SPEC_EXCLUSIVE = 1u << 5,      /* could hurt a successor (directories, locks, at_most_once): frozen when the lease is over */

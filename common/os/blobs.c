@@ -70,7 +70,7 @@ int rv_blob_begin(struct rv_blob_writer *w, struct rv_blobs *b, struct rv_err *e
 	w->fd = openat(b->dir, w->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return rv_fail_errno(err, errno, "cannot write to the blob store");
-	rv_hash_init(&w->hash);
+	rv_digest_begin(&w->hash);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ int rv_blob_add(struct rv_blob_writer *w, struct rv_str bytes, struct rv_err *er
 		rv_blob_drop(w);
 		return -1;
 	}
-	rv_hash_add(&w->hash, bytes);
+	rv_digest_add(&w->hash, bytes);
 	w->bytes += bytes.bytes;
 	return 0;
 }
@@ -170,7 +170,7 @@ int rv_blob_end(struct rv_blob_writer *w, const uint8_t *expect, uint8_t digest[
 	int there;
 
 	rv_check(w->fd >= 0);
-	rv_hash_end(&w->hash, got);
+	rv_digest_end(&w->hash, got);
 	if (expect && memcmp(expect, got, RV_DIGEST_BYTES) != 0) {
 		rv_blob_drop(w);
 		return rv_fail(err, RV_E_CORRUPT, "a blob is not what its digest says");

@@ -43,7 +43,7 @@ struct rv_blob_writer {
 	int fd; /* -1: not begun, or over */
 	uint64_t bytes;
 	char temp[32];
-	struct rv_hash hash;
+	struct rv_digest_state hash;
 };
 
 int rv_blob_begin(struct rv_blob_writer *w, struct rv_blobs *b, struct rv_err *err);

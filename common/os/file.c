@@ -192,6 +192,8 @@ int rv_file_read_fd(int fd, const char *name, size_t limit, struct rv_buf *out, 
 	struct stat st;
 	size_t want = 64 << 10;
 
+	if (limit > SIZE_MAX / 2)
+		limit = SIZE_MAX / 2;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		if ((uint64_t)st.st_size > limit)
 			return rv_fail(err, RV_E_LIMIT, "%s has %llu bytes; the limit is %zu", name,
@@ -231,7 +233,7 @@ int rv_file_read_fd(int fd, const char *name, size_t limit, struct rv_buf *out, 
 
 int rv_file_read_at(int dir, const char *path, size_t limit, struct rv_buf *out, struct rv_err *err)
 {
-	int fd, rc;
+	int fd = -1, rc;
 
 	if (rv_file_open_at(dir, path, O_RDONLY, 0, &fd, err))
 		return -1;
@@ -345,7 +347,7 @@ int rv_file_write_at(int dir, const char *path, struct rv_str bytes, mode_t mode
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char *parent;
-	int at, rc;
+	int at = -1, rc;
 
 	if (!path_allowed(path) || !*name || strcmp(name, ".") == 0)
 		return rv_fail_errno(err, EXDEV, "%s is no name for a file", path);
@@ -366,7 +368,7 @@ int rv_file_write(const char *path, struct rv_str bytes, mode_t mode, enum rv_fi
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char *parent;
-	int at, rc;
+	int at = -1, rc;
 
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return rv_fail_errno(err, EISDIR, "%s is no name for a file", path);

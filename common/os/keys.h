@@ -16,14 +16,14 @@ void rv_random(void *out, size_t bytes);
 
 void rv_digest(struct rv_str bytes, uint8_t out[RV_DIGEST_BYTES]);
 
-/* The same in pieces: init, add, ..., end. */
-struct rv_hash {
+/* The same in pieces: begin, add, ..., end. */
+struct rv_digest_state {
 	_Alignas(64) uint8_t state[384]; /* libsodium's, checked in keys.c */
 };
 
-void rv_hash_init(struct rv_hash *h);
-void rv_hash_add(struct rv_hash *h, struct rv_str bytes);
-void rv_hash_end(struct rv_hash *h, uint8_t out[RV_DIGEST_BYTES]);
+void rv_digest_begin(struct rv_digest_state *s);
+void rv_digest_add(struct rv_digest_state *s, struct rv_str bytes);
+void rv_digest_end(struct rv_digest_state *s, uint8_t out[RV_DIGEST_BYTES]);
 
 /* All zeros stands for "none". */
 bool rv_digest_is_zero(const uint8_t digest[RV_DIGEST_BYTES]);

@@ -1,8 +1,11 @@
 /* io.h - the whole boundary of the coordinator's core on one page: events in, effects out
  *
- * The shell drains its sockets and steps the core once an event; then it steps COORD_EV_TURN, again while `out->again`,
- * which delivers deadlines that are due and places what is ready. Facts that the steps of one turn emitted become one
- * journal row; a message whose effect says `needs_fact` leaves once that row is durable.
+ * The shell drains its sockets and steps the core once an event; then it steps COORD_EV_TURN, which delivers deadlines
+ * that are due and places what is ready. A step that could not finish for want of room says `out->again`: the shell
+ * performs the effects, empties the list and steps COORD_EV_AGAIN until it is clear, before any other event (so that a fact
+ * is always applied to a state in which all that follows from the facts before it has happened, live as in replay).
+ * Facts that the steps of one turn emitted become one journal row; a message whose effect says `needs_fact` leaves once
+ * that row is durable.
  *
  * Everything inside an event is borrowed until the step returns. Everything inside an effect is borrowed until the next
  * step: the shell encodes or copies at once. A step cannot fail, allocates nothing and reads no clock: what does not fit
@@ -41,7 +44,9 @@ enum coord_event_kind {
 	COORD_EV_NOT_HERE,
 	COORD_EV_RETRACTED,
 	COORD_EV_ALREADY_STARTED,
-	COORD_EV_TURN,           /* sockets are drained: deadlines, then placement; repeat while out->again */
+	COORD_EV_TURN,           /* sockets are drained: deadlines, then placement */
+	COORD_EV_AGAIN,          /* goes on with what the last step could not finish (out->again), whatever that was; during replay too */
+	COORD_EV_RUN_FORGET,     /* an ended run need not be asked about any more: RELEASE_RUN follows */
 };
 
 struct coord_event {
@@ -72,7 +77,10 @@ struct coord_event {
 			enum proto_reason reason;           /* INTERRUPTED or CANCELLED */
 			uint64_t grace_us;                  /* RV_NEVER: each unit's own; 0: KILL now */
 		} run_stop;
-		const struct proto_hello *hello;
+		struct {
+			uint64_t run;
+		} run_forget;
+		const struct proto_hello *hello;            /* held_count <= COORD_HELLO_HELD_MAX: what is more comes as further pages */
 		const struct proto_heartbeat *heartbeat;
 		struct proto_attempt_key key;               /* TAKEN, NOT_HERE, RETRACTED, ALREADY_STARTED */
 		const struct proto_rejected *rejected;
@@ -203,9 +211,11 @@ struct coord_effect {
 	};
 };
 
-/* Room for effects, given by the shell; a step needs COORD_EFFECTS_MIN free. `again`: more is due now. Storage that
- * effects point to (facts, transitions) lives in the core until the next step. */
+/* Room for effects, given by the shell, emptied by it before each step; a step needs a capacity of COORD_EFFECTS_MIN, a HELLO 4
+ * for each attempt held besides. `again`: step COORD_EV_AGAIN before anything else. Storage that effects point to (facts,
+ * transitions) lives in the core until the next step. */
 #define COORD_EFFECTS_MIN 64u
+#define COORD_HELLO_HELD_MAX 1024u
 
 struct coord_effects {
 	struct coord_effect *items;

@@ -1,0 +1,208 @@
+#include "coordinator/recover.h"
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "common/os/blobs.h"
+#include "common/plan/diag.h"
+#include "common/plan/plan.h"
+
+#include <stdlib.h>
+
+/* A saved plan is our own JSON lines, so its size follows from the limits of a run, not from those of a file a person wrote. */
+#define SAVED_PLAN_BYTES_MAX ((size_t)8 << 30)
+
+enum { EFFECTS = 4096 };
+
+struct fold {
+	struct rv_blobs *blobs;
+	struct coord *core;
+	const struct coord_recover_hooks *hooks;
+	struct coord_effects effects;
+	struct rv_arena scratch;
+	uint64_t next;
+	struct rv_err *err;
+	bool failed;
+};
+
+/* --- a saved plan, read back ------------------------------------------------------------------------------------- */
+
+struct memory_reader {
+	struct rv_str rest;
+};
+
+static long read_memory(void *arg, void *to, size_t room)
+{
+	struct memory_reader *r = arg;
+	size_t n = r->rest.bytes < room ? r->rest.bytes : room;
+
+	memcpy(to, r->rest.at, n);
+	r->rest.at += n;
+	r->rest.bytes -= n;
+	return (long)n;
+}
+
+static int load_plan(struct rv_str bytes, struct plan **out, struct rv_err *err)
+{
+	struct memory_reader reader = { .rest = bytes };
+	struct plan_load_options opt = { .shown_name = "the saved plan" };
+	struct plan_diags *diags = malloc(sizeof *diags);
+	int rc;
+
+	if (!diags)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory to read a saved plan");
+	plan_diags_init(diags);
+	rc = plan_load_lines(read_memory, &reader, &opt, out, diags, err);
+	if (rc < 0 && diags->error_count)
+		(void)rv_fail(err, RV_E_CORRUPT, "the saved plan does not check any more: %s", diags->error[0].message);
+	plan_diags_release(diags);
+	free(diags);
+	return rc;
+}
+
+/* The estimates blob: one u64 (little-endian) a unit of the plan; anything else than that length is refused. */
+static int load_estimates(struct rv_blobs *blobs, const uint8_t *digest, uint32_t count, uint64_t **out, struct rv_err *err)
+{
+	struct rv_buf bytes;
+	struct rv_reader r;
+
+	*out = NULL;
+	if (rv_digest_is_zero(digest))
+		return 0;
+	rv_buf_init(&bytes, 0);
+	if (rv_blobs_get_all(blobs, digest, (size_t)count * 8, &bytes, err) < 0)
+		goto failed;
+	if (bytes.bytes != (size_t)count * 8) {
+		rv_fail(err, RV_E_CORRUPT, "the saved estimates are %zu bytes, not %zu", bytes.bytes, (size_t)count * 8);
+		goto failed;
+	}
+	*out = calloc(count ? count : 1, sizeof **out);
+	if (!*out) {
+		rv_fail(err, RV_E_NO_MEMORY, "no memory for the estimates of %u units", count);
+		goto failed;
+	}
+	rv_reader_init(&r, rv_buf_str(&bytes));
+	for (uint32_t i = 0; i < count; i++)
+		(*out)[i] = rv_read_u64(&r);
+	rv_buf_release(&bytes);
+	return 0;
+failed:
+	rv_buf_release(&bytes);
+	return -1;
+}
+
+int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err)
+{
+	struct plan *plan = NULL;
+	uint64_t *estimates = NULL;
+	struct rv_buf bytes;
+	int rc = -1;
+
+	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
+	if (rv_blobs_get_all(blobs, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err) < 0)
+		goto out;
+	if (load_plan(rv_buf_str(&bytes), &plan, err) < 0)
+		goto out;
+	rv_buf_release(&bytes); /* the plan copied what it needs; two copies of a large plan would be one too many */
+	rv_buf_init(&bytes, 0);
+	if (load_estimates(blobs, accepted->run_accepted.estimates_blob, plan->unit_count, &estimates, err) < 0)
+		goto out;
+	rc = coord_graph_build(plan, accepted->run_accepted.run, estimates, out, err);
+out:
+	free(estimates);
+	plan_destroy(&plan);
+	rv_buf_release(&bytes);
+	return rc;
+}
+
+/* --- the fold ------------------------------------------------------------------------------------------------------ */
+
+/* Replay emits transitions and may give a graph back; anything else would be a decision, which replay must not make. */
+static void perform(struct fold *f)
+{
+	for (uint32_t i = 0; i < f->effects.count; i++) {
+		struct coord_effect *fx = &f->effects.items[i];
+
+		if (fx->kind == COORD_FX_TRANSITION && f->hooks && f->hooks->transition)
+			f->hooks->transition(f->hooks->arg, fx->transition);
+		else if (fx->kind == COORD_FX_RELEASE_RUN)
+			coord_graph_destroy(&fx->release);
+	}
+}
+
+static void step(struct fold *f, struct coord_event *ev)
+{
+	f->effects.count = 0;
+	f->effects.again = false;
+	coord_step(f->core, ev, &f->effects);
+	perform(f);
+	while (f->effects.again) {
+		struct coord_event more = { .kind = COORD_EV_TURN, .now_us = ev->now_us, .real_us = ev->real_us };
+
+		f->effects.count = 0;
+		f->effects.again = false;
+		coord_step(f->core, &more, &f->effects);
+		perform(f);
+	}
+}
+
+static int fold_fact(struct fold *f, const struct proto_fact *fact, const struct journal_row *row, uint32_t index)
+{
+	struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = row->real_us };
+
+	ev.fact.fact = fact;
+	ev.fact.position = row->position;
+	ev.fact.index = index;
+	if (fact->kind == PROTO_FACT_RUN_ACCEPTED) {
+		if (coord_recover_graph(f->blobs, fact, &ev.fact.graph, f->err) < 0)
+			return -1;
+		if (f->hooks && f->hooks->graph)
+			f->hooks->graph(f->hooks->arg, ev.fact.graph, fact);
+	}
+	if (f->hooks && f->hooks->fact)
+		f->hooks->fact(f->hooks->arg, fact, row->position, index, row->real_us);
+	step(f, &ev);
+	return 0;
+}
+
+static enum journal_next fold_row(void *arg, const struct journal_row *row)
+{
+	struct fold *f = arg;
+	struct rv_str at = row->records;
+	struct proto_fact fact;
+	uint32_t index = 0;
+	int rc;
+
+	rv_arena_release(&f->scratch);
+	rv_arena_init(&f->scratch, 0);
+	while ((rc = proto_fact_decode(&at, &f->scratch, &fact, f->err)) == 1) {
+		if (fold_fact(f, &fact, row, index++) < 0) {
+			rc = -1;
+			break;
+		}
+	}
+	if (rc < 0) {
+		f->failed = true;
+		return JOURNAL_STOP;
+	}
+	f->next = row->position + 1;
+	return JOURNAL_MORE;
+}
+
+int coord_recover(struct journal *journal, struct rv_blobs *blobs, struct coord *core, const struct coord_recover_hooks *hooks,
+		  uint64_t from, uint64_t *next, struct rv_err *err)
+{
+	struct fold f = { .blobs = blobs, .core = core, .hooks = hooks, .err = err, .next = from };
+	int rc;
+
+	f.effects.capacity = EFFECTS;
+	f.effects.items = malloc(EFFECTS * sizeof *f.effects.items);
+	if (!f.effects.items)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory to read the journal");
+	rv_arena_init(&f.scratch, 0);
+	rc = journal_read(journal, from, fold_row, &f, err);
+	rv_arena_release(&f.scratch);
+	free(f.effects.items);
+	if (next)
+		*next = f.next;
+	return f.failed ? -1 : rc;
+}

@@ -1,0 +1,695 @@
+#include "coordinator/shell.h"
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "common/os/blobs.h"
+#include "common/os/clock.h"
+#include "common/os/host.h"
+#include "common/plan/plan.h"
+#include "common/plan/save.h"
+#include "coordinator/learned.h"
+#include "coordinator/outputs.h"
+#include "coordinator/recover.h"
+#include "coordinator/wire.h"
+
+#include <stdlib.h>
+
+enum {
+	EFFECTS = 8192,
+	VERDICTS = 4096,          /* of one WELCOME message */
+	FACTS_A_TURN_MAX = 65536, /* then the row is appended and the fan-out goes on with the next turn */
+	WELCOMES = 64,            /* peers whose verdicts may come in slices at once */
+};
+
+/* The WELCOME that a peer's later verdicts belong to. */
+struct welcomed {
+	uint64_t peer;
+	struct proto_welcome welcome;
+};
+
+struct coord_shell {
+	struct coord_shell_ops ops;
+	void *arg;
+	const struct rv_log *log;
+	struct coord *core;
+	struct journal *journal;
+	struct rv_blobs *blobs;
+	struct coord_outbox *outbox;
+	struct coord_outputs *outputs;
+	struct coord_learned *learned; /* NULL: none kept */
+	struct proto_frame_reader *reader;
+	uint64_t epoch;
+
+	struct coord_effects effects;
+	struct proto_held_verdict *verdicts;
+	struct welcomed welcomed[WELCOMES];
+	uint32_t welcomed_next;
+
+	struct rv_buf row;        /* facts of this turn */
+	uint32_t row_facts;
+	bool row_synced;
+	bool row_runs;            /* some run's line in the list of runs changed */
+	struct rv_buf deps_room;  /* encoded dependencies that go into a blob */
+	struct rv_arena scratch;  /* of one DISPATCH */
+	uint64_t durable_told;
+
+	struct journal_run *runs; /* lines of the list of runs, by order of acceptance here */
+	uint32_t run_count, run_capacity;
+
+	struct coord_shell_stats stats;
+	struct rv_err failed;     /* the first failure that stops the shell */
+	bool has_failed;
+};
+
+void coord_shell_config_init(struct coord_shell_config *cfg)
+{
+	*cfg = (struct coord_shell_config){ .durability = JOURNAL_PROCESS };
+	coord_config_init(&cfg->core);
+}
+
+/* The first failure stays: a shell that could not keep or send something it decided must stop, and what is on disk counts. */
+static void fail(struct coord_shell *s, const struct rv_err *err)
+{
+	if (s->has_failed)
+		return;
+	s->has_failed = true;
+	s->failed = *err;
+	rv_log(s->log, RV_LOG_ERROR, "coordinator_failed", "error", err->msg, NULL);
+}
+
+/* --- the list of runs ------------------------------------------------------------------------------------------------ */
+
+static struct journal_run *run_line(struct coord_shell *s, uint64_t run)
+{
+	struct rv_run_id id = rv_run_id_of(run);
+
+	for (uint32_t i = s->run_count; i-- > 0;)
+		if (memcmp(s->runs[i].run.text, id.text, sizeof id.text) == 0)
+			return &s->runs[i];
+	return NULL;
+}
+
+static struct journal_run *run_line_add(struct coord_shell *s, const struct proto_fact *accepted, uint64_t real_us, struct rv_err *err)
+{
+	struct journal_run *line;
+
+	if (s->run_count == s->run_capacity) {
+		uint32_t capacity = s->run_capacity ? s->run_capacity * 2 : 4;
+		struct journal_run *runs = realloc(s->runs, capacity * sizeof *runs);
+
+		if (!runs) {
+			rv_fail(err, RV_E_NO_MEMORY, "no memory for a list of %u runs", capacity);
+			return NULL;
+		}
+		s->runs = runs;
+		s->run_capacity = capacity;
+	}
+	line = &s->runs[s->run_count++];
+	*line = (struct journal_run){
+		.run = rv_run_id_of(accepted->run_accepted.run),
+		.created_us = real_us,
+		.total = accepted->run_accepted.units,
+	};
+	memcpy(line->plan_digest, accepted->run_accepted.plan_digest, sizeof line->plan_digest);
+	return line;
+}
+
+/* Texts of a line are looked up when it is written: a graph's name lives as long as the graph. */
+static void run_line_fill(struct coord_shell *s, struct journal_run *line)
+{
+	uint64_t run = rv_run_id_number(rv_str_of(line->run.text));
+	const struct coord_graph *g = coord_run_graph(s->core, run);
+	struct coord_run_counts counts;
+	enum proto_reason reason = PROTO_REASON_NONE;
+
+	if (!g)
+		return;
+	line->name = coord_graph_name(g);
+	line->state = rv_str_of(coord_run_state_name(coord_run_state(s->core, run, &reason)));
+	line->reason = reason == PROTO_REASON_NONE ? RV_STR("") : rv_str_of(proto_reason_name(reason));
+	coord_run_counts(s->core, run, &counts);
+	line->total = counts.total;
+	line->succeeded = counts.succeeded;
+	line->failed = counts.failed;
+	line->skipped = counts.skipped;
+	line->cancelled = counts.cancelled;
+}
+
+/* --- facts -------------------------------------------------------------------------------------------------------------- */
+
+static void keep_output(struct coord_shell *s, const struct proto_fact *fact)
+{
+	const struct proto_result *r = &fact->ended.result;
+	const struct coord_graph *g;
+	struct coord_output output;
+	struct rv_err err;
+
+	if (fact->ended.state != PROTO_END_SUCCEEDED || r->output.kind == PROTO_VALUE_NONE)
+		return;
+	g = coord_run_graph(s->core, fact->ended.key.run);
+	if (!g || fact->ended.key.unit >= coord_graph_unit_count(g) || !coord_graph_output_wanted(g, fact->ended.key.unit))
+		return;
+	output = (struct coord_output){
+		.value = r->output,
+		.is_json = (r->flags & PROTO_RESULT_OUTPUT_JSON) != 0,
+		.attempt = fact->ended.key.attempt,
+	};
+	if (coord_outputs_set(s->outputs, fact->ended.key.run, fact->ended.key.unit, &output, &err) < 0)
+		fail(s, &err);
+}
+
+/* What the shell itself remembers of a fact; live and in replay alike. */
+static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us, bool replayed)
+{
+	struct rv_err err;
+	struct journal_run *line;
+
+	switch (fact->kind) {
+	case PROTO_FACT_RUN_ACCEPTED:
+		if (!run_line_add(s, fact, real_us, &err))
+			fail(s, &err);
+		s->row_runs = true;
+		break;
+	case PROTO_FACT_ASSIGNED:
+		break;
+	case PROTO_FACT_ENDED:
+		keep_output(s, fact);
+		if (!replayed && s->learned)
+			coord_learned_note(s->learned, coord_run_graph(s->core, fact->ended.key.run), fact);
+		break;
+	case PROTO_FACT_RUN_FINISHED:
+		line = run_line(s, fact->run_finished.run);
+		if (line)
+			line->finished_us = real_us;
+		s->row_runs = true;
+		break;
+	case PROTO_FACT_MUTATION:
+		line = run_line(s, fact->mutation.run);
+		if (line && (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
+			line->finished_us = 0;
+		s->row_runs = true;
+		break;
+	case PROTO_FACT_RUN_STOPPED:
+		s->row_runs = true;
+		break;
+	case PROTO_FACT_EPOCH:
+	case PROTO_FACT_ATTEMPT_ENDED:
+	case PROTO_FACT_NODE:
+		break;
+	}
+}
+
+static void add_fact(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us)
+{
+	if (proto_fact_encode(fact, &s->row) < 0) {
+		struct rv_err err;
+
+		(void)rv_fail(&err, RV_E_NO_MEMORY, "no memory for a journal row of %zu bytes", s->row.bytes);
+		fail(s, &err);
+		return;
+	}
+	s->row_facts++;
+	note_fact(s, fact, real_us, false);
+}
+
+/* --- messages ------------------------------------------------------------------------------------------------------------- */
+
+/* A value that may be too large for a frame: its bytes go to the blob store, which finds out by itself if it has them. */
+static int as_blob(struct coord_shell *s, struct rv_str bytes, struct proto_value *out, struct rv_err *err)
+{
+	*out = (struct proto_value){ .kind = PROTO_VALUE_BLOB, .blob_bytes = bytes.bytes };
+	if (!s->blobs)
+		return rv_fail(err, RV_E_LIMIT, "%zu bytes for a node and no blob store to put them in", bytes.bytes);
+	return rv_blobs_put(s->blobs, bytes, out->digest, err);
+}
+
+static struct rv_str copy_id(struct coord_shell *s, struct rv_str id)
+{
+	return rv_arena_str(&s->scratch, id);
+}
+
+static int add_deps(struct coord_shell *s, const struct coord_graph *g, uint64_t run, uint32_t unit, struct coord_wire_dispatch *d, struct rv_err *err)
+{
+	uint32_t count = coord_graph_dep_count(g, unit);
+	struct proto_dep *deps = RV_ARENA_ARRAY(&s->scratch, struct proto_dep, count ? count : 1);
+
+	if (!deps)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u dependencies", count);
+	for (uint32_t i = 0; i < count; i++) {
+		char room[COORD_UNIT_ID_BYTES], name_room[COORD_UNIT_ID_BYTES];
+		uint32_t dep = coord_graph_dep(g, unit, i);
+		const struct coord_output *o = coord_outputs_get(s->outputs, run, dep);
+		struct coord_unit_view view;
+		struct rv_str name;
+
+		coord_unit_view(s->core, run, dep, &view);
+		coord_graph_dep_name(g, unit, i, name_room, &name, &deps[i].index);
+		deps[i].id = copy_id(s, name);
+		deps[i].unit_id = copy_id(s, coord_graph_unit_id(g, dep, room));
+		deps[i].succeeded = view.state == COORD_UNIT_SUCCEEDED;
+		deps[i].attempt = view.attempt;
+		if (o && deps[i].succeeded) {
+			deps[i].output = o->value;
+			deps[i].is_json = o->is_json;
+			deps[i].attempt = o->attempt;
+		}
+	}
+	rv_buf_reset(&s->deps_room);
+	if (count > 16) { /* a few never reach the bound: 16 x (4 KiB + names) < 128 KiB */
+		if (proto_deps_encode(deps, count, &s->deps_room) < 0)
+			return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u dependencies", count);
+		if (s->deps_room.bytes > PROTO_DEPS_INLINE_BYTES)
+			return as_blob(s, rv_buf_str(&s->deps_room), &d->deps_blob, err);
+	}
+	d->deps = deps;
+	d->dep_count = count;
+	return 0;
+}
+
+static int send_dispatch(struct coord_shell *s, const struct coord_effect *fx, struct rv_err *err)
+{
+	uint64_t run = fx->dispatch.key.run;
+	uint32_t unit = fx->dispatch.key.unit;
+	const struct coord_graph *g = coord_run_graph(s->core, run);
+	char id_room[COORD_UNIT_ID_BYTES], item_room[32];
+	struct coord_wire_dispatch d = { .epoch = s->epoch };
+	struct proto_msg m;
+
+	rv_check(g != NULL);
+	if (unit == coord_graph_unit_count(g)) { /* the verify step stands behind the units */
+		d.unit_id = rv_str_of(PLAN_VERIFY_ID);
+		d.spec = coord_graph_verify_spec(g);
+	} else {
+		d.unit_id = coord_graph_unit_id(g, unit, id_room);
+		d.item = coord_graph_item(g, unit, item_room);
+		d.spec = coord_graph_spec(g, unit);
+		if (coord_graph_needs_deps(g, unit)) {
+			rv_arena_release(&s->scratch);
+			rv_arena_init(&s->scratch, 0);
+			if (add_deps(s, g, run, unit, &d, err) < 0)
+				return -1;
+		}
+	}
+	if (d.spec.bytes > PROTO_SPEC_INLINE_BYTES) {
+		if (as_blob(s, d.spec, &d.spec_blob, err) < 0)
+			return -1;
+		d.spec = RV_STR("");
+	}
+	coord_wire_message(fx, &d, &m);
+	s->row_synced |= fx->dispatch.sync;
+	return coord_outbox_add(s->outbox, fx->peer, &m, err);
+}
+
+static struct proto_welcome *welcome_of(struct coord_shell *s, const struct coord_effect *fx)
+{
+	for (uint32_t i = 0; i < WELCOMES; i++) {
+		if (s->welcomed[i].peer == fx->peer && s->welcomed[i].welcome.session) {
+			if (fx->kind == COORD_FX_WELCOME)
+				s->welcomed[i].welcome = fx->welcome;
+			return &s->welcomed[i].welcome;
+		}
+	}
+	rv_check(fx->kind == COORD_FX_WELCOME);
+	s->welcomed_next = (s->welcomed_next + 1) % WELCOMES;
+	s->welcomed[s->welcomed_next] = (struct welcomed){ .peer = fx->peer, .welcome = fx->welcome };
+	return &s->welcomed[s->welcomed_next].welcome;
+}
+
+/* One message effect, with the verdicts that belong to it; gives how many effects it took. */
+static uint32_t send_message(struct coord_shell *s, uint32_t i)
+{
+	const struct coord_effect *fx = &s->effects.items[i];
+	struct rv_err err = { 0 };
+	struct proto_msg m;
+	uint32_t taken = 1;
+	int rc;
+
+	if (fx->kind == COORD_FX_DISPATCH) {
+		rc = send_dispatch(s, fx, &err);
+	} else if (fx->kind == COORD_FX_WELCOME || fx->kind == COORD_FX_VERDICT) {
+		taken = coord_wire_welcome(&s->effects, i, welcome_of(s, fx), s->verdicts, VERDICTS, &m);
+		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
+	} else {
+		coord_wire_message(fx, NULL, &m);
+		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
+	}
+	if (rc < 0)
+		fail(s, &err);
+	return taken;
+}
+
+/* --- effects --------------------------------------------------------------------------------------------------------------- */
+
+static void perform(struct coord_shell *s, uint64_t real_us)
+{
+	for (uint32_t i = 0; i < s->effects.count;) {
+		struct coord_effect *fx = &s->effects.items[i];
+
+		if (coord_wire_is_message(fx->kind)) {
+			i += send_message(s, i);
+			continue;
+		}
+		i++;
+		switch (fx->kind) {
+		case COORD_FX_FACT:
+			add_fact(s, fx->fact, real_us);
+			break;
+		case COORD_FX_TRANSITION:
+			if (s->ops.transition)
+				s->ops.transition(s->arg, fx->transition, journal_last(s->journal) + (s->row_facts ? 1 : 0),
+						  s->row_facts ? s->row_facts - 1 : 0, false);
+			break;
+		case COORD_FX_REPLY:
+			if (s->ops.reply)
+				s->ops.reply(s->arg, fx->reply.client, fx->reply.done_before, fx->reply.changed);
+			break;
+		case COORD_FX_RUN_FINISHED:
+			if (s->ops.run_finished)
+				s->ops.run_finished(s->arg, fx->run_finished.run, fx->run_finished.state, fx->run_finished.reason);
+			break;
+		case COORD_FX_RELEASE_RUN:
+			coord_outputs_drop_run(s->outputs, coord_graph_run(fx->release));
+			coord_graph_destroy(&fx->release);
+			break;
+		default:
+			rv_check(!"an effect of the core that the shell does not know");
+		}
+	}
+}
+
+static void step(struct coord_shell *s, const struct coord_event *ev)
+{
+	s->effects.count = 0;
+	s->effects.again = false;
+	coord_step(s->core, ev, &s->effects);
+	perform(s, ev->real_us);
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------------------- */
+
+static void replayed_fact(void *arg, const struct proto_fact *fact, uint64_t position, uint32_t index, uint64_t real_us)
+{
+	struct coord_shell *s = arg;
+
+	(void)position;
+	(void)index;
+	note_fact(s, fact, real_us, true);
+}
+
+static void replayed_transition(void *arg, const struct coord_transition *t)
+{
+	struct coord_shell *s = arg;
+
+	if (s->ops.transition)
+		s->ops.transition(s->arg, t, t->position, t->index, true);
+}
+
+static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_recover_hooks hooks = { .fact = replayed_fact, .transition = replayed_transition, .arg = s };
+	struct proto_fact fact = { .kind = PROTO_FACT_EPOCH };
+	struct coord_event ev = { .kind = COORD_EV_SERVING, .now_us = now_us, .real_us = real_us };
+
+	if (journal_claim_epoch(s->journal, &s->epoch, err) < 0)
+		return -1;
+	if (coord_recover(s->journal, s->blobs, s->core, &hooks, 0, NULL, err) < 0)
+		return -1;
+	fact.epoch.epoch = s->epoch;
+	rv_host_boot_id(fact.epoch.boot_id);
+	add_fact(s, &fact, real_us);
+	ev.serving.epoch = s->epoch;
+	step(s, &ev);
+	if (s->has_failed) {
+		if (err)
+			*err = s->failed;
+		return -1;
+	}
+	return 0;
+}
+
+int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint64_t real_us, struct coord_shell **out, struct rv_err *err)
+{
+	struct journal_options options = { .mode = JOURNAL_OWN, .durability = cfg->durability };
+	struct coord_shell *s = calloc(1, sizeof *s);
+
+	rv_check(cfg->ops.send != NULL);
+	if (!s)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a coordinator");
+	s->ops = cfg->ops;
+	s->arg = cfg->arg;
+	s->log = cfg->log;
+	s->blobs = cfg->blobs;
+	rv_buf_init(&s->row, 0);
+	rv_buf_init(&s->deps_room, 0);
+	rv_arena_init(&s->scratch, 0);
+	s->effects.capacity = EFFECTS;
+	s->effects.items = malloc(EFFECTS * sizeof *s->effects.items);
+	s->verdicts = malloc(VERDICTS * sizeof *s->verdicts);
+	s->core = coord_create(&cfg->core);
+	s->outbox = coord_outbox_create(cfg->ops.send, cfg->arg);
+	s->outputs = coord_outputs_create();
+	s->reader = proto_frame_reader_create();
+	if (!s->effects.items || !s->verdicts || !s->core || !s->outbox || !s->outputs || !s->reader) {
+		rv_fail(err, RV_E_NO_MEMORY, "no memory for a coordinator");
+		goto failed;
+	}
+	if (cfg->estimates_dir && coord_learned_open(&s->learned, cfg->estimates_dir) < 0)
+		rv_log(s->log, RV_LOG_WARN, "estimates_unavailable", "dir", cfg->estimates_dir, NULL);
+	if (journal_open(&s->journal, cfg->state_dir, &options, err) < 0)
+		goto failed;
+	if (serve(s, now_us, real_us, err) < 0)
+		goto failed;
+	*out = s;
+	return 0;
+failed:
+	coord_shell_close(&s);
+	return -1;
+}
+
+void coord_shell_close(struct coord_shell **sp)
+{
+	struct coord_shell *s = *sp;
+
+	if (!s)
+		return;
+	coord_outbox_destroy(&s->outbox);
+	coord_outputs_destroy(&s->outputs);
+	coord_learned_close(&s->learned);
+	journal_close(&s->journal);
+	coord_destroy(&s->core);
+	proto_frame_reader_destroy(&s->reader);
+	rv_buf_release(&s->row);
+	rv_buf_release(&s->deps_room);
+	rv_arena_release(&s->scratch);
+	free(s->effects.items);
+	free(s->verdicts);
+	free(s->runs);
+	free(s);
+	*sp = NULL;
+}
+
+/* --- what people ask for ------------------------------------------------------------------------------------------------------ */
+
+static int save_plan(struct coord_shell *s, const struct plan *plan, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
+{
+	struct rv_buf bytes;
+	int rc;
+
+	rv_buf_init(&bytes, (size_t)8 << 30);
+	rc = plan_save(plan, &bytes, err);
+	if (rc == 0)
+		rc = rv_blobs_put(s->blobs, rv_buf_str(&bytes), digest, err);
+	rv_buf_release(&bytes);
+	return rc;
+}
+
+/* What this plan's units took before, where the plan does not say; saved, so that a restart ranks the units alike. */
+static int learned_estimates(struct coord_shell *s, const struct plan *plan, uint64_t **estimates, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
+{
+	struct rv_buf bytes;
+	int rc = 0;
+
+	*estimates = NULL;
+	if (!s->learned || !(*estimates = coord_learned_estimates(s->learned, plan)))
+		return 0;
+	rv_buf_init(&bytes, 0);
+	for (uint32_t i = 0; i < plan->unit_count; i++)
+		(void)rv_buf_put_u64(&bytes, (*estimates)[i]);
+	rc = bytes.failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for the estimates of %u units", plan->unit_count)
+			  : rv_blobs_put(s->blobs, rv_buf_str(&bytes), digest, err);
+	rv_buf_release(&bytes);
+	return rc;
+}
+
+int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_event ev = { .kind = COORD_EV_RUN_ACCEPTED, .now_us = now_us, .real_us = real_us };
+	struct proto_fact fact = { .kind = PROTO_FACT_RUN_ACCEPTED };
+	struct coord_graph *graph = NULL;
+	uint64_t *estimates = NULL;
+	int rc = -1;
+
+	fact.run_accepted.run = run;
+	fact.run_accepted.name = plan->name;
+	fact.run_accepted.units = (uint32_t)plan->instance_count;
+	memcpy(fact.run_accepted.plan_digest, plan->digest, sizeof fact.run_accepted.plan_digest);
+	if (learned_estimates(s, plan, &estimates, fact.run_accepted.estimates_blob, err) < 0)
+		goto out;
+	if (coord_graph_build(plan, run, estimates, &graph, err) < 0)
+		goto out;
+	if (coord_admit_run(s->core, graph, err) < 0)
+		goto out;
+	if (save_plan(s, plan, fact.run_accepted.plan_blob, err) < 0)
+		goto out;
+	ev.run_accepted.graph = graph;
+	ev.run_accepted.fact = &fact;
+	graph = NULL; /* taken */
+	step(s, &ev);
+	rc = 0;
+out:
+	free(estimates);
+	coord_graph_destroy(&graph);
+	return rc;
+}
+
+int coord_shell_mutate(struct coord_shell *s, const struct proto_fact *mutation, uint64_t client, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_event ev = { .kind = COORD_EV_MUTATION, .now_us = now_us, .real_us = real_us };
+
+	if (coord_client_check(s->core, mutation, err) < 0)
+		return -1;
+	ev.mutation.fact = mutation;
+	ev.mutation.client = client;
+	step(s, &ev);
+	return 0;
+}
+
+void coord_shell_stop_run(struct coord_shell *s, uint64_t run, enum proto_reason reason, uint64_t grace_us, uint64_t now_us, uint64_t real_us)
+{
+	struct coord_event ev = { .kind = COORD_EV_RUN_STOP, .now_us = now_us, .real_us = real_us };
+
+	ev.run_stop.run = run;
+	ev.run_stop.reason = reason;
+	ev.run_stop.grace_us = grace_us;
+	step(s, &ev);
+}
+
+/* --- frames and turns ------------------------------------------------------------------------------------------------------------ */
+
+int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str frame, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_event ev;
+	struct proto_msg m;
+	int rc;
+
+	s->stats.frames_in++;
+	if (proto_frame_open(s->reader, frame, PROTO_TO_COORD, err) < 0) {
+		s->stats.frames_bad++;
+		return -1;
+	}
+	while ((rc = proto_frame_next(s->reader, &m, err)) == 1) {
+		if (coord_wire_event(&m, now_us, real_us, peer, &ev) < 0) {
+			s->stats.messages_refused++;
+			continue;
+		}
+		step(s, &ev);
+	}
+	if (rc < 0)
+		s->stats.frames_bad++;
+	return rc;
+}
+
+void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us)
+{
+	struct coord_event ev = { .kind = COORD_EV_NODE_GONE, .now_us = now_us, .real_us = real_us, .peer = peer };
+
+	step(s, &ev);
+}
+
+/* Appends this turn's facts, if there are any, and seals the frames that depend on them. */
+static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
+{
+	struct journal_batch batch = { .real_us = real_us };
+	uint64_t position = 0, began, took;
+
+	if (s->row_facts) {
+		batch.records = rv_buf_str(&s->row);
+		batch.synced = s->row_synced;
+		if (s->row_runs) {
+			for (uint32_t i = 0; i < s->run_count; i++)
+				run_line_fill(s, &s->runs[i]);
+			batch.runs = s->runs;
+			batch.runs_count = s->run_count;
+		}
+		began = rv_clock_monotonic_us();
+		if (journal_append(s->journal, &batch, &position, err) < 0)
+			return -1;
+		took = rv_clock_monotonic_us() - began;
+		s->stats.commit_us = s->stats.commit_us ? (s->stats.commit_us * 7 + took) / 8 : took;
+		s->stats.rows++;
+		s->stats.facts += s->row_facts;
+		rv_buf_reset(&s->row);
+		s->row_facts = 0;
+		s->row_synced = false;
+		s->row_runs = false;
+	}
+	return coord_outbox_seal(s->outbox, position, err);
+}
+
+int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_event ev = { .kind = COORD_EV_TURN, .now_us = now_us, .real_us = real_us };
+	struct rv_err failure = { 0 };
+	uint64_t durable;
+
+	ev.turn.commit_us = s->stats.commit_us;
+	do
+		step(s, &ev);
+	while (s->effects.again && s->row_facts < FACTS_A_TURN_MAX && !s->has_failed);
+	if (!s->has_failed && commit(s, real_us, &failure) < 0)
+		fail(s, &failure);
+	if (s->has_failed) {
+		if (err)
+			*err = s->failed;
+		return -1;
+	}
+	durable = journal_durable(s->journal);
+	coord_outbox_release(s->outbox, durable);
+	if (durable > s->durable_told) {
+		s->durable_told = durable;
+		if (s->ops.durable)
+			s->ops.durable(s->arg, durable);
+	}
+	return s->effects.again;
+}
+
+uint64_t coord_shell_next_deadline(const struct coord_shell *s)
+{
+	return coord_next_deadline(s->core);
+}
+
+int coord_shell_journal_fd(const struct coord_shell *s)
+{
+	return journal_fd(s->journal);
+}
+
+int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err)
+{
+	return journal_poll(s->journal, err);
+}
+
+const struct coord *coord_shell_core(const struct coord_shell *s)
+{
+	return s->core;
+}
+
+uint64_t coord_shell_epoch(const struct coord_shell *s)
+{
+	return s->epoch;
+}
+
+void coord_shell_stats(const struct coord_shell *s, struct coord_shell_stats *out)
+{
+	*out = s->stats;
+	out->frames_dropped = coord_outbox_dropped(s->outbox);
+}
