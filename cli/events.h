@@ -1,0 +1,19 @@
+/* events.h - a transition as one line of JSON, the same for `run --events`, `events` and `export events`
+ *
+ * Fields and types: docs/schemas/event.json. (position, index) is the event's number: its fact's row in the journal and
+ * place in it; `unit_ready`, `unit_started` and what is told of nodes live come under the number of the fact before
+ * them and may repeat across a crash.
+ */
+#ifndef CLI_EVENTS_H
+#define CLI_EVENTS_H
+
+#include "cli/tally.h"
+
+/* Appends one line, newline included. `t` has been fed with the transition before; NULL where it belongs to no run. */
+void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t, const struct coord *core,
+		    uint64_t position, uint32_t index, struct rv_buf *out);
+
+/* The one event of a plan that was refused: unit __preflight__, no run, no number. */
+void cli_event_plan_rejected(struct rv_str why, uint64_t real_us, struct rv_buf *out);
+
+#endif

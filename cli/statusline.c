@@ -1,0 +1,188 @@
+/* statusline.c - the line that shows how a run goes */
+#include "cli/statusline.h"
+
+#include "cli/out.h"
+#include "cli/render.h"
+#include "cli/text.h"
+
+#include <stdlib.h>
+
+#define LIVE_US 100000u                /* between two drawings */
+#define PLAIN_US (10 * RV_US_PER_S)    /* between two plain lines */
+#define TICK_US RV_US_PER_S            /* the clock moves on although nothing happens */
+#define SLOWEST_AFTER_US (2 * RV_US_PER_S)
+#define CLEAR_LINE "\r\x1b[K"
+
+int cli_statusline_init(struct cli_statusline *l, enum cli_statusline_mode mode, int fd, const struct cli_tally *tally,
+			uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	uint32_t i;
+
+	if (mode == CLI_LINE_LIVE && !cli_may_animate(fd))
+		mode = CLI_LINE_PLAIN;
+	*l = (struct cli_statusline){ .mode = mode, .fd = fd, .tally = tally, .start_us = now_us,
+				      .next_us = now_us + (mode == CLI_LINE_LIVE ? LIVE_US : PLAIN_US),
+				      .real_offset = real_us - now_us, .ended_before = cli_tally_ended(tally),
+				      .head = COORD_NONE, .tail = COORD_NONE };
+	rv_buf_init(&l->buf, 0);
+	if (mode != CLI_LINE_LIVE)
+		return 0;
+	l->next = malloc(((size_t)tally->count + 1) * sizeof(*l->next));
+	l->prev = malloc(((size_t)tally->count + 1) * sizeof(*l->prev));
+	if (!l->next || !l->prev)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a status line");
+	for (i = 0; i <= tally->count; i++)
+		l->next[i] = l->prev[i] = i; /* alone: in no list */
+	return 0;
+}
+
+/* --- which unit runs longest ------------------------------------------------------------------------------------------ */
+
+static bool listed(const struct cli_statusline *l, uint32_t unit)
+{
+	return l->next[unit] != unit;
+}
+
+static void list_append(struct cli_statusline *l, uint32_t unit)
+{
+	if (listed(l, unit))
+		return;
+	l->prev[unit] = l->tail;
+	l->next[unit] = COORD_NONE;
+	if (l->tail != COORD_NONE)
+		l->next[l->tail] = unit;
+	else
+		l->head = unit;
+	l->tail = unit;
+}
+
+static void list_remove(struct cli_statusline *l, uint32_t unit)
+{
+	uint32_t next = l->next[unit], prev = l->prev[unit];
+
+	if (!listed(l, unit))
+		return;
+	*(prev == COORD_NONE ? &l->head : &l->next[prev]) = next;
+	*(next == COORD_NONE ? &l->tail : &l->prev[next]) = prev;
+	l->next[unit] = l->prev[unit] = unit;
+}
+
+void cli_statusline_feed(struct cli_statusline *l, const struct coord_transition *tr)
+{
+	uint32_t unit = tr->unit;
+
+	if (tr->run != l->tally->run)
+		return;
+	l->changed = true;
+	if (l->mode != CLI_LINE_LIVE || unit == COORD_NONE || unit > l->tally->count)
+		return;
+	if (tr->kind == COORD_T_UNIT_STARTED)
+		list_append(l, unit);
+	else if (l->tally->units[unit].state != COORD_UNIT_ACTIVE)
+		list_remove(l, unit);
+}
+
+/* --- the text ----------------------------------------------------------------------------------------------------------- */
+
+static void put_eta(const struct cli_statusline *l, uint64_t elapsed_us, struct rv_buf *out)
+{
+	uint32_t ended = cli_tally_ended(l->tally), here = ended - (uint32_t)rv_min_u64(ended, l->ended_before);
+	uint32_t left = l->tally->count - ended;
+
+	if (!here || !left || elapsed_us < RV_US_PER_S)
+		return;
+	(void)rv_buf_puts(out, " eta ~");
+	cli_put_duration(out, (uint64_t)((double)elapsed_us / here * left)); /* shown only */
+}
+
+static void put_slowest(const struct cli_statusline *l, uint64_t now_us, struct rv_buf *out)
+{
+	const struct cli_unit *u;
+	char room[COORD_UNIT_ID_BYTES];
+	uint64_t age;
+
+	if (l->mode != CLI_LINE_LIVE || l->head == COORD_NONE)
+		return;
+	u = &l->tally->units[l->head];
+	age = rv_sat_sub(now_us + l->real_offset, u->start_us);
+	if (age < SLOWEST_AFTER_US)
+		return;
+	(void)rv_buf_puts(out, " | slowest: ");
+	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(l->tally, l->head, room), out);
+	(void)rv_buf_putc(out, ' ');
+	cli_put_duration(out, age);
+}
+
+void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out)
+{
+	const struct cli_tally *t = l->tally;
+	uint32_t run = t->in_state[COORD_UNIT_ACTIVE];
+	size_t before = out->bytes;
+
+	(void)rv_buf_printf(out, "[ %u/%u ok %u fail %u run %u wait ] ", t->in_state[COORD_UNIT_SUCCEEDED], t->count,
+			    t->in_state[COORD_UNIT_FAILED], run, t->count - cli_tally_ended(t) - run);
+	cli_put_duration(out, now_us - l->start_us);
+	put_eta(l, now_us - l->start_us, out);
+	put_slowest(l, now_us, out);
+	if (columns && !out->failed) {
+		struct rv_str line = rv_str(out->at + before, out->bytes - before);
+
+		out->bytes = before + cli_text_cut(line, columns - 1);
+		out->at[out->bytes] = '\0';
+	}
+}
+
+/* --- drawing -------------------------------------------------------------------------------------------------------------- */
+
+static void draw(struct cli_statusline *l, uint64_t now_us)
+{
+	rv_buf_reset(&l->buf);
+	if (l->mode == CLI_LINE_LIVE)
+		(void)rv_buf_puts(&l->buf, CLEAR_LINE);
+	cli_statusline_text(l, now_us, l->mode == CLI_LINE_LIVE ? cli_columns(l->fd) : 0, &l->buf);
+	if (l->mode == CLI_LINE_PLAIN)
+		(void)rv_buf_putc(&l->buf, '\n');
+	(void)cli_write_all(l->fd, l->buf.at, l->buf.bytes); /* talk: nobody depends on it */
+	l->drawn = l->mode == CLI_LINE_LIVE;
+	l->changed = false;
+	l->next_us = now_us + (l->mode == CLI_LINE_LIVE ? LIVE_US : PLAIN_US);
+}
+
+void cli_statusline_tick(struct cli_statusline *l, uint64_t now_us)
+{
+	if (l->mode == CLI_LINE_OFF || now_us < l->next_us)
+		return;
+	if (l->changed || (l->mode == CLI_LINE_LIVE && now_us >= l->next_us + TICK_US - LIVE_US))
+		draw(l, now_us);
+}
+
+uint64_t cli_statusline_next(const struct cli_statusline *l)
+{
+	if (l->mode == CLI_LINE_OFF)
+		return RV_NEVER;
+	if (l->changed)
+		return l->next_us;
+	return l->mode == CLI_LINE_LIVE ? l->next_us + TICK_US - LIVE_US : RV_NEVER;
+}
+
+void cli_statusline_print(struct cli_statusline *l, int fd, struct rv_str lines)
+{
+	if (l->drawn) {
+		(void)cli_write_all(l->fd, CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
+		l->drawn = false;
+		l->changed = true;
+	}
+	(void)cli_write_all(fd, lines.at, lines.bytes);
+}
+
+void cli_statusline_end(struct cli_statusline *l)
+{
+	if (l->drawn)
+		(void)cli_write_all(l->fd, CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
+	l->drawn = false;
+	l->mode = CLI_LINE_OFF;
+	free(l->next);
+	free(l->prev);
+	l->next = l->prev = NULL;
+	rv_buf_release(&l->buf);
+}

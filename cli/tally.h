@@ -1,0 +1,89 @@
+/* tally.h - what became of each unit of one run, as far as people and programs ask
+ *
+ * Fed with the core's transitions, live or replayed, it keeps a row a unit and a few counts; nothing here depends on where
+ * the transitions come from. Events, results, tables and the summary are all written from it, so that they agree.
+ */
+#ifndef CLI_TALLY_H
+#define CLI_TALLY_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "coordinator/core/graph.h"
+#include "coordinator/core/io.h"
+
+enum cli_keep {
+	CLI_KEEP_FAILURES, /* details (output, error, artifacts) only of units that did not succeed */
+	CLI_KEEP_ALL,
+};
+
+struct cli_unit {
+	uint64_t start_us, end_us; /* the node's CLOCK_REALTIME at spawn and reap of the attempt that counts; 0: none */
+	uint64_t duration_us;
+	uint64_t told_us;          /* CLOCK_REALTIME of the fact that put it into this state; 0: pending since the start */
+	uint64_t cpu_us;
+	uint64_t details;          /* place in cli_tally.details + 1; 0: none */
+	uint32_t attempt, tries;
+	uint32_t node;             /* COORD_NONE: none yet */
+	uint32_t root_cause;
+	int32_t exit;              /* -1: none */
+	int32_t signal;
+	uint8_t state;             /* enum coord_unit_state */
+	uint8_t class, reason;
+	bool late;                 /* a later attempt's result came after it was settled, and was not applied */
+};
+
+struct cli_tally {
+	const struct coord_graph *graph; /* borrowed */
+	enum cli_keep keep;
+	uint64_t run;
+	uint32_t count;            /* units; units[count] is __verify__ */
+	struct cli_unit *units;
+	struct rv_buf details;
+	struct rv_buf node_names;  /* u32 length and bytes each */
+	struct rv_buf node_places; /* u64 place + 1 of node i's name in node_names; 0: not known */
+	enum coord_run_state state;
+	enum proto_reason reason;
+	uint64_t accepted_us, started_us, finished_us;
+	uint32_t in_state[COORD_UNIT_STATE_COUNT];
+	uint32_t retries, node_lost;
+	uint32_t first_failed;     /* COORD_NONE: none */
+	bool has_verify;
+};
+
+/* `graph` must outlive it. */
+int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cli_keep keep, struct rv_err *err);
+void cli_tally_release(struct cli_tally *t);
+/* A transition of this run (others are ignored). `core` tells nodes' names. */
+void cli_tally_feed(struct cli_tally *t, const struct coord_transition *tr, const struct coord *core);
+
+/* The id, also of __verify__; written to `room` or borrowed. */
+struct rv_str cli_tally_unit_id(const struct cli_tally *t, uint32_t unit, char room[COORD_UNIT_ID_BYTES]);
+struct rv_str cli_tally_node_name(const struct cli_tally *t, uint32_t node); /* "" = unknown */
+/* When it could first have been handed out: the end of its last dependency, the acceptance of the run where it has none;
+ * 0: not yet. */
+uint64_t cli_tally_queued_us(const struct cli_tally *t, uint32_t unit);
+bool cli_unit_ended(const struct cli_unit *u);
+uint32_t cli_tally_ended(const struct cli_tally *t);
+
+/* What an attempt left behind; everything borrows from the tally until it is fed again. */
+struct cli_details {
+	struct rv_str error;
+	struct proto_value output, tail;
+	bool output_json;
+	bool truncated;
+	uint64_t rss_bytes;
+	struct rv_str enforcement, limits;
+	uint32_t artifact_count;
+	struct rv_reader artifacts; /* cli_details_artifact() */
+};
+
+/* All empty where nothing was kept. */
+void cli_tally_details(const struct cli_tally *t, uint32_t unit, struct cli_details *out);
+bool cli_details_artifact(struct cli_details *d, struct proto_artifact *out); /* the next one */
+
+/* Why it is in its state, as a sentence: "exit 3", "blocked by failed dependencies: a, b", "" where nothing is to be said. */
+void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out);
+/* Names of direct dependencies that did not succeed, sorted, each through `each`. */
+void cli_tally_blocked_by(const struct cli_tally *t, uint32_t unit, void (*each)(void *arg, struct rv_str id), void *arg);
+
+#endif
