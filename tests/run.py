@@ -21,6 +21,14 @@ TAP_PLAN = re.compile(r'^\s*1\.\.(\d+)')
 TAP_LINE = re.compile(r'^(ok|not ok) \d+ (?:- (.*)|# SKIP ?(.*))?')
 
 
+# A refused allocation is something reeve answers, so sanitizers must let it be refused.
+SANITIZERS = {
+    'ASAN_OPTIONS': 'allocator_may_return_null=1:detect_stack_use_after_return=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1',
+    'TSAN_OPTIONS': 'allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1',
+}
+
+
 class Outcome:
     def __init__(self, name):
         self.name = name
@@ -166,6 +174,8 @@ def main():
     ap.add_argument('files', nargs='*')
     args = ap.parse_args()
     in_ci = bool(os.environ.get('CI'))
+    for name, value in SANITIZERS.items():
+        os.environ.setdefault(name, value)
 
     def timed(test, what):
         start = time.monotonic()

@@ -96,6 +96,12 @@ static void printf_grows_as_it_needs(void **state)
 	assert_int_equal(strlen(b.at), 1003); /* nothing of what did not fit is left behind */
 	rv_buf_release(&b);
 
+	rv_buf_init(&b, 100);
+	assert_int_equal(rv_buf_puts(&b, "abc"), 0);
+	assert_int_equal(rv_buf_printf(&b, "%s", text), -1);
+	assert_string_equal(b.at, "abc");
+	rv_buf_release(&b);
+
 	rv_buf_init(&b, 0);
 	assert_int_equal(rv_buf_printf(&b, "%s", ""), 0);
 	assert_string_equal(b.at, "");
@@ -159,6 +165,7 @@ static void json_escapes_what_it_must(void **state)
 	JSON("\x7f", "\"\\u007f\"");
 	JSON("\xc2\x9b" "31m", "\"\\u009b31m\""); /* C1: a terminal's CSI */
 	JSON("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8e\x89", "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8e\x89\"");
+	JSON("\xe0\xa0\x80\xf0\x90\x80\x80", "\"\xe0\xa0\x80\xf0\x90\x80\x80\"");
 	JSON("\xc2\xa0\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf", "\"\xc2\xa0\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"");
 }
 

@@ -40,6 +40,7 @@ static void it_is_xoshiro256starstar(void **state)
 static void below_stays_below_and_is_even(void **state)
 {
 	static const uint64_t bounds[] = { 1, 2, 3, 7, 10, 64, 1000 };
+	uint32_t low = 0;
 	struct rv_prng p;
 	size_t b;
 
@@ -62,6 +63,10 @@ static void below_stays_below_and_is_even(void **state)
 		assert_true(rv_prng_below(&p, UINT64_MAX) < UINT64_MAX);
 		assert_true(rv_prng_below(&p, (UINT64_C(1) << 63) + 1) <= UINT64_C(1) << 63);
 	}
+	/* Of 3/4 of all numbers the first third would come half the time if numbers were only folded down. */
+	for (b = 0; b < 3000; b++)
+		low += rv_prng_below(&p, UINT64_C(3) << 62) < UINT64_C(1) << 62;
+	assert_in_range(low, 850, 1150);
 	assert_death((void)rv_prng_below(&p, 0));
 }
 
