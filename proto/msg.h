@@ -77,7 +77,7 @@ struct proto_held {
 
 enum proto_verdict {
 	PROTO_KEEP,   /* it is yours, go on */
-	PROTO_KILL,   /* end it and forget it; answers nothing */
+	PROTO_KILL,   /* end it and forget it; answers nothing; out of the table digest at once */
 	PROTO_RESEND, /* send its RESULT again */
 	PROTO_FORGET, /* its result is settled: drop it */
 };
@@ -231,6 +231,10 @@ struct proto_held_verdict {
 	uint64_t lease_us;
 };
 
+/* `sent` and `received` count items (not frames) of a session, so that each side knows whether anything is on its way: TAKEN,
+ * REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED from the node, counted from its HELLO on (the coordinator: from
+ * the last page of that HELLO on); DISPATCH, CANCEL, RESULT_ACK, RETRACT, CHECKPOINT, DRAIN from the coordinator, counted from its
+ * WELCOME on. */
 struct proto_heartbeat {
 	uint64_t session;
 	uint64_t n;                  /* counts up from 1 in a session */

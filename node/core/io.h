@@ -5,7 +5,11 @@
  * slot number and encodes messages from them. Rules of borrowing and stepping are coordinator/core/io.h's.
  *
  * An attempt's way: DISPATCH -> PREPARE (render, namespace, context) -> SPAWN (to the warden's queue) -> STARTED -> EXITED ->
- * COLLECT (output, evidence) -> RESULT, kept until its ack -> FORGET. `noop` skips to RESULT at once, `mock` waits for its delay.
+ * COLLECT (output, evidence) -> RESULT, kept until its ack -> FORGET. `noop` skips to RESULT at once, `mock` waits for its delay:
+ * their COLLECT and RESULT come in one step, nobody waits for COLLECTED (which may follow and changes nothing).
+ *
+ * The daemon drops events of the warden whose slot it was told to FORGET, and messages that came over a link it has left. A
+ * KILL of what the warden does not have any more needs no answer; one of what it still queued is answered by EXITED.
  */
 #ifndef NODE_IO_H
 #define NODE_IO_H
@@ -43,7 +47,7 @@ enum node_event_kind {
 	NODE_EV_WARDEN_LOST,      /* the warden died: every attempt in it is over */
 	NODE_EV_WARDEN_UP,        /* a warden serves (again) */
 	NODE_EV_STOP,             /* the daemon is to end: cancel everything with this grace, say BYE when empty */
-	NODE_EV_TURN,             /* inputs are drained: deadlines; repeat while out->again */
+	NODE_EV_TURN,             /* inputs are drained: deadlines; at once again while out->again, the effects performed in between */
 };
 
 struct node_event {
@@ -161,5 +165,14 @@ uint64_t node_core_digest(const struct node_core *n); /* of its table: what HEAR
 uint32_t node_core_find(const struct node_core *n, struct proto_attempt_key key); /* slot, NODE_NONE */
 uint32_t node_core_attempts(const struct node_core *n);
 uint64_t node_core_slots_used(const struct node_core *n);
+uint64_t node_core_stale(const struct node_core *n); /* late messages, counted */
+
+/* For tests: how often each cell of the attempts' [state][event] table was used, and whether it may be. */
+#define NODE_CORE_STATES 16u
+#define NODE_CORE_EVENTS 17u
+const uint32_t *node_core_cells(const struct node_core *n); /* [NODE_CORE_STATES][NODE_CORE_EVENTS] */
+bool node_core_cell_exists(uint32_t state, uint32_t event);
+const char *node_core_state_name(uint32_t state);
+const char *node_core_event_name(uint32_t event);
 
 #endif

@@ -1,0 +1,127 @@
+/* audit.c - what must hold between steps (docs/invariants.md, N1..) */
+#include "state.h"
+
+/* N1: a slot is in its unit's chain exactly when it is not FREE. N2: the digest is the sum over counted slots. */
+static void audit_chains(const struct node_core *n)
+{
+	uint32_t slot, count = 0, live = 0, counted = 0;
+	uint64_t digest = 0;
+
+	for (slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+
+		if (a->state == NODE_AT_FREE)
+			continue;
+		count++;
+		live += a->state != NODE_AT_FINISHED;
+		rv_check(node_table_find(n, a->key) == slot);
+		if (a->counted) {
+			counted++;
+			digest += proto_table_term(a->key);
+		}
+		rv_check(a->counted != (a->state == NODE_AT_DROPPING || a->state == NODE_AT_DISCARDING ||
+					(a->state == NODE_AT_LOST && a->lost_from == NODE_AT_DROPPING)));
+	}
+	rv_check(count == n->count);
+	rv_check(live == n->live);
+	rv_check(counted == n->counted);
+	rv_check(digest == n->digest);
+}
+
+/* N3: queues hold the slots of their state. */
+static void audit_queue(const struct node_core *n, const struct node_queue *q, enum node_at_state state)
+{
+	uint32_t slot, prev = NODE_NONE, count = 0;
+
+	for (slot = q->first; slot != NODE_NONE; slot = n->attempts[slot].next) {
+		rv_check(n->attempts[slot].queued);
+		rv_check(n->attempts[slot].state == state);
+		rv_check(n->attempts[slot].prev == prev);
+		prev = slot;
+		count++;
+	}
+	rv_check(q->last == prev);
+	rv_check(q->count == count);
+}
+
+/* N4: sums of slots are those of the states, and mocks never take more than there is. */
+static void audit_sums(const struct node_core *n)
+{
+	uint64_t warden = 0, mocks = 0, agents = 0;
+	uint32_t slot;
+
+	for (slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+
+		switch (a->state) {
+		case NODE_AT_MOCKING:
+			mocks += a->cpus;
+			agents += a->spec_flags & PROTO_SPEC_AGENT_UNIT ? 1 : 0;
+			break;
+		case NODE_AT_QUEUED:
+		case NODE_AT_RETRACTING:
+		case NODE_AT_RECALLING:
+		case NODE_AT_RUNNING:
+		case NODE_AT_FROZEN:
+		case NODE_AT_STOPPING:
+		case NODE_AT_DROPPING:
+			warden += a->cpus;
+			break;
+		default:
+			break;
+		}
+	}
+	rv_check(warden == n->warden_slots);
+	rv_check(mocks == n->mock_slots);
+	rv_check(agents == n->mock_agents);
+	rv_check(mocks <= n->cfg.slots);
+	rv_check(agents <= n->cfg.agent_slots);
+}
+
+/* N5: a mock has its deadline; a result is fresh or has one, while there is a session; an exclusive attempt that could go on
+ * has its lease counted or waits for a verdict. */
+static void audit_deadlines(const struct node_core *n)
+{
+	uint32_t slot, lapsed = 0;
+
+	for (slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+		bool has_due = rv_heap_has(&n->due, slot), has_lease = rv_heap_has(&n->leases, slot);
+
+		lapsed += a->state != NODE_AT_FREE && a->lapsed;
+		rv_check(!(has_lease && a->lapsed));
+		switch (a->state) {
+		case NODE_AT_MOCKING:
+			rv_check(has_due);
+			break;
+		case NODE_AT_FINISHED:
+			rv_check(n->session != NODE_SESSION_UP || has_due != a->queued);
+			rv_check(!has_lease);
+			break;
+		case NODE_AT_QUEUED:
+		case NODE_AT_RUNNING:
+			rv_check(!(a->spec_flags & PROTO_SPEC_EXCLUSIVE) || has_lease);
+			rv_check(!has_due);
+			break;
+		case NODE_AT_FROZEN:
+			rv_check(a->lapsed);
+			break;
+		default:
+			rv_check(!has_due);
+			break;
+		}
+	}
+	rv_check(lapsed == n->lapsed);
+}
+
+void node_core_audit(const struct node_core *n)
+{
+	rv_check(n->high <= n->cfg.attempts_max);
+	rv_check(n->tell_count <= n->cfg.attempts_max);
+	audit_chains(n);
+	audit_queue(n, &n->waiting, NODE_AT_WAITING);
+	audit_queue(n, &n->lost, NODE_AT_LOST);
+	audit_queue(n, &n->fresh, NODE_AT_FINISHED);
+	audit_sums(n);
+	audit_deadlines(n);
+}

@@ -1,0 +1,115 @@
+/* outbox.c - results until their ack: sent, resent at 1, 2, 4 ... 30 s (+-20 %), told again after a new WELCOME
+ *
+ * Most results are acknowledged within milliseconds, so a result that was just sent only joins a queue by age (`fresh`);
+ * one that gets old there, and any that was sent more than once, has a deadline in `due`.
+ */
+#include "state.h"
+
+#include "common/plant.h"
+
+/* delay * 0.8 .. delay * 1.2 */
+static uint64_t jittered(const struct node_core *n, const struct node_attempt *a, uint64_t delay)
+{
+	uint64_t h = rv_hash_u64(n->cfg.seed ^ proto_table_term(a->key), a->resends);
+
+	return delay - delay / 5 + h % (2 * (delay / 5) + 1);
+}
+
+static uint64_t delay_of(const struct node_core *n, const struct node_attempt *a)
+{
+	uint64_t delay = n->cfg.resend_us_min;
+	uint32_t i;
+
+	for (i = 0; i < a->resends && (delay < n->cfg.resend_us_max || (RV_PLANT(12) && i < 40)); i++)
+		delay *= 2;
+	return RV_PLANT(12) ? delay : rv_min_u64(delay, n->cfg.resend_us_max);
+}
+
+static bool emit(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	if (!node_say(n, out, NODE_FX_RESULT, node_slot_of(n, a), a->key))
+		return false;
+	a->sent_us = n->now_us;
+	a->result_n = ++n->results_sent;
+	return true;
+}
+
+void node_outbox_add(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	if (emit(n, a, out))
+		node_queue_append(n, &n->fresh, node_slot_of(n, a));
+}
+
+void node_outbox_send(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	uint32_t slot = node_slot_of(n, a);
+
+	node_queue_remove(n, &n->fresh, slot);
+	if (!emit(n, a, out)) {
+		rv_heap_remove(&n->due, slot); /* the next WELCOME schedules it */
+		return;
+	}
+	a->resends++;
+	rv_heap_set(&n->due, slot, rv_sat_add(n->now_us, jittered(n, a, delay_of(n, a))), n->sequence++);
+}
+
+void node_outbox_remove(struct node_core *n, struct node_attempt *a)
+{
+	node_queue_remove(n, &n->fresh, node_slot_of(n, a));
+}
+
+/* What the HELLO told as finished waits for its verdict, and is sent anyway if none comes; the rest at once. */
+void node_outbox_welcomed(struct node_core *n)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < n->high; slot++) {
+		struct node_attempt *a = &n->attempts[slot];
+
+		if (a->state != NODE_AT_FINISHED)
+			continue;
+		node_queue_remove(n, &n->fresh, slot);
+		a->resends = 0;
+		a->result_n = 0;
+		rv_heap_set(&n->due, slot, a->listed ? rv_sat_add(n->now_us, jittered(n, a, n->cfg.resend_us_min)) : n->now_us, n->sequence++);
+		a->listed = false;
+	}
+}
+
+static uint64_t fresh_until(const struct node_core *n, const struct node_attempt *a)
+{
+	return rv_sat_add(a->sent_us, n->cfg.resend_us_min - n->cfg.resend_us_min / 5);
+}
+
+void node_outbox_age(struct node_core *n)
+{
+	while (n->fresh.count) {
+		uint32_t slot = n->fresh.first;
+		struct node_attempt *a = &n->attempts[slot];
+
+		if (n->now_us < fresh_until(n, a))
+			return;
+		node_queue_remove(n, &n->fresh, slot);
+		rv_heap_set(&n->due, slot, rv_sat_add(a->sent_us, jittered(n, a, n->cfg.resend_us_min)), n->sequence++);
+	}
+}
+
+void node_outbox_checkpoint(struct node_core *n, uint64_t result_n, struct node_effects *out)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < n->high && node_room(out) > 4; slot++) {
+		struct node_attempt *a = &n->attempts[slot];
+
+		if (a->state == NODE_AT_FINISHED && a->result_n && a->result_n <= result_n)
+			node_attempt_forget(n, a, out);
+	}
+}
+
+uint64_t node_outbox_deadline(const struct node_core *n)
+{
+	const struct rv_heap_item *first = rv_heap_first(&n->due);
+	uint64_t at = first ? first->key : RV_NEVER;
+
+	return n->fresh.count ? rv_min_u64(at, fresh_until(n, &n->attempts[n->fresh.first])) : at;
+}
