@@ -22,9 +22,15 @@ struct proto_frame_writer {
 	uint64_t open_run;
 	uint32_t message_count;
 	uint32_t item_count;     /* of the open message */
+	uint32_t value_count;    /* that a scan of the frame will count */
 	uint32_t spec_count;
-	const void *last_spec;   /* its address and place: neighbours usually share one */
-	uint32_t last_spec_place;
+	/* Specs of the open DISPATCH by a hash of their address; their bytes decide. Neighbours usually share one. */
+	struct {
+		const char *at;
+		uint32_t place;  /* in the table */
+		uint32_t offset; /* of its bytes in `specs` */
+		uint32_t bytes;
+	} seen[16];
 };
 
 void proto_frame_writer_init(struct proto_frame_writer *w);

@@ -1,0 +1,321 @@
+/* record.c - facts as bytes: a length (1 to 5 bytes, 7 bits each, lowest first), then a msgpack array [kind, field...] */
+#include "proto/record.h"
+
+#include "common/check.h"
+#include "common/map.h"
+#include "proto/parts.h"
+
+#define LENGTH_BYTES_MAX 5u
+#define RECORD_BYTES_MAX ((size_t)4 << 20)
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void pack_head(struct proto_pack *p, const struct proto_fact *f, uint32_t fields)
+{
+	proto_pack_array(p, 1 + fields);
+	proto_pack_uint(p, f->kind);
+}
+
+static void pack_key(struct proto_pack *p, const struct proto_attempt_key *key)
+{
+	proto_pack_uint(p, key->run);
+	proto_pack_uint(p, key->unit);
+	proto_pack_uint(p, key->attempt);
+}
+
+static void pack_digest(struct proto_pack *p, const uint8_t digest[PROTO_DIGEST_BYTES])
+{
+	proto_pack_bin(p, digest, PROTO_DIGEST_BYTES);
+}
+
+static void pack_run_accepted(struct proto_pack *p, const struct proto_fact *f)
+{
+	pack_head(p, f, 7);
+	proto_pack_uint(p, f->run_accepted.run);
+	proto_pack_str(p, f->run_accepted.name);
+	pack_digest(p, f->run_accepted.plan_blob);
+	pack_digest(p, f->run_accepted.plan_digest);
+	pack_digest(p, f->run_accepted.estimates_blob);
+	proto_pack_uint(p, f->run_accepted.units);
+	proto_pack_int(p, f->run_accepted.priority);
+}
+
+static void pack_run_finished(struct proto_pack *p, const struct proto_fact *f)
+{
+	pack_head(p, f, 7);
+	proto_pack_uint(p, f->run_finished.run);
+	proto_pack_uint(p, f->run_finished.state);
+	proto_pack_uint(p, f->run_finished.reason);
+	proto_pack_uint(p, f->run_finished.succeeded);
+	proto_pack_uint(p, f->run_finished.failed);
+	proto_pack_uint(p, f->run_finished.skipped);
+	proto_pack_uint(p, f->run_finished.cancelled);
+}
+
+static void pack_mutation(struct proto_pack *p, const struct proto_fact *f)
+{
+	pack_head(p, f, 7);
+	proto_pack_uint(p, f->mutation.what);
+	proto_pack_uint(p, f->mutation.run);
+	proto_pack_uint(p, f->mutation.unit);
+	proto_pack_uint(p, f->mutation.node);
+	proto_pack_uint(p, f->mutation.request);
+	proto_pack_int(p, f->mutation.value);
+	proto_pack_bin(p, f->mutation.note.at, f->mutation.note.bytes);
+}
+
+static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
+{
+	switch (f->kind) {
+	case PROTO_FACT_EPOCH:
+		pack_head(p, f, 2);
+		proto_pack_uint(p, f->epoch.epoch);
+		proto_pack_bin(p, f->epoch.boot_id, sizeof(f->epoch.boot_id));
+		return 0;
+	case PROTO_FACT_RUN_ACCEPTED:
+		pack_run_accepted(p, f);
+		return 0;
+	case PROTO_FACT_ASSIGNED:
+		pack_head(p, f, 4);
+		pack_key(p, &f->assigned.key);
+		proto_pack_uint(p, f->assigned.node);
+		return 0;
+	case PROTO_FACT_ENDED:
+		pack_head(p, f, 5 + proto_result_fields(&f->ended.result));
+		pack_key(p, &f->ended.key);
+		proto_pack_uint(p, f->ended.node);
+		proto_pack_uint(p, f->ended.state);
+		return proto_pack_result(p, &f->ended.result, NULL);
+	case PROTO_FACT_ATTEMPT_ENDED:
+		pack_head(p, f, 5 + proto_result_fields(&f->attempt_ended.result));
+		pack_key(p, &f->attempt_ended.key);
+		proto_pack_uint(p, f->attempt_ended.node);
+		proto_pack_uint(p, f->attempt_ended.retry_delay_us);
+		return proto_pack_result(p, &f->attempt_ended.result, NULL);
+	case PROTO_FACT_RUN_STOPPED:
+		pack_head(p, f, 2);
+		proto_pack_uint(p, f->run_stopped.run);
+		proto_pack_uint(p, f->run_stopped.reason);
+		return 0;
+	case PROTO_FACT_RUN_FINISHED:
+		pack_run_finished(p, f);
+		return 0;
+	case PROTO_FACT_MUTATION:
+		pack_mutation(p, f);
+		return 0;
+	case PROTO_FACT_NODE:
+		pack_head(p, f, 4);
+		proto_pack_uint(p, f->node.node);
+		proto_pack_uint(p, f->node.change);
+		proto_pack_str(p, f->node.name);
+		pack_digest(p, f->node.key);
+		return 0;
+	}
+	rv_check(!"a kind of fact");
+	return -1;
+}
+
+/* The length as 7 bits a byte; how many bytes. */
+static size_t put_length(uint8_t out[LENGTH_BYTES_MAX], size_t length)
+{
+	size_t n = 0;
+
+	while (length >= 0x80) {
+		out[n++] = (uint8_t)(length | 0x80);
+		length >>= 7;
+	}
+	out[n++] = (uint8_t)length;
+	return n;
+}
+
+int proto_fact_encode(const struct proto_fact *f, struct rv_buf *out)
+{
+	uint8_t length[LENGTH_BYTES_MAX];
+	size_t mark = out->bytes, bytes, n;
+	struct proto_pack p;
+
+	/* most facts are shorter than 128 bytes: one byte is kept for the length, more only where needed */
+	if (rv_buf_putc(out, 0))
+		return -1;
+	proto_pack_init(&p, out);
+	if (pack_fact(&p, f) || out->failed || out->bytes - mark - 1 > RECORD_BYTES_MAX)
+		goto fail;
+	bytes = out->bytes - mark - 1;
+	n = put_length(length, bytes);
+	if (n > 1) {
+		if (!rv_buf_reserve(out, n - 1))
+			goto fail;
+		memmove(out->at + mark + n, out->at + mark + 1, bytes);
+		rv_buf_added(out, n - 1);
+	}
+	memcpy(out->at + mark, length, n);
+	return 0;
+fail:
+	out->bytes = mark;
+	if (out->capacity)
+		out->at[mark] = '\0';
+	return -1;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------- */
+
+static void read_key(struct proto_cursor *c, struct proto_attempt_key *key)
+{
+	key->run = proto_read_uint(c);
+	key->unit = proto_read_u32(c);
+	key->attempt = proto_read_u32(c);
+}
+
+static uint32_t read_enum(struct proto_cursor *c, uint32_t first, uint32_t last)
+{
+	uint32_t v = (uint32_t)proto_read_uint_to(c, last);
+
+	if (v < first)
+		c->failed = true;
+	return v;
+}
+
+static void read_run_accepted(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->run_accepted.run = proto_read_uint(c);
+	f->run_accepted.name = proto_read_str(c);
+	proto_read_fixed(c, f->run_accepted.plan_blob, PROTO_DIGEST_BYTES);
+	proto_read_fixed(c, f->run_accepted.plan_digest, PROTO_DIGEST_BYTES);
+	proto_read_fixed(c, f->run_accepted.estimates_blob, PROTO_DIGEST_BYTES);
+	f->run_accepted.units = proto_read_u32(c);
+	f->run_accepted.priority = proto_read_i32(c);
+}
+
+static void read_run_finished(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->run_finished.run = proto_read_uint(c);
+	f->run_finished.state = (enum proto_end_state)read_enum(c, PROTO_END_SUCCEEDED, PROTO_END_CANCELLED);
+	f->run_finished.reason = (enum proto_reason)read_enum(c, 0, PROTO_REASON_COUNT - 1);
+	f->run_finished.succeeded = proto_read_u32(c);
+	f->run_finished.failed = proto_read_u32(c);
+	f->run_finished.skipped = proto_read_u32(c);
+	f->run_finished.cancelled = proto_read_u32(c);
+}
+
+static void read_mutation(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->mutation.what = (enum proto_mutation)read_enum(c, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE);
+	f->mutation.run = proto_read_uint(c);
+	f->mutation.unit = proto_read_u32(c);
+	f->mutation.node = proto_read_u32(c);
+	f->mutation.request = proto_read_uint(c);
+	f->mutation.value = proto_read_int(c);
+	f->mutation.note = proto_read_bin(c);
+}
+
+/* Fields besides the kind; those with a result have more (0: any). */
+static const uint8_t fields_of[] = {
+	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 7, [PROTO_FACT_ASSIGNED] = 4,
+	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 7,
+	[PROTO_FACT_NODE] = 4,
+};
+
+static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
+{
+	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < 5) {
+		c->failed = true;
+		return;
+	}
+	switch (f->kind) {
+	case PROTO_FACT_EPOCH:
+		f->epoch.epoch = proto_read_uint(c);
+		proto_read_fixed(c, f->epoch.boot_id, sizeof(f->epoch.boot_id));
+		break;
+	case PROTO_FACT_RUN_ACCEPTED:
+		read_run_accepted(c, f);
+		break;
+	case PROTO_FACT_ASSIGNED:
+		read_key(c, &f->assigned.key);
+		f->assigned.node = proto_read_u32(c);
+		break;
+	case PROTO_FACT_ENDED:
+		read_key(c, &f->ended.key);
+		f->ended.node = proto_read_u32(c);
+		f->ended.state = (enum proto_end_state)read_enum(c, PROTO_END_SUCCEEDED, PROTO_END_CANCELLED);
+		proto_read_result(c, arena, fields - 5, &f->ended.result);
+		f->ended.result.key = f->ended.key;
+		break;
+	case PROTO_FACT_ATTEMPT_ENDED:
+		read_key(c, &f->attempt_ended.key);
+		f->attempt_ended.node = proto_read_u32(c);
+		f->attempt_ended.retry_delay_us = proto_read_uint(c);
+		proto_read_result(c, arena, fields - 5, &f->attempt_ended.result);
+		f->attempt_ended.result.key = f->attempt_ended.key;
+		break;
+	case PROTO_FACT_RUN_STOPPED:
+		f->run_stopped.run = proto_read_uint(c);
+		f->run_stopped.reason = (enum proto_reason)read_enum(c, 0, PROTO_REASON_COUNT - 1);
+		break;
+	case PROTO_FACT_RUN_FINISHED:
+		read_run_finished(c, f);
+		break;
+	case PROTO_FACT_MUTATION:
+		read_mutation(c, f);
+		break;
+	case PROTO_FACT_NODE:
+		f->node.node = proto_read_u32(c);
+		f->node.change = (enum proto_node_change)read_enum(c, PROTO_NODE_ADMITTED, PROTO_NODE_LEFT);
+		f->node.name = proto_read_str(c);
+		proto_read_fixed(c, f->node.key, PROTO_DIGEST_BYTES);
+		break;
+	}
+}
+
+/* Takes the length off the front; false: there is none, or more than is left. */
+static bool take_record(struct rv_str *at, struct rv_str *record)
+{
+	size_t length = 0, i;
+
+	for (i = 0; i < at->bytes && i < LENGTH_BYTES_MAX; i++) {
+		uint8_t b = (uint8_t)at->at[i];
+
+		length |= (size_t)(b & 0x7f) << (7 * i);
+		if (b & 0x80)
+			continue;
+		i++;
+		if (length > RECORD_BYTES_MAX || length > at->bytes - i)
+			return false;
+		*record = rv_str(at->at + i, length);
+		*at = rv_str(record->at + length, at->bytes - i - length);
+		return true;
+	}
+	return false;
+}
+
+int proto_fact_decode(struct rv_str *at, struct rv_arena *arena, struct proto_fact *out, struct rv_err *err)
+{
+	struct proto_scan_limits limits = { RECORD_BYTES_MAX, RV_FRAME_DEPTH_MAX, RV_FRAME_VALUES_MAX };
+	struct rv_str rest = *at, record;
+	struct proto_cursor c;
+	struct proto_fact f;
+	uint32_t fields;
+	uint64_t kind;
+
+	if (at->bytes == 0)
+		return 0;
+	if (!take_record(&rest, &record))
+		return rv_fail(err, RV_E_CORRUPT, "a fact is cut off");
+	if (proto_scan(record, &limits, err))
+		return -1;
+	c = proto_cursor(record);
+	fields = proto_read_array(&c);
+	kind = proto_read_uint(&c);
+	if (c.failed || fields == 0)
+		return rv_fail(err, RV_E_CORRUPT, "malformed fact");
+	if (kind == 0 || kind >= RV_ARRAY_LEN(fields_of))
+		return rv_fail(err, RV_E_VERSION, "a fact of kind %llu, which this version does not know",
+			       (unsigned long long)kind);
+	memset(&f, 0, sizeof(f));
+	f.kind = (enum proto_fact_kind)kind;
+	read_fact(&c, arena, fields - 1, &f);
+	if (!proto_cursor_done(&c))
+		return rv_fail(err, RV_E_CORRUPT, "malformed fact: %s", proto_fact_name(f.kind));
+	*out = f;
+	*at = rest;
+	return 1;
+}

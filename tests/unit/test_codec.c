@@ -1,0 +1,1243 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/check.h"
+#include "common/map.h"
+#include "common/prng.h"
+#include "proto/codec.h"
+#include "proto/pack.h"
+#include "proto/record.h"
+#include "proto/scan.h"
+#include "proto/spec.h"
+
+#include <stdlib.h>
+
+/* --- random messages: every field at its least, its most, or anything ------------------------------------------- */
+
+enum fill { FILL_LEAST, FILL_MOST, FILL_ANY };
+
+struct maker {
+	struct rv_prng r;
+	enum fill fill;
+	struct rv_arena arena;
+};
+
+static uint64_t number(struct maker *m, uint64_t max)
+{
+	switch (m->fill) {
+	case FILL_LEAST:
+		return 0;
+	case FILL_MOST:
+		return max;
+	default:
+		if (max == UINT64_MAX)
+			return rv_prng_next(&m->r) >> rv_prng_below(&m->r, 64);
+		return rv_prng_below(&m->r, (max >> rv_prng_below(&m->r, 8)) + 1);
+	}
+}
+
+static uint32_t from(struct maker *m, uint32_t first, uint32_t last)
+{
+	return first + (uint32_t)number(m, last - first);
+}
+
+static struct rv_str bytes_of(struct maker *m, size_t max)
+{
+	size_t i, n = number(m, max);
+	char *at = rv_arena_alloc(&m->arena, n + 1, 1);
+
+	for (i = 0; i < n; i++)
+		at[i] = (char)rv_prng_next(&m->r);
+	return rv_str(at, n);
+}
+
+static struct rv_str text_of(struct maker *m, size_t max)
+{
+	struct rv_str s = bytes_of(m, max);
+	char *at = (char *)(uintptr_t)s.at;
+	size_t i;
+
+	for (i = 0; i < s.bytes; i++)
+		at[i] &= 0x7f;
+	return s;
+}
+
+static void digest_of(struct maker *m, uint8_t out[PROTO_DIGEST_BYTES])
+{
+	size_t i;
+
+	for (i = 0; i < PROTO_DIGEST_BYTES; i++)
+		out[i] = (uint8_t)number(m, 255);
+}
+
+static struct proto_value value_of(struct maker *m)
+{
+	struct proto_value v = { .kind = (enum proto_value_kind)from(m, PROTO_VALUE_NONE, PROTO_VALUE_BLOB) };
+
+	if (v.kind == PROTO_VALUE_INLINE)
+		v.inline_bytes = bytes_of(m, RV_INLINE_BYTES_MAX);
+	if (v.kind == PROTO_VALUE_BLOB) {
+		v.blob_bytes = number(m, UINT64_MAX);
+		digest_of(m, v.digest);
+	}
+	return v;
+}
+
+static struct proto_attempt_key key_of(struct maker *m)
+{
+	return (struct proto_attempt_key){ .run = number(m, UINT64_MAX), .unit = (uint32_t)number(m, UINT32_MAX),
+					   .attempt = (uint32_t)number(m, UINT32_MAX) };
+}
+
+static struct proto_result result_of(struct maker *m)
+{
+	struct proto_result r = {
+		.key = key_of(m),
+		.epoch = number(m, UINT64_MAX),
+		.outcome = (enum proto_outcome)from(m, PROTO_SUCCEEDED, PROTO_CANCELLED),
+		.class = (enum proto_class)from(m, 0, PROTO_CLASS_COUNT - 1),
+		.reason = (enum proto_reason)from(m, 0, PROTO_REASON_COUNT - 1),
+		.flags = (uint32_t)number(m, 15),
+		.exit = m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX),
+		.signal = (int32_t)number(m, 64),
+		.start_us = number(m, UINT64_MAX),
+		.end_us = m->fill == FILL_MOST ? 0 : number(m, UINT64_MAX), /* the clock went back */
+		.duration_us = number(m, UINT64_MAX),
+		.cpu_us = number(m, UINT64_MAX),
+		.rss_bytes = number(m, UINT64_MAX),
+		.output = value_of(m),
+		.tail = value_of(m),
+		.error = bytes_of(m, 1024),
+		.enforcement = text_of(m, 16),
+		.limits = text_of(m, 16),
+		.artifact_count = (uint32_t)number(m, 40),
+	};
+	struct proto_artifact *a = rv_arena_zalloc(&m->arena, (r.artifact_count + 1) * sizeof(*a), 8);
+	uint32_t i;
+
+	for (i = 0; i < r.artifact_count; i++) {
+		a[i].name = bytes_of(m, 255);
+		a[i].bytes = number(m, UINT64_MAX);
+		digest_of(m, a[i].digest);
+	}
+	r.artifacts = a;
+	return r;
+}
+
+static const struct proto_dep *deps_of(struct maker *m, uint32_t *count)
+{
+	struct proto_dep *d;
+	uint32_t i;
+
+	*count = (uint32_t)number(m, 20);
+	d = rv_arena_zalloc(&m->arena, (*count + 1) * sizeof(*d), 8);
+	for (i = 0; i < *count; i++) {
+		d[i].id = text_of(m, RV_UNIT_ID_BYTES_MAX);
+		d[i].index = (uint32_t)number(m, UINT32_MAX);
+		d[i].succeeded = number(m, 1);
+		d[i].is_json = number(m, 1);
+		d[i].output = value_of(m);
+		d[i].unit_id = text_of(m, RV_UNIT_ID_BYTES_MAX);
+		d[i].attempt = (uint32_t)number(m, UINT32_MAX);
+	}
+	return d;
+}
+
+static struct proto_dispatch dispatch_of(struct maker *m)
+{
+	struct proto_dispatch d = {
+		.key = key_of(m),
+		.epoch = number(m, UINT64_MAX),
+		.try_number = (uint32_t)number(m, UINT32_MAX),
+		.lease_us = number(m, UINT64_MAX),
+		.unit_id = text_of(m, RV_UNIT_ID_BYTES_MAX),
+		.item = text_of(m, RV_INLINE_BYTES_MAX),
+	};
+
+	if (number(m, 1)) {
+		d.spec = bytes_of(m, 3000);
+	} else {
+		d.spec_blob.kind = number(m, 1) ? PROTO_VALUE_BLOB : PROTO_VALUE_NONE;
+		if (d.spec_blob.kind == PROTO_VALUE_BLOB) {
+			d.spec_blob.blob_bytes = number(m, UINT64_MAX);
+			digest_of(m, d.spec_blob.digest);
+		}
+	}
+	if (number(m, 1)) {
+		d.deps = deps_of(m, &d.dep_count);
+	} else if (number(m, 1)) {
+		d.deps_blob.kind = PROTO_VALUE_BLOB;
+		d.deps_blob.blob_bytes = number(m, UINT64_MAX);
+		digest_of(m, d.deps_blob.digest);
+	}
+	return d;
+}
+
+static struct proto_hello hello_of(struct maker *m)
+{
+	struct proto_hello h = { .page = (uint32_t)number(m, UINT32_MAX), .last = number(m, 1) };
+	struct proto_node_info *n = &h.node;
+	struct proto_named_amount *resources;
+	struct proto_label *labels;
+	struct proto_held *held;
+	uint32_t i;
+
+	n->name = text_of(m, RV_NAME_BYTES_MAX);
+	digest_of(m, n->key);
+	for (i = 0; i < sizeof(n->boot_id); i++)
+		n->boot_id[i] = (uint8_t)number(m, 255);
+	n->incarnation = number(m, UINT64_MAX);
+	n->slots = number(m, UINT64_MAX);
+	n->agent_slots = number(m, UINT64_MAX);
+	n->memory_bytes = number(m, UINT64_MAX);
+	n->label_count = (uint32_t)number(m, RV_LABELS_MAX);
+	n->labels = labels = rv_arena_zalloc(&m->arena, (n->label_count + 1) * sizeof(*labels), 8);
+	for (i = 0; i < n->label_count; i++) {
+		labels[i].key = text_of(m, RV_NAME_BYTES_MAX);
+		labels[i].value = text_of(m, RV_NAME_BYTES_MAX);
+	}
+	n->resource_count = (uint32_t)number(m, RV_RESOURCES_MAX);
+	n->resources = resources = rv_arena_zalloc(&m->arena, (n->resource_count + 1) * sizeof(*resources), 8);
+	for (i = 0; i < n->resource_count; i++) {
+		resources[i].name = text_of(m, RV_NAME_BYTES_MAX);
+		resources[i].amount = number(m, UINT64_MAX);
+	}
+	n->kill_level = text_of(m, 16);
+	h.held_count = (uint32_t)number(m, 300);
+	h.held = held = rv_arena_zalloc(&m->arena, (h.held_count + 1) * sizeof(*held), 8);
+	for (i = 0; i < h.held_count; i++) {
+		held[i].key = key_of(m);
+		held[i].epoch = number(m, UINT64_MAX);
+		held[i].state = (enum proto_held_state)from(m, 0, PROTO_HELD_FINISHED);
+	}
+	return h;
+}
+
+static void make(struct maker *m, enum proto_msg_kind kind, struct proto_msg *out)
+{
+	struct proto_held_verdict *v;
+	uint32_t i;
+
+	memset(out, 0, sizeof(*out));
+	out->kind = kind;
+	switch (kind) {
+	case PROTO_HELLO:
+		out->hello = hello_of(m);
+		break;
+	case PROTO_HEARTBEAT:
+		out->heartbeat = (struct proto_heartbeat){ number(m, UINT64_MAX), number(m, UINT64_MAX),
+							   number(m, UINT64_MAX), number(m, UINT64_MAX),
+							   number(m, UINT64_MAX), number(m, UINT64_MAX) };
+		break;
+	case PROTO_REJECTED:
+		out->rejected.key = key_of(m);
+		out->rejected.why = (enum proto_reject_why)from(m, PROTO_REJECT_FULL, PROTO_REJECT_BAD_SPEC);
+		break;
+	case PROTO_STARTED:
+		out->started.key = key_of(m);
+		out->started.start_us = number(m, UINT64_MAX);
+		break;
+	case PROTO_RESULT:
+		out->result = result_of(m);
+		break;
+	case PROTO_WELCOME:
+		out->welcome = (struct proto_welcome){ number(m, UINT64_MAX), number(m, UINT64_MAX),
+						       number(m, UINT64_MAX), bytes_of(m, 16) };
+		out->verdict_count = (uint32_t)number(m, 300);
+		out->verdicts = v = rv_arena_zalloc(&m->arena, (out->verdict_count + 1) * sizeof(*v), 8);
+		for (i = 0; i < out->verdict_count; i++) {
+			v[i].key = key_of(m);
+			v[i].verdict = (enum proto_verdict)from(m, PROTO_KEEP, PROTO_FORGET);
+			v[i].lease_us = number(m, UINT64_MAX);
+		}
+		break;
+	case PROTO_HB_ACK:
+		out->hb_ack = (struct proto_hb_ack){ number(m, UINT64_MAX), number(m, UINT64_MAX),
+						     number(m, UINT64_MAX), number(m, UINT64_MAX), number(m, 1) };
+		break;
+	case PROTO_DISPATCH:
+		out->dispatch = dispatch_of(m);
+		break;
+	case PROTO_CANCEL:
+		out->cancel.key = key_of(m);
+		out->cancel.epoch = number(m, UINT64_MAX);
+		out->cancel.grace_us = number(m, UINT64_MAX);
+		out->cancel.reason = (enum proto_reason)from(m, 0, PROTO_REASON_COUNT - 1);
+		break;
+	case PROTO_RESULT_ACK:
+		out->result_ack.key = key_of(m);
+		out->result_ack.ack = (enum proto_ack)from(m, PROTO_ACK_ACCEPTED, PROTO_ACK_FENCED);
+		break;
+	case PROTO_CHECKPOINT:
+		out->checkpoint.n = number(m, UINT64_MAX);
+		break;
+	case PROTO_GOAWAY:
+		out->goaway.why = (enum proto_goaway_why)from(m, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
+		break;
+	case PROTO_TAKEN:
+	case PROTO_NOT_HERE:
+	case PROTO_RETRACTED:
+	case PROTO_ALREADY_STARTED:
+	case PROTO_RETRACT:
+		out->taken = key_of(m);
+		break;
+	default: /* BYE, DRAIN: nothing inside */
+		break;
+	}
+}
+
+/* --- are two the same? --------------------------------------------------------------------------------------------- */
+
+static void same_str(struct rv_str a, struct rv_str b)
+{
+	assert_true(rv_str_equal(a, b));
+}
+
+static void same_key(struct proto_attempt_key a, struct proto_attempt_key b)
+{
+	assert_true(a.run == b.run);
+	assert_int_equal(a.unit, b.unit);
+	assert_int_equal(a.attempt, b.attempt);
+}
+
+static void same_value(const struct proto_value *a, const struct proto_value *b)
+{
+	assert_int_equal(a->kind, b->kind);
+	same_str(a->inline_bytes, b->inline_bytes);
+	assert_memory_equal(a->digest, b->digest, PROTO_DIGEST_BYTES);
+	assert_true(a->blob_bytes == b->blob_bytes);
+}
+
+static void same_result(const struct proto_result *a, const struct proto_result *b)
+{
+	uint32_t i;
+
+	same_key(a->key, b->key);
+	assert_true(a->epoch == b->epoch);
+	assert_int_equal(a->outcome, b->outcome);
+	assert_int_equal(a->class, b->class);
+	assert_int_equal(a->reason, b->reason);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->exit, b->exit);
+	assert_int_equal(a->signal, b->signal);
+	assert_true(a->start_us == b->start_us);
+	assert_true(a->end_us == b->end_us);
+	assert_true(a->duration_us == b->duration_us);
+	assert_true(a->cpu_us == b->cpu_us);
+	assert_true(a->rss_bytes == b->rss_bytes);
+	same_value(&a->output, &b->output);
+	same_value(&a->tail, &b->tail);
+	same_str(a->error, b->error);
+	same_str(a->enforcement, b->enforcement);
+	same_str(a->limits, b->limits);
+	assert_int_equal(a->artifact_count, b->artifact_count);
+	for (i = 0; i < a->artifact_count; i++) {
+		same_str(a->artifacts[i].name, b->artifacts[i].name);
+		assert_true(a->artifacts[i].bytes == b->artifacts[i].bytes);
+		assert_memory_equal(a->artifacts[i].digest, b->artifacts[i].digest, PROTO_DIGEST_BYTES);
+	}
+}
+
+static void same_deps(const struct proto_dep *a, const struct proto_dep *b, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		same_str(a[i].id, b[i].id);
+		assert_int_equal(a[i].index, b[i].index);
+		assert_int_equal(a[i].succeeded, b[i].succeeded);
+		assert_int_equal(a[i].is_json, b[i].is_json);
+		same_value(&a[i].output, &b[i].output);
+		same_str(a[i].unit_id, b[i].unit_id);
+		assert_int_equal(a[i].attempt, b[i].attempt);
+	}
+}
+
+static void same_dispatch(const struct proto_dispatch *a, const struct proto_dispatch *b)
+{
+	same_key(a->key, b->key);
+	assert_true(a->epoch == b->epoch);
+	assert_int_equal(a->try_number, b->try_number);
+	assert_true(a->lease_us == b->lease_us);
+	same_str(a->unit_id, b->unit_id);
+	same_str(a->item, b->item);
+	same_str(a->spec, b->spec);
+	same_value(&a->spec_blob, &b->spec_blob);
+	assert_int_equal(a->dep_count, b->dep_count);
+	same_deps(a->deps, b->deps, a->dep_count);
+	same_value(&a->deps_blob, &b->deps_blob);
+}
+
+static void same_hello(const struct proto_hello *a, const struct proto_hello *b)
+{
+	const struct proto_node_info *m = &a->node, *n = &b->node;
+	uint32_t i;
+
+	same_str(m->name, n->name);
+	assert_memory_equal(m->key, n->key, sizeof(m->key));
+	assert_memory_equal(m->boot_id, n->boot_id, sizeof(m->boot_id));
+	assert_true(m->incarnation == n->incarnation);
+	assert_true(m->slots == n->slots);
+	assert_true(m->agent_slots == n->agent_slots);
+	assert_true(m->memory_bytes == n->memory_bytes);
+	assert_int_equal(m->label_count, n->label_count);
+	for (i = 0; i < m->label_count; i++) {
+		same_str(m->labels[i].key, n->labels[i].key);
+		same_str(m->labels[i].value, n->labels[i].value);
+	}
+	assert_int_equal(m->resource_count, n->resource_count);
+	for (i = 0; i < m->resource_count; i++) {
+		same_str(m->resources[i].name, n->resources[i].name);
+		assert_true(m->resources[i].amount == n->resources[i].amount);
+	}
+	same_str(m->kill_level, n->kill_level);
+	assert_int_equal(a->page, b->page);
+	assert_int_equal(a->last, b->last);
+	assert_int_equal(a->held_count, b->held_count);
+	for (i = 0; i < a->held_count; i++) {
+		same_key(a->held[i].key, b->held[i].key);
+		assert_true(a->held[i].epoch == b->held[i].epoch);
+		assert_int_equal(a->held[i].state, b->held[i].state);
+	}
+}
+
+static void same_msg(const struct proto_msg *a, const struct proto_msg *b)
+{
+	uint32_t i;
+
+	assert_int_equal(a->kind, b->kind);
+	switch (a->kind) {
+	case PROTO_HELLO:
+		same_hello(&a->hello, &b->hello);
+		break;
+	case PROTO_RESULT:
+		same_result(&a->result, &b->result);
+		break;
+	case PROTO_DISPATCH:
+		same_dispatch(&a->dispatch, &b->dispatch);
+		break;
+	case PROTO_WELCOME:
+		assert_true(a->welcome.epoch == b->welcome.epoch);
+		assert_true(a->welcome.session == b->welcome.session);
+		assert_true(a->welcome.heartbeat_us == b->welcome.heartbeat_us);
+		same_str(a->welcome.cluster, b->welcome.cluster);
+		assert_int_equal(a->verdict_count, b->verdict_count);
+		for (i = 0; i < a->verdict_count; i++) {
+			same_key(a->verdicts[i].key, b->verdicts[i].key);
+			assert_int_equal(a->verdicts[i].verdict, b->verdicts[i].verdict);
+			assert_true(a->verdicts[i].lease_us == b->verdicts[i].lease_us);
+		}
+		break;
+	default: /* no pointers: both were zeroed before they were filled */
+		assert_memory_equal(a, b, sizeof(*a));
+	}
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------------ */
+
+static const enum proto_msg_kind kinds[] = {
+#define X(number_, name, direction, role, since) PROTO_##name,
+	PROTO_MSGS(X)
+#undef X
+};
+
+static void maker_init(struct maker *m, uint64_t seed)
+{
+	rv_prng_seed(&m->r, seed);
+	m->fill = FILL_ANY;
+	rv_arena_init(&m->arena, 0);
+}
+
+static void every_message_comes_back_as_it_went(void **state)
+{
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_frame_writer w;
+	struct rv_buf frame;
+	struct maker m;
+	size_t k;
+	int round;
+
+	(void)state;
+	maker_init(&m, 1);
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	for (round = 0; round < 60; round++) {
+		m.fill = round == 0 ? FILL_LEAST : round == 1 ? FILL_MOST : FILL_ANY;
+		for (k = 0; k < RV_ARRAY_LEN(kinds); k++) {
+			struct proto_msg out, in;
+			struct rv_err err = { 0 };
+
+			make(&m, kinds[k], &out);
+			assert_true(proto_frame_empty(&w));
+			if (proto_frame_add(&w, &out, &err))
+				fail_msg("%s: %s", proto_msg_name(kinds[k]), err.msg);
+			assert_false(proto_frame_empty(&w));
+			assert_int_equal(proto_frame_finish(&w, &frame), 0);
+			if (proto_frame_open(r, rv_buf_str(&frame), proto_msg_direction(kinds[k]), &err))
+				fail_msg("%s: %s", proto_msg_name(kinds[k]), err.msg);
+			if (proto_frame_next(r, &in, &err) != 1)
+				fail_msg("%s: %s", proto_msg_name(kinds[k]), err.msg);
+			same_msg(&out, &in);
+			assert_int_equal(proto_frame_next(r, &in, &err), 0);
+			assert_int_equal(proto_frame_next(r, &in, &err), 0);
+			/* the other side takes it not */
+			if (proto_frame_open(r, rv_buf_str(&frame), !proto_msg_direction(kinds[k]), &err) == 0)
+				assert_int_equal(proto_frame_next(r, &in, &err), -1);
+		}
+		rv_arena_release(&m.arena);
+	}
+	proto_frame_reader_destroy(&r);
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
+static void a_frame_keeps_the_order_of_many(void **state)
+{
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_msg *sent = calloc(400, sizeof(*sent));
+	struct proto_frame_writer w;
+	struct rv_buf frame;
+	struct maker m;
+	uint32_t i, round;
+
+	(void)state;
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	for (round = 0; round < 20; round++) {
+		struct proto_msg in;
+		struct rv_err err;
+
+		maker_init(&m, 100 + round);
+		for (i = 0; i < 400; i++) {
+			enum proto_msg_kind kind = rv_prng_below(&m.r, 8) ? PROTO_RESULT_ACK : PROTO_DISPATCH;
+
+			if (rv_prng_below(&m.r, 20) == 0)
+				kind = PROTO_HB_ACK;
+			make(&m, kind, &sent[i]);
+			if (kind == PROTO_DISPATCH) {
+				static const char spec_a[] = "spec a", spec_b[] = "spec bb";
+
+				sent[i].dispatch.spec = rv_prng_below(&m.r, 2) ? RV_STR(spec_a) : RV_STR(spec_b);
+				sent[i].dispatch.spec_blob = (struct proto_value){ .kind = PROTO_VALUE_NONE };
+				sent[i].dispatch.dep_count = 0;
+			}
+			if (rv_prng_below(&m.r, 10))
+				sent[i].taken.run = kind == PROTO_HB_ACK ? sent[i].taken.run : 77;
+			assert_int_equal(proto_frame_add(&w, &sent[i], &err), 0);
+		}
+		assert_int_equal(proto_frame_finish(&w, &frame), 0);
+		assert_int_equal(proto_frame_open(r, rv_buf_str(&frame), PROTO_TO_NODE, &err), 0);
+		for (i = 0; i < 400; i++) {
+			assert_int_equal(proto_frame_next(r, &in, &err), 1);
+			same_msg(&sent[i], &in);
+		}
+		assert_int_equal(proto_frame_next(r, &in, &err), 0);
+		rv_arena_release(&m.arena);
+	}
+	free(sent);
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
+static void units_of_one_template_carry_the_spec_once(void **state)
+{
+	struct proto_msg d = { .kind = PROTO_DISPATCH, .dispatch = { .key = { 5, 1, 1 }, .unit_id = RV_STR("u") } };
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_frame_writer w;
+	struct proto_msg in;
+	struct rv_buf frame;
+	char spec[1000], first[1000];
+	int i;
+
+	(void)state;
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	memset(spec, 'a', sizeof(spec));
+	memset(first, 'a', sizeof(first));
+	d.dispatch.spec = rv_str(spec, sizeof(spec));
+	for (i = 0; i < 1000; i++)
+		assert_int_equal(proto_frame_add(&w, &d, NULL), 0);
+	/* the same memory, another spec: what lies there decides */
+	memset(spec, 'b', sizeof(spec));
+	assert_int_equal(proto_frame_add(&w, &d, NULL), 0);
+	assert_int_equal(proto_frame_finish(&w, &frame), 0);
+	assert_true(frame.bytes < 1001 * 16 + 2100);
+	assert_int_equal(proto_frame_open(r, rv_buf_str(&frame), PROTO_TO_NODE, NULL), 0);
+	for (i = 0; i < 1000; i++) {
+		assert_int_equal(proto_frame_next(r, &in, NULL), 1);
+		same_str(in.dispatch.spec, rv_str(first, sizeof(first)));
+	}
+	assert_int_equal(proto_frame_next(r, &in, NULL), 1);
+	same_str(in.dispatch.spec, rv_str(spec, sizeof(spec)));
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
+/* Adds until the writer says stop; whatever it said, the reader takes. */
+static void fill_and_read(const struct proto_msg *m, uint32_t enough)
+{
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_frame_writer w;
+	struct proto_msg in;
+	struct rv_buf frame;
+	struct rv_err err;
+	uint32_t count = 0, got = 0;
+	int rc;
+
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	while ((rc = proto_frame_add(&w, m, &err)) == 0)
+		count++;
+	assert_int_equal(rc, 1);
+	assert_true(count >= enough);
+	assert_int_equal(proto_frame_add(&w, m, &err), 1); /* asking again changes nothing */
+	assert_int_equal(proto_frame_finish(&w, &frame), 0);
+	assert_true(frame.bytes <= RV_FRAME_BYTES_MAX);
+	if (proto_frame_open(r, rv_buf_str(&frame), proto_msg_direction(m->kind), &err))
+		fail_msg("%s", err.msg);
+	while ((rc = proto_frame_next(r, &in, &err)) == 1) {
+		same_msg(m, &in);
+		got++;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(got, count);
+	assert_int_equal(proto_frame_add(&w, m, &err), 0); /* and the next frame begins */
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
+static void a_full_frame_says_so_and_is_whole(void **state)
+{
+	struct proto_msg m = { .kind = PROTO_TAKEN, .taken = { 1, 2, 3 } };
+	char *output = calloc(1, RV_INLINE_BYTES_MAX);
+
+	(void)state;
+	fill_and_read(&m, 80000); /* stopped by the count of values */
+	m = (struct proto_msg){ .kind = PROTO_CHECKPOINT, .checkpoint = { 7 } };
+	fill_and_read(&m, 80000);
+	m = (struct proto_msg){ .kind = PROTO_RESULT, .result = { .key = { 9, 9, 9 }, .outcome = PROTO_SUCCEEDED } };
+	fill_and_read(&m, 16000);
+	m.result.output = (struct proto_value){ .kind = PROTO_VALUE_INLINE,
+						.inline_bytes = rv_str(output, RV_INLINE_BYTES_MAX) };
+	fill_and_read(&m, 250); /* stopped by bytes */
+	free(output);
+}
+
+static void what_fits_no_frame_is_refused(void **state)
+{
+	struct proto_msg m = { .kind = PROTO_HELLO };
+	struct proto_held *held = calloc(300000, sizeof(*held));
+	char *big = calloc(1, RV_FRAME_BYTES_MAX);
+	struct proto_artifact *artifacts = calloc(4097, sizeof(*artifacts));
+	struct proto_frame_writer w;
+	struct rv_err err = { 0 };
+
+	(void)state;
+	proto_frame_writer_init(&w);
+	m.hello.held = held;
+	m.hello.held_count = 300000;
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	assert_true(proto_frame_empty(&w));
+
+	m = (struct proto_msg){ .kind = PROTO_RESULT, .result = { .outcome = PROTO_SUCCEEDED } };
+	m.result.output = (struct proto_value){ .kind = PROTO_VALUE_INLINE,
+						.inline_bytes = rv_str(big, RV_INLINE_BYTES_MAX + 1) };
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	m.result.tail = m.result.output;
+	m.result.output.kind = PROTO_VALUE_NONE;
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	m.result.tail.kind = PROTO_VALUE_NONE;
+	m.result.artifacts = artifacts;
+	m.result.artifact_count = 4097;
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	assert_true(proto_frame_empty(&w));
+
+	m = (struct proto_msg){ .kind = PROTO_DISPATCH };
+	m.dispatch.spec = rv_str(big, PROTO_SPEC_INLINE_BYTES + 1);
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	m.dispatch.spec = rv_str(big, PROTO_SPEC_INLINE_BYTES);
+	m.dispatch.item = rv_str(big, RV_FRAME_BYTES_MAX);
+	assert_int_equal(proto_frame_add(&w, &m, &err), -1);
+	assert_true(proto_frame_empty(&w));
+	m.dispatch.item.bytes = 0;
+	assert_int_equal(proto_frame_add(&w, &m, &err), 0);
+
+	/* an error text is cut, not refused: the result matters more */
+	proto_frame_writer_release(&w);
+	proto_frame_writer_init(&w);
+	m = (struct proto_msg){ .kind = PROTO_RESULT, .result = { .outcome = PROTO_FAILED } };
+	m.result.error = rv_str(big, 5000);
+	assert_int_equal(proto_frame_add(&w, &m, &err), 0);
+	{
+		struct proto_frame_reader *r = proto_frame_reader_create();
+		struct proto_msg in;
+		struct rv_buf frame;
+
+		rv_buf_init(&frame, 0);
+		assert_int_equal(proto_frame_finish(&w, &frame), 0);
+		assert_int_equal(proto_frame_open(r, rv_buf_str(&frame), PROTO_TO_COORD, &err), 0);
+		assert_int_equal(proto_frame_next(r, &in, &err), 1);
+		assert_int_equal(in.result.error.bytes, 1024);
+		rv_buf_release(&frame);
+		proto_frame_reader_destroy(&r);
+	}
+	proto_frame_writer_release(&w);
+	free(held);
+	free(big);
+	free(artifacts);
+}
+
+/* --- hostile frames --------------------------------------------------------------------------------------------------- */
+
+/* Reads it all; the code of the first failure. */
+static enum rv_code read_all(struct rv_str frame, enum proto_direction direction)
+{
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct rv_err err = { 0 };
+	struct proto_msg m;
+	int rc;
+
+	rc = proto_frame_open(r, frame, direction, &err);
+	if (rc == 0)
+		while ((rc = proto_frame_next(r, &m, &err)) == 1)
+			;
+	if (rc < 0) { /* and it stays refused */
+		assert_int_equal(proto_frame_next(r, &m, NULL), -1);
+	}
+	proto_frame_reader_destroy(&r);
+	return rc < 0 ? err.code : RV_OK;
+}
+
+#define TO_COORD(literal) read_all(RV_STR(literal), PROTO_TO_COORD)
+#define TO_NODE(literal) read_all(RV_STR(literal), PROTO_TO_NODE)
+
+static void hostile_frames_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(TO_COORD("\x91\x01"), RV_OK);                     /* an empty frame says nothing */
+	assert_int_equal(TO_COORD("\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x91\x63"), RV_E_VERSION);              /* version 99 */
+	assert_int_equal(TO_COORD("\x91\xa1" "1"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x91\x0a"), RV_OK);             /* BYE */
+	assert_int_equal(TO_COORD("\x92\x01\x92\x0a\x01"), RV_E_CORRUPT);  /* with a field it has not */
+	assert_int_equal(TO_NODE("\x92\x01\x91\x0a"), RV_E_CORRUPT);       /* for the coordinator only */
+	assert_int_equal(TO_COORD("\x92\x01\x91\x27"), RV_E_CORRUPT);      /* DRAIN from a node */
+	assert_int_equal(TO_COORD("\x92\x01\x91\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x91\x1f"), RV_E_CORRUPT);      /* no such number */
+	assert_int_equal(TO_COORD("\x92\x01\x91\xce\xff\xff\xff\xff"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x05"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x90"), RV_OK);     /* TAKEN of nothing */
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x92\x01\x02"), RV_OK);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x93\x01\x02\x03"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x91\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x92\xff\x02"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\xca\x3f\x80\x00\x00\x90"), RV_E_CORRUPT); /* float for int */
+	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x92\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x02"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x04\x05\x91\x93\x01\x02\x00"), RV_E_CORRUPT); /* REJECTED for no reason */
+	assert_int_equal(TO_COORD("\x92\x01\x93\x04\x05\x91\x93\x01\x02\x07"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x90"), RV_OK);  /* DISPATCH of nothing */
+	assert_int_equal(TO_NODE("\x92\x01\x93\x22\x05\x90"), RV_E_CORRUPT);
+	/* a spec that is not in the table */
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_OK);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
+	/* an empty spec; bytes where the blob's name should be; text for a number */
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x00\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xc4\x01x"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xa1x"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xff"), RV_E_CORRUPT);
+	/* the scan's: trailing bytes, extensions, lengths that lie */
+	assert_int_equal(TO_COORD("\x91\x01\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\xdd\x20\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\xd4\x01\x01"), RV_E_CORRUPT);
+}
+
+static void random_damage_is_refused_or_read_whole(void **state)
+{
+	struct proto_frame_writer w;
+	struct rv_buf frame;
+	struct maker m;
+	uint32_t round, refused = 0;
+
+	(void)state;
+	maker_init(&m, 5);
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	for (round = 0; round < 4000; round++) {
+		enum proto_msg_kind kind = kinds[rv_prng_below(&m.r, RV_ARRAY_LEN(kinds))];
+		struct proto_msg msg;
+		uint32_t hits = 1 + (uint32_t)rv_prng_below(&m.r, 3);
+
+		make(&m, kind, &msg);
+		assert_int_equal(proto_frame_add(&w, &msg, NULL), 0);
+		assert_int_equal(proto_frame_finish(&w, &frame), 0);
+		while (hits--)
+			frame.at[rv_prng_below(&m.r, frame.bytes)] = (char)rv_prng_next(&m.r);
+		if (rv_prng_below(&m.r, 4) == 0)
+			frame.bytes = rv_prng_below(&m.r, frame.bytes + 1);
+		refused += read_all(rv_buf_str(&frame), proto_msg_direction(kind)) != RV_OK;
+		rv_arena_release(&m.arena);
+	}
+	assert_true(refused > 100);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
+/* --- dependencies and specs as bytes ---------------------------------------------------------------------------------- */
+
+static void dependencies_come_back_from_a_blob(void **state)
+{
+	struct rv_arena arena;
+	struct maker m;
+	int round;
+
+	(void)state;
+	maker_init(&m, 9);
+	rv_arena_init(&arena, 0);
+	for (round = 0; round < 50; round++) {
+		const struct proto_dep *deps, *got;
+		uint32_t count, got_count;
+		struct rv_buf b;
+
+		m.fill = round == 0 ? FILL_LEAST : round == 1 ? FILL_MOST : FILL_ANY;
+		deps = deps_of(&m, &count);
+		rv_buf_init(&b, 0);
+		assert_int_equal(proto_deps_encode(deps, count, &b), 0);
+		assert_int_equal(proto_deps_decode(rv_buf_str(&b), &arena, &got, &got_count, NULL), 0);
+		assert_int_equal(got_count, count);
+		same_deps(deps, got, count);
+		if (b.bytes > 1)
+			assert_int_equal(proto_deps_decode(rv_str(b.at, b.bytes - 1), &arena, &got, &got_count, NULL), -1);
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x90"), &arena, &got, &got_count, NULL), -1);
+		assert_int_equal(proto_deps_decode(RV_STR("\x05"), &arena, &got, &got_count, NULL), -1);
+		rv_buf_release(&b);
+		rv_arena_release(&m.arena);
+	}
+	rv_arena_release(&arena);
+}
+
+static const struct rv_str *texts_of(struct maker *m, uint32_t *count)
+{
+	struct rv_str *t;
+	uint32_t i;
+
+	*count = (uint32_t)number(m, 12);
+	t = rv_arena_zalloc(&m->arena, (*count + 1) * sizeof(*t), 8);
+	for (i = 0; i < *count; i++)
+		t[i] = bytes_of(m, 100);
+	return t;
+}
+
+static struct proto_spec spec_of(struct maker *m)
+{
+	struct proto_spec s = {
+		.agent_kind = (enum proto_agent_kind)from(m, 0, PROTO_AGENT_MOCK),
+		.flags = (uint32_t)number(m, (PROTO_SPEC_NEEDS_DEPS << 1) - 1),
+		.agent = text_of(m, 64),
+		.model = text_of(m, 64),
+		.description = text_of(m, 4096),
+		.prompt = text_of(m, 8000),
+		.context = text_of(m, 500),
+		.x_keys = text_of(m, 500),
+		.cwd = bytes_of(m, 200),
+		.output_mode = (enum proto_output_mode)from(m, 0, PROTO_OUTPUT_JSON),
+		.evidence_mode = (enum proto_evidence_mode)from(m, 0, PROTO_EVIDENCE_ARTIFACT_AND_EXIT),
+		.keep_logs = (enum proto_keep_logs)from(m, 0, PROTO_LOGS_ALL),
+		.grace_us = number(m, UINT64_MAX),
+		.log_max_bytes = number(m, UINT64_MAX),
+		.timeout_us = number(m, UINT64_MAX),
+		.idle_timeout_us = number(m, UINT64_MAX),
+		.start_timeout_us = number(m, UINT64_MAX),
+		.cpus = number(m, UINT64_MAX),
+		.memory_bytes = number(m, UINT64_MAX),
+		.mock_delay_us = number(m, UINT64_MAX),
+		.mock_fail = (uint32_t)number(m, UINT32_MAX),
+		.mock_output = text_of(m, 200),
+	};
+	struct proto_pair *env;
+	int32_t *codes;
+	uint32_t i;
+
+	s.argv = texts_of(m, &s.argc);
+	s.dirs = texts_of(m, &s.dir_count);
+	s.evidence_globs = texts_of(m, &s.evidence_glob_count);
+	s.rate_limit_patterns = texts_of(m, &s.rate_limit_pattern_count);
+	s.env_count = (uint32_t)number(m, 10);
+	s.env = env = rv_arena_zalloc(&m->arena, (s.env_count + 1) * sizeof(*env), 8);
+	for (i = 0; i < s.env_count; i++)
+		env[i] = (struct proto_pair){ bytes_of(m, 30), bytes_of(m, 300) };
+	s.rate_limit_exit_code_count = (uint32_t)number(m, 5);
+	s.rate_limit_exit_codes = codes =
+		rv_arena_zalloc(&m->arena, (s.rate_limit_exit_code_count + 1) * sizeof(*codes), 8);
+	for (i = 0; i < s.rate_limit_exit_code_count; i++)
+		codes[i] = (int32_t)number(m, INT32_MAX) * (i % 2 ? -1 : 1);
+	return s;
+}
+
+static void same_texts(const struct rv_str *a, const struct rv_str *b, uint32_t m, uint32_t n)
+{
+	uint32_t i;
+
+	assert_int_equal(m, n);
+	for (i = 0; i < m; i++)
+		same_str(a[i], b[i]);
+}
+
+static void same_spec(const struct proto_spec *a, const struct proto_spec *b)
+{
+	uint32_t i;
+
+	assert_int_equal(a->agent_kind, b->agent_kind);
+	assert_int_equal(a->flags, b->flags);
+	same_str(a->agent, b->agent);
+	same_str(a->model, b->model);
+	same_texts(a->argv, b->argv, a->argc, b->argc);
+	assert_int_equal(a->env_count, b->env_count);
+	for (i = 0; i < a->env_count; i++) {
+		same_str(a->env[i].key, b->env[i].key);
+		same_str(a->env[i].value, b->env[i].value);
+	}
+	same_str(a->description, b->description);
+	same_str(a->prompt, b->prompt);
+	same_str(a->context, b->context);
+	same_str(a->x_keys, b->x_keys);
+	same_str(a->cwd, b->cwd);
+	same_texts(a->dirs, b->dirs, a->dir_count, b->dir_count);
+	assert_int_equal(a->output_mode, b->output_mode);
+	assert_int_equal(a->evidence_mode, b->evidence_mode);
+	same_texts(a->evidence_globs, b->evidence_globs, a->evidence_glob_count, b->evidence_glob_count);
+	assert_int_equal(a->keep_logs, b->keep_logs);
+	assert_true(a->grace_us == b->grace_us);
+	assert_true(a->log_max_bytes == b->log_max_bytes);
+	assert_true(a->timeout_us == b->timeout_us);
+	assert_true(a->idle_timeout_us == b->idle_timeout_us);
+	assert_true(a->start_timeout_us == b->start_timeout_us);
+	assert_true(a->cpus == b->cpus);
+	assert_true(a->memory_bytes == b->memory_bytes);
+	assert_int_equal(a->rate_limit_exit_code_count, b->rate_limit_exit_code_count);
+	for (i = 0; i < a->rate_limit_exit_code_count; i++)
+		assert_int_equal(a->rate_limit_exit_codes[i], b->rate_limit_exit_codes[i]);
+	same_texts(a->rate_limit_patterns, b->rate_limit_patterns, a->rate_limit_pattern_count,
+		   b->rate_limit_pattern_count);
+	assert_true(a->mock_delay_us == b->mock_delay_us);
+	assert_int_equal(a->mock_fail, b->mock_fail);
+	same_str(a->mock_output, b->mock_output);
+}
+
+static void specs_come_back_and_a_plain_one_is_small(void **state)
+{
+	static const struct rv_str echo[] = { { "echo", 4 }, { "hi", 2 } };
+	struct rv_arena arena;
+	struct proto_spec s, got;
+	struct rv_buf b;
+	struct maker m;
+	int round;
+
+	(void)state;
+	maker_init(&m, 21);
+	rv_arena_init(&arena, 0);
+	rv_buf_init(&b, 0);
+	for (round = 0; round < 100; round++) {
+		m.fill = round == 0 ? FILL_LEAST : round == 1 ? FILL_MOST : FILL_ANY;
+		s = spec_of(&m);
+		rv_buf_reset(&b);
+		assert_int_equal(proto_spec_encode(&s, &b), 0);
+		assert_int_equal(proto_spec_decode(rv_buf_str(&b), &arena, &got, NULL), 0);
+		same_spec(&s, &got);
+		rv_arena_release(&m.arena);
+		rv_arena_release(&arena);
+	}
+	proto_spec_init(&s);
+	s.argv = echo;
+	s.argc = 2;
+	rv_buf_reset(&b);
+	assert_int_equal(proto_spec_encode(&s, &b), 0);
+	assert_int_equal(b.bytes, 1 + 1 + 1 + 6 + 4);
+	assert_int_equal(proto_spec_decode(rv_buf_str(&b), &arena, &got, NULL), 0);
+	same_spec(&s, &got);
+	rv_arena_release(&arena);
+	rv_buf_release(&b);
+}
+
+static void bad_specs_are_refused(void **state)
+{
+	struct rv_arena arena;
+	struct proto_spec got;
+	struct rv_err err;
+
+	(void)state;
+	rv_arena_init(&arena, 0);
+#define SPEC(literal) (proto_spec_decode(RV_STR(literal), &arena, &got, &err) ? err.code : RV_OK)
+	assert_int_equal(SPEC("\x80"), RV_OK);
+	assert_int_equal(SPEC("\x90"), RV_E_CORRUPT);
+	assert_int_equal(SPEC("\x81\x00\x01"), RV_E_CORRUPT);         /* no field 0 */
+	assert_int_equal(SPEC("\x81\x1d\x01"), RV_E_VERSION);         /* a field of the future */
+	assert_int_equal(SPEC("\x81\x01\x03"), RV_E_CORRUPT);         /* no such agent kind */
+	assert_int_equal(SPEC("\x82\x01\x01\x01\x02"), RV_E_CORRUPT); /* twice */
+	assert_int_equal(SPEC("\x82\x16\x01\x01\x02"), RV_E_CORRUPT); /* out of order */
+	assert_int_equal(SPEC("\x81\x05\xc4\x01x"), RV_E_CORRUPT);    /* argv is an array */
+	assert_int_equal(SPEC("\x81\x06\x91\xc4\x01x"), RV_E_CORRUPT); /* a name without a value */
+	assert_int_equal(SPEC("\x81\x18\x91\xce\xff\xff\xff\xff"), RV_E_CORRUPT);
+	assert_int_equal(SPEC("\x81\xa1x\x01"), RV_E_CORRUPT);
+#undef SPEC
+	rv_arena_release(&arena);
+}
+
+/* --- facts ------------------------------------------------------------------------------------------------------------- */
+
+static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_fact *f)
+{
+	uint32_t i;
+
+	memset(f, 0, sizeof(*f));
+	f->kind = kind;
+	switch (kind) {
+	case PROTO_FACT_EPOCH:
+		f->epoch.epoch = number(m, UINT64_MAX);
+		for (i = 0; i < 16; i++)
+			f->epoch.boot_id[i] = (uint8_t)number(m, 255);
+		break;
+	case PROTO_FACT_RUN_ACCEPTED:
+		f->run_accepted.run = number(m, UINT64_MAX);
+		f->run_accepted.name = text_of(m, 64);
+		digest_of(m, f->run_accepted.plan_blob);
+		digest_of(m, f->run_accepted.plan_digest);
+		digest_of(m, f->run_accepted.estimates_blob);
+		f->run_accepted.units = (uint32_t)number(m, UINT32_MAX);
+		f->run_accepted.priority = m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX);
+		break;
+	case PROTO_FACT_ASSIGNED:
+		f->assigned.key = key_of(m);
+		f->assigned.node = (uint32_t)number(m, UINT32_MAX);
+		break;
+	case PROTO_FACT_ENDED:
+		f->ended.result = result_of(m);
+		f->ended.key = f->ended.result.key;
+		f->ended.node = (uint32_t)number(m, UINT32_MAX);
+		f->ended.state = (enum proto_end_state)from(m, PROTO_END_SUCCEEDED, PROTO_END_CANCELLED);
+		if (m->fill == FILL_LEAST)
+			f->ended.result.outcome = 0; /* ended without an attempt */
+		break;
+	case PROTO_FACT_ATTEMPT_ENDED:
+		f->attempt_ended.result = result_of(m);
+		f->attempt_ended.key = f->attempt_ended.result.key;
+		f->attempt_ended.node = (uint32_t)number(m, UINT32_MAX);
+		f->attempt_ended.retry_delay_us = number(m, UINT64_MAX);
+		break;
+	case PROTO_FACT_RUN_STOPPED:
+		f->run_stopped.run = number(m, UINT64_MAX);
+		f->run_stopped.reason = (enum proto_reason)from(m, 0, PROTO_REASON_COUNT - 1);
+		break;
+	case PROTO_FACT_RUN_FINISHED:
+		f->run_finished.run = number(m, UINT64_MAX);
+		f->run_finished.state = (enum proto_end_state)from(m, PROTO_END_SUCCEEDED, PROTO_END_CANCELLED);
+		f->run_finished.reason = (enum proto_reason)from(m, 0, PROTO_REASON_COUNT - 1);
+		f->run_finished.succeeded = (uint32_t)number(m, UINT32_MAX);
+		f->run_finished.failed = (uint32_t)number(m, UINT32_MAX);
+		f->run_finished.skipped = (uint32_t)number(m, UINT32_MAX);
+		f->run_finished.cancelled = (uint32_t)number(m, UINT32_MAX);
+		break;
+	case PROTO_FACT_MUTATION:
+		f->mutation.what = (enum proto_mutation)from(m, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE);
+		f->mutation.run = number(m, UINT64_MAX);
+		f->mutation.unit = (uint32_t)number(m, UINT32_MAX);
+		f->mutation.node = (uint32_t)number(m, UINT32_MAX);
+		f->mutation.request = number(m, UINT64_MAX);
+		f->mutation.value = m->fill == FILL_LEAST ? INT64_MIN : (int64_t)number(m, INT64_MAX);
+		f->mutation.note = bytes_of(m, 1000);
+		break;
+	case PROTO_FACT_NODE:
+		f->node.node = (uint32_t)number(m, UINT32_MAX);
+		f->node.change = (enum proto_node_change)from(m, PROTO_NODE_ADMITTED, PROTO_NODE_LEFT);
+		f->node.name = text_of(m, 64);
+		digest_of(m, f->node.key);
+		break;
+	}
+}
+
+static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
+{
+	assert_int_equal(a->kind, b->kind);
+	switch (a->kind) {
+	case PROTO_FACT_RUN_ACCEPTED: {
+		struct proto_fact x = *a, y = *b;
+
+		same_str(a->run_accepted.name, b->run_accepted.name);
+		x.run_accepted.name = y.run_accepted.name = RV_STR("");
+		assert_memory_equal(&x.run_accepted.plan_blob, &y.run_accepted.plan_blob, 96);
+		assert_true(a->run_accepted.run == b->run_accepted.run);
+		assert_int_equal(a->run_accepted.units, b->run_accepted.units);
+		assert_int_equal(a->run_accepted.priority, b->run_accepted.priority);
+		return;
+	}
+	case PROTO_FACT_ENDED:
+		same_key(a->ended.key, b->ended.key);
+		assert_int_equal(a->ended.node, b->ended.node);
+		assert_int_equal(a->ended.state, b->ended.state);
+		same_result(&a->ended.result, &b->ended.result);
+		return;
+	case PROTO_FACT_ATTEMPT_ENDED:
+		same_key(a->attempt_ended.key, b->attempt_ended.key);
+		assert_int_equal(a->attempt_ended.node, b->attempt_ended.node);
+		assert_true(a->attempt_ended.retry_delay_us == b->attempt_ended.retry_delay_us);
+		same_result(&a->attempt_ended.result, &b->attempt_ended.result);
+		return;
+	case PROTO_FACT_MUTATION:
+		assert_int_equal(a->mutation.what, b->mutation.what);
+		assert_true(a->mutation.run == b->mutation.run);
+		assert_int_equal(a->mutation.unit, b->mutation.unit);
+		assert_int_equal(a->mutation.node, b->mutation.node);
+		assert_true(a->mutation.request == b->mutation.request);
+		assert_true(a->mutation.value == b->mutation.value);
+		same_str(a->mutation.note, b->mutation.note);
+		return;
+	case PROTO_FACT_NODE:
+		assert_int_equal(a->node.node, b->node.node);
+		assert_int_equal(a->node.change, b->node.change);
+		same_str(a->node.name, b->node.name);
+		assert_memory_equal(a->node.key, b->node.key, PROTO_DIGEST_BYTES);
+		return;
+	default:
+		assert_memory_equal(a, b, sizeof(*a));
+	}
+}
+
+static void facts_of_a_row_come_back_in_order(void **state)
+{
+	struct proto_fact facts[9];
+	struct rv_arena arena;
+	struct rv_buf row;
+	struct maker m;
+	int round;
+
+	(void)state;
+	maker_init(&m, 31);
+	rv_arena_init(&arena, 0);
+	rv_buf_init(&row, 0);
+	for (round = 0; round < 100; round++) {
+		struct rv_str at;
+		uint32_t i;
+
+		m.fill = round == 0 ? FILL_LEAST : round == 1 ? FILL_MOST : FILL_ANY;
+		rv_buf_reset(&row);
+		for (i = 0; i < 9; i++) {
+			make_fact(&m, (enum proto_fact_kind)(i + 1), &facts[i]);
+			assert_int_equal(proto_fact_encode(&facts[i], &row), 0);
+		}
+		at = rv_buf_str(&row);
+		for (i = 0; i < 9; i++) {
+			struct proto_fact got;
+			struct rv_err err;
+
+			if (proto_fact_decode(&at, &arena, &got, &err) != 1)
+				fail_msg("%s: %s", proto_fact_name(facts[i].kind), err.msg);
+			same_fact(&facts[i], &got);
+		}
+		assert_int_equal(at.bytes, 0);
+		assert_int_equal(proto_fact_decode(&at, &arena, &facts[0], NULL), 0);
+		rv_arena_release(&m.arena);
+		rv_arena_release(&arena);
+	}
+	rv_buf_release(&row);
+}
+
+static void a_short_fact_is_short(void **state)
+{
+	struct proto_fact f = { .kind = PROTO_FACT_ASSIGNED,
+				.assigned = { .key = { (uint64_t)1 << 49, 100000, 1 }, .node = 0 } };
+	struct rv_buf b;
+
+	(void)state;
+	rv_buf_init(&b, 0);
+	assert_int_equal(proto_fact_encode(&f, &b), 0);
+	assert_int_equal(b.bytes, 1 + 1 + 1 + 9 + 5 + 1 + 1);
+	rv_buf_release(&b);
+}
+
+static void damaged_facts_are_refused(void **state)
+{
+	struct rv_arena arena;
+	struct proto_fact f;
+	struct rv_err err;
+	struct rv_str at;
+
+	(void)state;
+	rv_arena_init(&arena, 0);
+#define FACT(literal) (at = RV_STR(literal), proto_fact_decode(&at, &arena, &f, &err) < 0 ? err.code : RV_OK)
+	assert_int_equal(FACT("\x02\x91"), RV_E_CORRUPT);                 /* longer than what is left */
+	assert_int_equal(at.bytes, 2);                                    /* and not moved */
+	assert_int_equal(FACT("\x80"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\xff\xff\xff\xff\xff\x01"), RV_E_CORRUPT); /* a length that never ends */
+	assert_int_equal(FACT("\xff\xff\xff\xff\x0f"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x00"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x01\x90"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x02\x91\x00"), RV_E_VERSION);
+	assert_int_equal(FACT("\x02\x91\x0a"), RV_E_VERSION);             /* a kind of the future */
+	assert_int_equal(FACT("\x03\x93\x06\x01\x01"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x04\x93\x06\x01\x01"), RV_OK);            /* RUN_STOPPED */
+	assert_int_equal(FACT("\x04\x93\x06\x01\x7f"), RV_E_CORRUPT);     /* no such reason */
+	assert_int_equal(FACT("\x05\x94\x06\x01\x01\x01"), RV_E_CORRUPT); /* a field too many */
+	assert_int_equal(FACT("\x05\x93\x06\x01\x01\x01"), RV_E_CORRUPT); /* trailing */
+	assert_int_equal(FACT("\x02\x91\x04"), RV_E_CORRUPT);
+#undef FACT
+	rv_arena_release(&arena);
+}
+
+static void names_are_complete(void **state)
+{
+	size_t k;
+	int i;
+
+	(void)state;
+	for (k = 0; k < RV_ARRAY_LEN(kinds); k++)
+		assert_string_not_equal(proto_msg_name(kinds[k]), "?");
+	assert_string_equal(proto_msg_name(PROTO_NONE), "?");
+	for (i = 0; i < PROTO_CLASS_COUNT; i++) {
+		assert_non_null(proto_class_name((enum proto_class)i));
+		assert_int_equal(proto_class_of(rv_str_of(proto_class_name((enum proto_class)i))), i);
+	}
+	assert_int_equal(proto_class_of(RV_STR("agents")), -1);
+	assert_string_equal(proto_class_name(PROTO_CLASS_COUNT), "?");
+	for (i = 0; i < PROTO_REASON_COUNT; i++)
+		assert_non_null(proto_reason_name((enum proto_reason)i));
+	assert_string_equal(proto_reason_name(PROTO_REASON_COUNT), "?");
+	for (i = PROTO_FACT_EPOCH; i <= PROTO_FACT_NODE; i++)
+		assert_string_not_equal(proto_fact_name((enum proto_fact_kind)i), "?");
+	assert_string_equal(proto_fact_name((enum proto_fact_kind)0), "?");
+	assert_string_equal(proto_fact_name((enum proto_fact_kind)99), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_message_comes_back_as_it_went),
+		cmocka_unit_test(a_frame_keeps_the_order_of_many),
+		cmocka_unit_test(units_of_one_template_carry_the_spec_once),
+		cmocka_unit_test(a_full_frame_says_so_and_is_whole),
+		cmocka_unit_test(what_fits_no_frame_is_refused),
+		cmocka_unit_test(hostile_frames_are_refused),
+		cmocka_unit_test(random_damage_is_refused_or_read_whole),
+		cmocka_unit_test(dependencies_come_back_from_a_blob),
+		cmocka_unit_test(specs_come_back_and_a_plain_one_is_small),
+		cmocka_unit_test(bad_specs_are_refused),
+		cmocka_unit_test(facts_of_a_row_come_back_in_order),
+		cmocka_unit_test(a_short_fact_is_short),
+		cmocka_unit_test(damaged_facts_are_refused),
+		cmocka_unit_test(names_are_complete),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
