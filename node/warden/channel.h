@@ -9,13 +9,13 @@
  *   daemon -> warden                                  answered by
  *   CONFIG     slots, state directory, limits         HELLO, then one EXITED per record nobody has forgotten yet
  *   ENV_BASE   id, environment shared by many units   -
- *   SPAWN      key, cookie, argv ...                  (STARTED,) EXITED; a known key: its present state again
+ *   SPAWN      key, cookie, argv ...                  (STARTED,) EXITED; a known key: STARTED or EXITED again, if so
  *   RETRACT    key, if it has not started             RETRACTED | ALREADY_STARTED | UNKNOWN_KEY
- *   KILL       key, grace (0: KILL now)               EXITED | UNKNOWN_KEY
- *   KILL_ALL   grace; queued ones as well             EXITED each
+ *   KILL       key, grace (0: KILL now; RV_NEVER: the unit's own; again with less: less)   EXITED | UNKNOWN_KEY
+ *   KILL_ALL   grace as for KILL; queued ones as well EXITED each
  *   FREEZE, THAW  key                                 FROZEN, THAWED | UNKNOWN_KEY
  *   OUTPUT_CREDIT  key, bytes more that may be shown  OUTPUT ...
- *   TABLE      -                                      TABLE_ENTRY each, TABLE_END
+ *   TABLE      -                                      TABLE_ENTRY each live, EXITED each unforgotten, TABLE_END
  *   FORGET     keys whose EXITED is safe elsewhere    - (their records are reused)
  *   SLOTS      slots, agent slots                     -
  *   SHUTDOWN   grace: kill all, then end              EXITED each, end of file
@@ -234,7 +234,6 @@ enum warden_state {
 	WARDEN_STATE_RUNNING,
 	WARDEN_STATE_FROZEN,
 	WARDEN_STATE_STOPPING,
-	WARDEN_STATE_EXITED,   /* told, not forgotten yet */
 };
 
 struct warden_table_entry {

@@ -1,0 +1,59 @@
+/* capture.h - what a unit writes: from its pipes to the shared log or to files, bounded
+ *
+ * Nothing a unit writes can grow without bound here: of each stream the first half of the cap is kept as it came, then
+ * the last half in a ring, with a marker line between; the last WARDEN_TAIL_BYTES_MAX stay in memory for EXITED. A full
+ * disk truncates and is noted; it never fails the unit and never holds it up.
+ */
+#ifndef WARDEN_CAPTURE_H
+#define WARDEN_CAPTURE_H
+
+#include "channel.h"
+#include "seglog.h"
+
+struct warden;
+
+#define CAPTURE_READ_BYTES ((size_t)64 << 10)
+#define CAPTURE_DRAIN_BYTES ((size_t)4 << 20) /* at the end: a pipe holds at most 1 MiB, root's may hold more */
+
+/* A file with a head, a ring for the tail, and a marker between once it is finished. */
+struct capfile {
+	int fd;          /* -1: not open */
+	int ring_fd;     /* -1: nothing past the head yet */
+	int dir_fd;      /* borrowed; of `name` */
+	char *name;
+	uint64_t half;   /* of the cap */
+	uint64_t bytes;  /* written to it by the unit */
+	bool lost;       /* disk full */
+};
+
+struct capture {
+	int fd[2];              /* read ends of stdout's and stderr's pipe; -1: closed */
+	bool watched;           /* in the epoll set */
+	uint64_t bytes[2];      /* that the unit wrote */
+	char *tail[2];          /* the last bytes, a ring of WARDEN_TAIL_BYTES_MAX; NULL: it wrote nothing */
+	uint64_t credit;        /* live OUTPUT still wanted */
+	uint64_t last_us;       /* when it last wrote */
+	enum warden_output_kind kind;
+	uint64_t cap;
+	int dir_fd;             /* FILES: of logs_dir */
+	struct capfile file[2]; /* FILES, or LOG past its inline bytes */
+	struct seglog *log;     /* LOG; NULL: discard */
+	struct seglog_attempt in_log;
+	struct warden *owner;
+	/* live output: called with each piece, before it is stored */
+	void (*live)(void *arg, int stream, uint64_t offset, struct rv_str bytes);
+	void *arg;
+};
+
+/* Opens pipes (write ends in out[2], the caller closes them) and, for FILES, the files. -1: errno; nothing is left. */
+int capture_open(struct capture *c, const struct warden_spawn *spec, struct seglog *log, int out[2]);
+/* Reads once what is there; scratch has CAPTURE_READ_BYTES. 1: got some, 0: nothing now, -1: stream ended. */
+int capture_read(struct capture *c, int stream, char *scratch, uint64_t now_us);
+/* Reads what is left, finishes files and the log's entry, closes the pipes. */
+void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct warden_output_place *place);
+/* Gives the tail of a stream as one piece; `room` has WARDEN_TAIL_BYTES_MAX. */
+struct rv_str capture_tail(const struct capture *c, int stream, char *room);
+/* Frees; also of a capture that was never opened (zeroed). */
+void capture_release(struct capture *c);
+
+#endif

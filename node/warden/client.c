@@ -1,0 +1,178 @@
+#include "client.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_BYTES ((size_t)64 << 10)
+
+/* The child: a session of its own, so that a terminal's Ctrl-C is not for it; 0-2 the null device; no descriptor but the
+ * channel, so that units inherit nothing and pipes of others see their end. */
+static _Noreturn void become_warden(int fd, const struct warden_options *options)
+{
+	int null_fd;
+
+	if (fd <= 2)
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	setsid();
+	null_fd = open("/dev/null", O_RDWR);
+	for (int i = 0; i < 2; i++)
+		if (null_fd >= 0 && null_fd != i)
+			dup2(null_fd, i);
+	if (fcntl(2, F_GETFD) < 0 && null_fd >= 0)
+		dup2(null_fd, 2); /* else stderr stays for the one line it may have to say */
+	if (fd != 3) {
+		dup2(fd, 3);
+		fd = 3;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	syscall(SYS_close_range, 4, ~0U, 0);
+	_exit(warden_main(fd, options));
+}
+
+int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err)
+{
+	int fds[2], bytes = 1 << 20;
+
+	memset(c, 0, sizeof(*c));
+	c->fd = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds))
+		return rv_fail_errno(err, errno, "warden channel");
+	/* Room for batches; smaller where the system says so. */
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	c->pid = fork();
+	if (c->pid == 0) {
+		close(fds[0]);
+		become_warden(fds[1], options);
+	}
+	close(fds[1]);
+	if (c->pid < 0) {
+		close(fds[0]);
+		return rv_fail_errno(err, errno, "cannot start the warden");
+	}
+	c->fd = fds[0];
+	rv_buf_init(&c->in, WARDEN_FRAME_BYTES_MAX * 4);
+	rv_buf_init(&c->out, 0);
+	return 0;
+}
+
+static int gone(struct rv_err *err)
+{
+	return rv_fail(err, RV_E_UNREACHABLE, "the warden is gone");
+}
+
+int warden_client_flush(struct warden_client *c, struct rv_err *err)
+{
+	while (c->fd >= 0 && warden_client_pending(c)) {
+		ssize_t n = send(c->fd, c->out.at + c->out_at, c->out.bytes - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+			/* What has left makes room, now and then. */
+			if (c->out_at > (size_t)1 << 20) {
+				rv_buf_consume(&c->out, c->out_at);
+				c->out_at = 0;
+			}
+			return 0;
+		}
+		if (n < 0)
+			return gone(err);
+		c->out_at += (size_t)n;
+	}
+	if (c->fd < 0)
+		return gone(err);
+	c->out_at = 0;
+	rv_buf_reset(&c->out);
+	return 0;
+}
+
+int warden_client_read(struct warden_client *c, struct rv_err *err)
+{
+	int got = 0;
+
+	if (c->fd < 0)
+		return gone(err);
+	if (c->in_at == c->in.bytes) {
+		rv_buf_reset(&c->in);
+		c->in_at = 0;
+	} else if (c->in_at) {
+		rv_buf_consume(&c->in, c->in_at);
+		c->in_at = 0;
+	}
+	/* Bounded, so that a busy warden does not keep the loop. */
+	for (int reads = 0; reads < 16; reads++) {
+		char *at = rv_buf_reserve(&c->in, READ_BYTES);
+		ssize_t n = at ? recv(c->fd, at, READ_BYTES, MSG_DONTWAIT) : 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return got;
+		if (n <= 0)
+			return gone(err);
+		rv_buf_added(&c->in, (size_t)n);
+		got = 1;
+		if ((size_t)n < READ_BYTES)
+			return got;
+	}
+	return got;
+}
+
+int warden_client_next(struct warden_client *c, struct warden_frame *frame, struct rv_err *err)
+{
+	size_t used;
+	int ret = warden_frame_read(rv_str(c->in.at + c->in_at, c->in.bytes - c->in_at), frame, &used, err);
+
+	if (ret == 1)
+		c->in_at += used;
+	return ret;
+}
+
+int warden_client_wait(struct warden_client *c, struct warden_frame *frame, uint64_t timeout_us, struct rv_err *err)
+{
+	uint64_t until = rv_sat_add(clock_mono_us(), timeout_us);
+
+	for (;;) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		int ret = warden_client_next(c, frame, err);
+		uint64_t now;
+
+		if (ret)
+			return ret;
+		if (warden_client_flush(c, err))
+			return warden_client_read(c, NULL) > 0 && warden_client_next(c, frame, NULL) == 1 ? 1 : -1;
+		if (warden_client_pending(c))
+			p.events |= POLLOUT;
+		now = clock_mono_us();
+		if (now >= until)
+			return 0;
+		poll(&p, 1, until == RV_NEVER ? -1 : (int)rv_min_u64((until - now + 999) / 1000, 1000000));
+		if ((p.revents & (POLLIN | POLLHUP | POLLERR)) && warden_client_read(c, err) < 0)
+			return warden_client_next(c, frame, NULL) == 1 ? 1 : -1;
+	}
+}
+
+void warden_client_close(struct warden_client *c, enum warden_close how)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	if (how == WARDEN_CLOSE_WAIT && c->pid > 0)
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	c->pid = 0;
+	rv_buf_release(&c->in);
+	rv_buf_release(&c->out);
+	rv_buf_init(&c->in, 0);
+	rv_buf_init(&c->out, 0);
+	c->in_at = c->out_at = 0;
+}

@@ -1,0 +1,133 @@
+/* orphans.c - what a dead warden left: the note it wrote at its start, and how the next one ends its trees by it */
+#include "client.h"
+#include "clock.h"
+#include "procs.h"
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define NOTE_NAME "warden.state"
+#define END_US 5000000u
+
+/* The note: lines of "name value". Written whole under another name and renamed, so it is there or it is not. */
+struct note {
+	char boot[64], label[WARDEN_LABEL_BYTES_MAX + 1], cgroup[4096];
+	int pid;
+	unsigned long long start;
+};
+
+static void boot_id(char out[64])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	out[0] = 0;
+	if (f && fgets(out, 64, f))
+		out[strcspn(out, "\n")] = 0;
+	if (f)
+		fclose(f);
+}
+
+static int note_path(char *out, size_t room, const char *state_dir, const char *suffix)
+{
+	return snprintf(out, room, "%s/" NOTE_NAME "%s", state_dir, suffix) < (int)room ? 0 : -1;
+}
+
+int orphans_note(const char *state_dir, const struct trees *t, const char *label_prefix, struct rv_err *err)
+{
+	char path[4096], draft[4096], boot[64];
+	struct proc self = { 0 };
+	int fd, n;
+
+	if (note_path(path, sizeof(path), state_dir, "") || note_path(draft, sizeof(draft), state_dir, ".new"))
+		return rv_fail(err, RV_E_LIMIT, "path too long: %s", state_dir);
+	boot_id(boot);
+	(void)proc_read(getpid(), &self);
+	fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return rv_fail_errno(err, errno, "%s", draft);
+	n = dprintf(fd, "boot %s\npid %d\nstart %llu\nlabel %s\ncgroup %s\n", boot, (int)getpid(), (unsigned long long)self.start,
+		    label_prefix, t->base ? t->base : "-");
+	close(fd);
+	if (n < 0 || rename(draft, path))
+		return rv_fail_errno(err, errno, "%s", path);
+	return 0;
+}
+
+void orphans_clear(const char *state_dir)
+{
+	char path[4096];
+
+	if (!note_path(path, sizeof(path), state_dir, ""))
+		(void)unlink(path);
+}
+
+static bool read_note(const char *state_dir, struct note *note)
+{
+	char path[4096];
+	FILE *f;
+	bool whole;
+
+	memset(note, 0, sizeof(*note));
+	if (note_path(path, sizeof(path), state_dir, "") || !(f = fopen(path, "re")))
+		return false;
+	whole = fscanf(f, "boot %63s\npid %d\nstart %llu\nlabel %96s\ncgroup %4095s\n", note->boot, &note->pid, &note->start,
+		       note->label, note->cgroup) == 5;
+	fclose(f);
+	return whole;
+}
+
+/* One pass: KILL to all that carry the label, and to what descends from them. */
+static int kill_labelled(struct procs *p, struct rv_str label)
+{
+	pid_t self = getpid();
+	int killed = 0;
+
+	if (procs_scan(p))
+		return 0;
+	for (uint32_t i = 0; i < p->count; i++)
+		p->at[i].in = p->at[i].pid != self && p->at[i].state != 'Z' && proc_has_label(p->at[i].pid, label, PROC_LABEL_PREFIX);
+	procs_mark_descendants(p);
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->at[i].in && p->at[i].pid != self && p->at[i].state != 'Z' && !kill(p->at[i].pid, SIGKILL))
+			killed++;
+	return killed;
+}
+
+int warden_reap_orphans(const char *state_dir, struct rv_err *err)
+{
+	struct note note;
+	struct procs procs;
+	struct proc p;
+	char boot[64];
+	int count = 0, pass;
+	uint64_t until = clock_mono_us() + END_US;
+
+	if (!read_note(state_dir, &note))
+		return 0;
+	boot_id(boot);
+	if (strcmp(boot, note.boot)) {
+		orphans_clear(state_dir); /* the machine was started anew: nothing of it can live */
+		return 0;
+	}
+	if (note.pid != getpid() && proc_read(note.pid, &p) && p.start == note.start && p.state != 'Z')
+		return rv_fail(err, RV_E_BUSY, "warden %d of %s is alive", note.pid, state_dir);
+	if (note.cgroup[0] == '/') {
+		int n = cgroup_end(note.cgroup, END_US);
+
+		count += n > 0 ? n : 0;
+	}
+	procs_init(&procs);
+	/* A label shorter than that is not ours to judge by. */
+	while (strlen(note.label) >= 8 && (pass = kill_labelled(&procs, rv_str_of(note.label))) && clock_mono_us() < until) {
+		count += pass;
+		usleep(2000);
+	}
+	procs_release(&procs);
+	orphans_clear(state_dir);
+	return count;
+}

@@ -1,0 +1,139 @@
+/* state.h - the warden's whole state, private to node/warden/
+ *
+ * An attempt's way: QUEUED -> RUNNING (<-> FROZEN) -> [STOPPING -> KILLING (-> UNKILLABLE)] -> over.
+ *   QUEUED      held as it came; nothing of it exists outside this process
+ *   RUNNING     its main process has been started; after ADOPT_US its pipes are watched and STARTED is told
+ *   FROZEN      stands still; no timeout counts
+ *   STOPPING    TERM was sent, by us or because its main process left others behind; KILL comes at stop_at
+ *   KILLING     KILL was sent; looked at again until its tree is empty
+ *   UNKILLABLE  told, but its tree is not empty yet: it keeps its slots
+ *   OVER        tree empty, slots free; waits in `over` to be recorded and told, after the next one was started
+ */
+#ifndef WARDEN_STATE_H
+#define WARDEN_STATE_H
+
+#include "capture.h"
+#include "channel.h"
+#include "records.h"
+#include "seglog.h"
+#include "spawn.h"
+#include "table.h"
+#include "tree.h"
+
+#include "common/heap.h"
+#include "common/list.h"
+
+#define ADOPT_US 5000u            /* a unit that lives longer is watched and told of */
+#define LOOK_AGAIN_US 1000u       /* first look at a tree that is not empty yet; doubles up to */
+#define LOOK_AGAIN_US_MAX 50000u
+#define POLL_US 1000000u          /* idle, memory and CPU limits; or a fraction of idle_us */
+#define OVERTAKEN_MAX 100u        /* how often a wide attempt may be passed by */
+#define QUEUE_LOOK_MAX 64u        /* attempts looked at for one that fits */
+#define OUT_BYTES_HIGH ((size_t)8 << 20)  /* unread by the daemon: nothing new is started */
+#define OUT_BYTES_LIVE ((size_t)1 << 20)  /* ... and no live output is added */
+#define REAP_MAX 512u             /* processes reaped in one turn */
+
+enum attempt_phase {
+	ATTEMPT_FREE = 0,
+	ATTEMPT_QUEUED,
+	ATTEMPT_RUNNING,
+	ATTEMPT_FROZEN,
+	ATTEMPT_STOPPING,
+	ATTEMPT_KILLING,
+	ATTEMPT_UNKILLABLE,
+	ATTEMPT_OVER,
+};
+
+struct attempt {
+	uint32_t index;
+	enum attempt_phase phase;
+	struct rv_list link;          /* queue or over; else a ring of its own */
+	struct rv_buf bytes;          /* the SPAWN frame; spec borrows from it */
+	struct warden_spawn spec;
+	char label_room[WARDEN_LABEL_BYTES_MAX + 1];
+	struct rv_str label;
+	uint32_t overtaken;
+	uint32_t record;
+	struct tree *tree;            /* while it has processes */
+	struct capture capture;
+	pid_t pid;
+	bool main_ended, adopted;
+	int status;                   /* of wait4() */
+	uint64_t cpu_us, maxrss_bytes;
+	uint64_t start_mono, start_real, end_mono, end_real;
+	uint64_t frozen_us, frozen_since;
+	enum warden_why why;
+	enum warden_fault fault;
+	int sys;
+	char detail[160];
+	uint8_t strays;
+	uint64_t stop_at, killed_at;
+	uint64_t look_at, look_step;  /* the tree of an ending attempt */
+	uint64_t poll_at, poll_last, poll_cpu, active_at; /* limits */
+	uint64_t cpu_base;            /* of a reused cgroup */
+};
+
+enum warden_life { WARDEN_WAITING, WARDEN_SERVING, WARDEN_ENDING, WARDEN_DONE };
+
+struct warden {
+	enum warden_life life;
+	int fd;                       /* channel; -1: the daemon is gone */
+	int epoll_fd, signal_fd;
+	bool watching_out;
+	struct rv_buf in, out;
+	size_t out_at;
+	uint64_t out_since;           /* since when `out` holds something; 0: it does not */
+	enum warden_level forced;
+	uint32_t slots, agent_slots, slots_used, agent_slots_used;
+	uint32_t queue_max;
+	uint64_t queue_bytes_max, queue_bytes;
+	uint64_t default_grace_us;
+	char *state_dir, *label_prefix;
+	struct spawner spawner;
+	struct trees trees;
+	struct seglog log;
+	bool log_open;
+	struct records records;
+	struct attempt **attempts;    /* by index; NULL: never used */
+	uint32_t attempt_room;
+	uint32_t *spare;              /* indices free for use */
+	uint32_t spare_count;
+	uint32_t live, running;       /* not FREE; RUNNING..UNKILLABLE */
+	struct rv_heap deadlines;
+	struct keymap by_key, by_pid;
+	struct rv_list queue, over;
+	uint32_t queued;
+	bool starved;                 /* no descriptors or processes: wait for one to end */
+	bool urgent;                  /* `out` holds something that must not wait for the batch */
+	bool reap_again;
+	char *scratch;                /* CAPTURE_READ_BYTES */
+	uint64_t now;                 /* CLOCK_MONOTONIC of this turn */
+};
+
+/* attempt.c */
+struct attempt *attempt_new(struct warden *w, const struct warden_spawn *spec, struct rv_str frame, struct rv_err *err);
+void attempt_free(struct warden *w, struct attempt *a);
+struct attempt *attempt_find(struct warden *w, uint64_t key);
+void queue_start(struct warden *w);                      /* starts what fits */
+void attempt_stop(struct warden *w, struct attempt *a, enum warden_why why, uint64_t grace_us); /* RV_NEVER: its own */
+void attempt_freeze(struct warden *w, struct attempt *a);
+void attempt_thaw(struct warden *w, struct attempt *a);
+void attempt_tick(struct warden *w, struct attempt *a);  /* its deadline has come */
+void attempt_readable(struct warden *w, struct attempt *a, int stream);
+void attempts_reap(struct warden *w);
+void attempts_complete(struct warden *w);                /* records and tells those that are over */
+void attempts_release(struct warden *w);
+
+/* warden.c */
+void tell(struct warden *w);                             /* something was appended to out */
+static inline void tell_now(struct warden *w)
+{
+	w->urgent = true;
+	tell(w);
+}
+
+/* orphans.c */
+int orphans_note(const char *state_dir, const struct trees *t, const char *label_prefix, struct rv_err *err);
+void orphans_clear(const char *state_dir);
+
+#endif

@@ -1,0 +1,333 @@
+#include "tree.h"
+
+#include "clock.h"
+#include "common/buf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "pidns.h"
+
+int trees_init(struct trees *t, enum warden_level wanted, struct rv_err *err)
+{
+	struct rv_err why = { 0 };
+
+	memset(t, 0, sizeof(*t));
+	rv_list_init(&t->all);
+	rv_list_init(&t->spare);
+	procs_init(&t->procs);
+	t->base_fd = t->own_pid_ns_fd = -1;
+	t->scratch = calloc(TREE_SCRATCH, sizeof(*t->scratch));
+	if (!t->scratch)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory");
+	t->level = WARDEN_LEVEL_SUBREAPER;
+	if (wanted == WARDEN_LEVEL_SUBREAPER)
+		return 0;
+	if (wanted != WARDEN_LEVEL_PIDNS) {
+		if (!cgroup_level_init(t, &why)) {
+			t->level = WARDEN_LEVEL_CGROUP;
+			return 0;
+		}
+		if (wanted == WARDEN_LEVEL_CGROUP)
+			return rv_fail(err, why.code, "kill level cgroup does not work here: %s", why.msg);
+	}
+	if (!pidns_level_init(t, &why)) {
+		t->level = WARDEN_LEVEL_PIDNS;
+		return 0;
+	}
+	if (wanted == WARDEN_LEVEL_PIDNS)
+		return rv_fail(err, why.code, "kill level pidns does not work here: %s", why.msg);
+	return 0;
+}
+
+static void tree_free(struct trees *t, struct tree *tree)
+{
+	rv_list_remove(&tree->link);
+	rv_list_remove(&tree->of_all);
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		cgroup_tree_release(t, tree);
+	else if (t->level == WARDEN_LEVEL_PIDNS)
+		pidns_tree_release(t, tree);
+	t->count--;
+	free(tree);
+}
+
+void trees_release(struct trees *t)
+{
+	while (!rv_list_empty(&t->all)) {
+		struct tree *tree = RV_CONTAINER_OF(t->all.next, struct tree, of_all);
+
+		if (!tree->is_free)
+			tree_kill(t, tree);
+		tree_free(t, tree);
+	}
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		cgroup_level_release(t);
+	if (t->own_pid_ns_fd >= 0)
+		close(t->own_pid_ns_fd);
+	t->own_pid_ns_fd = -1;
+	procs_release(&t->procs);
+	free(t->scratch);
+	t->scratch = NULL;
+}
+
+struct tree *tree_take(struct trees *t)
+{
+	struct tree *tree;
+	int failed = 0;
+
+	if (!rv_list_empty(&t->spare)) {
+		tree = RV_CONTAINER_OF(t->spare.prev, struct tree, link);
+		rv_list_remove(&tree->link);
+		tree->is_free = false;
+		return tree;
+	}
+	tree = calloc(1, sizeof(*tree));
+	if (!tree)
+		return NULL;
+	tree->dir_fd = tree->events_fd = tree->procs_fd = tree->pid_ns_fd = tree->mnt_ns_fd = -1;
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		failed = cgroup_tree_make(t, tree);
+	else if (t->level == WARDEN_LEVEL_PIDNS)
+		failed = pidns_tree_make(t, tree);
+	if (failed) {
+		failed = errno;
+		free(tree);
+		errno = failed;
+		return NULL;
+	}
+	rv_list_init(&tree->link);
+	rv_list_append(&t->all, &tree->of_all);
+	t->count++;
+	return tree;
+}
+
+int tree_place(struct trees *t, struct tree *tree, struct spawn_place *place)
+{
+	*place = (struct spawn_place){ .cgroup_fd = -1, .procs_fd = -1, .mnt_ns_fd = -1 };
+	if (t->level == WARDEN_LEVEL_CGROUP) {
+		place->cgroup_fd = t->by_procs ? -1 : tree->dir_fd;
+		place->procs_fd = tree->procs_fd;
+	} else if (t->level == WARDEN_LEVEL_PIDNS) {
+		place->pid_ns = true;
+		place->mnt_ns_fd = tree->mnt_ns_fd;
+		return pidns_enter(tree);
+	}
+	return 0;
+}
+
+void tree_started(struct trees *t, struct tree *tree, pid_t main, struct rv_str label)
+{
+	tree->main = tree->session = main;
+	snprintf(tree->label, sizeof(tree->label), "%.*s", RV_STR_ARGS(label));
+	t->live_mains++;
+}
+
+void tree_main_reaped(struct trees *t, struct tree *tree)
+{
+	if (tree->main)
+		t->live_mains--;
+	tree->main = 0;
+}
+
+void tree_give(struct trees *t, struct tree *tree)
+{
+	tree->main = tree->session = 0;
+	tree->label[0] = 0;
+	if (tree->doomed || (t->level == WARDEN_LEVEL_PIDNS && !tree->init)) {
+		tree_free(t, tree);
+		return;
+	}
+	tree->is_free = true;
+	rv_list_remove(&tree->link);
+	rv_list_append(&t->spare, &tree->link);
+}
+
+/* ---- level subreaper: orphans are children of ours that are no unit's main process ---- */
+
+/* Is this child of the warden an orphan of `tree`? By session first (cheap), then by label. */
+static bool orphan_of(const struct tree *tree, pid_t pid)
+{
+	struct proc p;
+
+	if (!proc_read(pid, &p) || p.state == 'Z')
+		return false;
+	return p.sid == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
+}
+
+static bool is_main(struct trees *t, pid_t pid)
+{
+	for (struct rv_list *l = t->all.next; l != &t->all; l = l->next)
+		if (RV_CONTAINER_OF(l, struct tree, of_all)->main == pid)
+			return true;
+	return false;
+}
+
+static bool subreaper_empty(struct trees *t, struct tree *tree)
+{
+	int n;
+
+	if (tree->main)
+		return false;
+	n = proc_children(getpid(), t->scratch, TREE_SCRATCH);
+	if (n >= 0 && (uint32_t)n == t->live_mains)
+		return true;
+	return tree_pids(t, tree, t->scratch, 1) == 0;
+}
+
+/* Marks in t->procs what belongs to `tree`: its main process, its orphans, and all that descends from them. */
+static int subreaper_mark(struct trees *t, struct tree *tree)
+{
+	pid_t self = getpid();
+
+	if (procs_scan(&t->procs))
+		return -1;
+	for (uint32_t i = 0; i < t->procs.count; i++) {
+		struct proc *p = &t->procs.at[i];
+
+		if (p->ppid == self && p->state != 'Z' && (p->pid == tree->main || (!is_main(t, p->pid) && orphan_of(tree, p->pid))))
+			p->in = true;
+	}
+	procs_mark_descendants(&t->procs);
+	return 0;
+}
+
+/* ---- what is asked of every level ---- */
+
+bool tree_empty(struct trees *t, struct tree *tree)
+{
+	if (tree->main)
+		return false;
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		return cgroup_tree_empty(tree);
+	if (t->level == WARDEN_LEVEL_PIDNS)
+		return pidns_tree_empty(t, tree);
+	return subreaper_empty(t, tree);
+}
+
+int tree_pids(struct trees *t, struct tree *tree, pid_t *out, int room)
+{
+	int n = 0;
+
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		return cgroup_tree_pids(tree, out, room);
+	if (t->level == WARDEN_LEVEL_PIDNS ? pidns_mark(t, tree) : subreaper_mark(t, tree))
+		return 0;
+	for (uint32_t i = 0; i < t->procs.count; i++) {
+		if (!t->procs.at[i].in || t->procs.at[i].state == 'Z' || t->procs.at[i].pid == tree->init)
+			continue;
+		if (n < room)
+			out[n] = t->procs.at[i].pid;
+		n++;
+	}
+	return n;
+}
+
+/* One pass: `sig` to each that lives now. */
+static int signal_each(struct trees *t, struct tree *tree, int sig)
+{
+	pid_t *pids = t->scratch;
+	int n = tree_pids(t, tree, pids, TREE_SCRATCH);
+	int sent = 0;
+
+	for (int i = 0; i < n && i < TREE_SCRATCH; i++)
+		if (pids[i] > 1 && !kill(pids[i], sig))
+			sent++;
+	return sent;
+}
+
+/* STOP until a pass finds nobody new: then nothing of it can fork. Bounded, since a fork bomb may outrun us. */
+static void stand_still(struct trees *t, struct tree *tree)
+{
+	int last = -1;
+
+	for (int pass = 0; pass < 16; pass++) {
+		int n = signal_each(t, tree, SIGSTOP);
+
+		if (n == last)
+			return;
+		last = n;
+	}
+}
+
+void tree_term(struct trees *t, struct tree *tree)
+{
+	if (t->level == WARDEN_LEVEL_PIDNS && tree->init)
+		kill(tree->init, SIGTERM);
+	else
+		signal_each(t, tree, SIGTERM);
+	tree_thaw(t, tree);
+}
+
+void tree_kill(struct trees *t, struct tree *tree)
+{
+	if (t->level == WARDEN_LEVEL_CGROUP && !cgroup_tree_kill(t, tree))
+		return;
+	if (t->level == WARDEN_LEVEL_PIDNS) {
+		/* Its death is the death of all in it, and only of them. */
+		if (tree->init)
+			kill(tree->init, SIGKILL);
+		tree->doomed = true;
+		return;
+	}
+	stand_still(t, tree);
+	for (int pass = 0; pass < 16 && signal_each(t, tree, SIGKILL); pass++)
+		;
+}
+
+void tree_freeze(struct trees *t, struct tree *tree)
+{
+	if (t->level == WARDEN_LEVEL_CGROUP && !cgroup_tree_freeze(tree, "1"))
+		return;
+	stand_still(t, tree);
+}
+
+void tree_thaw(struct trees *t, struct tree *tree)
+{
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		(void)cgroup_tree_freeze(tree, "0"); /* not frozen, or gone: nothing to do */
+	signal_each(t, tree, SIGCONT);
+}
+
+void tree_usage(struct trees *t, struct tree *tree, uint64_t *cpu_us, uint64_t *rss_bytes)
+{
+	pid_t *pids = t->scratch;
+	int n = tree_pids(t, tree, pids, TREE_SCRATCH);
+
+	*cpu_us = *rss_bytes = 0;
+	for (int i = 0; i < n && i < TREE_SCRATCH; i++) {
+		struct proc p;
+
+		if (!proc_read(pids[i], &p))
+			continue;
+		*cpu_us += p.cpu_us;
+		*rss_bytes += p.rss_bytes;
+	}
+	if (t->level == WARDEN_LEVEL_CGROUP)
+		cgroup_tree_cpu(tree, cpu_us);
+}
+
+bool trees_reaped(struct trees *t, pid_t pid)
+{
+	if (t->level == WARDEN_LEVEL_PIDNS)
+		for (struct rv_list *l = t->all.next; l != &t->all; l = l->next) {
+			struct tree *tree = RV_CONTAINER_OF(l, struct tree, of_all);
+
+			if (tree->init != pid)
+				continue;
+			tree->init = 0;
+			if (tree->is_free)
+				tree_free(t, tree);
+			return true;
+		}
+	return false;
+}
