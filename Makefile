@@ -4,7 +4,7 @@
 # pkg-config or the compiler for anything until a recipe needs it, since `make demo` and `make check` first install
 # what is missing.
 #
-# PROFILE=debug|release|asan|tsan|cov|fuzz   V=1: show commands   CFLAGS=, LDFLAGS=: added at the end
+# PROFILE=debug|release|asan|tsan|cov|fuzz   V=1: show commands   CFLAGS=, LDFLAGS=: added at the end   STATIC=0: shared libraries
 
 PROFILES := debug release asan tsan cov fuzz
 PROFILE ?=
@@ -20,6 +20,7 @@ endif
 CLANG ?= clang
 PREFIX ?= /usr/local
 DESTDIR ?=
+STATIC ?= 1
 SECONDS ?= 15
 SEEDS ?=
 TIMEOUT ?= 120
@@ -66,6 +67,11 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $(call need,$(call pkg,--cflags $(PACKAGES))))
 PKG_LIBS = $(eval PKG_LIBS := $(call need,$(call pkg,--libs $(PACKAGES))))$(PKG_LIBS)
 TEST_CFLAGS = $(eval TEST_CFLAGS := $(call need,$(call pkg,--cflags cmocka)))$(TEST_CFLAGS)
 TEST_LIBS = $(eval TEST_LIBS := $(call need,$(call pkg,--libs cmocka)))$(TEST_LIBS)
+# The release program takes all but libc and libm from static libraries, which spares it 2 ms of loading thirty shared ones
+# before its first unit (docs/performance.md, "Start-up"). Where that does not link, the shared ones are taken.
+STATIC_STUBS := cli/static/unused.c
+STATIC_LIBS = -static-libgcc -Wl,-Bstatic -lczmq -lzmq $(shell pkg-config --libs-only-l $(MSGPACK)) -lsodium -lsqlite3 -ljansson \
+	-lfyaml -lstdc++ -luuid -lbsd -lmd -Wl,-Bdynamic -lm
 need = $(if $(findstring :pkg-config:,$(1)),$(error a library is missing; `make setup` installs what reeve needs),$(1))
 
 # ---- folders ----
@@ -89,7 +95,7 @@ TEST_LIB_SOURCES := $(wildcard tests/lib/*.c)
 # The simulator without its main, so that tests/core may drive worlds too.
 SIM_LIB_SOURCES := $(filter-out tests/sim/main.c,$(SIM_SOURCES))
 
-ALL_SOURCES := $(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard $(MAIN)) $(TEST_LIB_SOURCES) $(SIM_SOURCES) \
+ALL_SOURCES := $(STATIC_STUBS) $(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard $(MAIN)) $(TEST_LIB_SOURCES) $(SIM_SOURCES) \
 	$(addsuffix .c,$(UNIT_TESTS) $(CORE_TESTS) $(HELPERS) $(FUZZERS))
 HEADERS := $(foreach f,$(FOLDERS) $(PARTS.node) tests/lib tests/sim,$(wildcard $(f)/*.h))
 
@@ -97,6 +103,11 @@ program.release := build/reeve
 $(foreach p,$(filter-out release,$(PROFILES)),$(eval program.$(p) := build/$(p)/reeve))
 program = $(if $(wildcard $(MAIN)),$(program.$(1)))
 sim = $(if $(wildcard tests/sim/main.c),build/$(1)/tests/sim/sim)
+
+static.release := $(if $(filter 1,$(STATIC)),build/release/$(STATIC_STUBS:.c=.o))
+no_static = echo 'reeve: static libraries do not link (build/release/static-link.log); taking shared ones' >&2
+link_static.release = $(cc.release) -o $@ $< $(static.release) $(BASE_LDFLAGS) \
+	-Wl,--start-group $(libs.release) $(STATIC_LIBS) -Wl,--end-group $(LDFLAGS)
 
 # ---- rules, the same for each profile ----
 
@@ -108,8 +119,12 @@ testlibs.$(1) := $$(if $$(TEST_LIB_SOURCES),build/$(1)/libtests.a) $$(if $$(SIM_
 
 build/$(1)/flags: FORCE
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)printf '%s\n' '$$(cc.$(1)) $$(BASE_CFLAGS) $$(cflags.$(1)) $$(PKG_CFLAGS) $$(CFLAGS)' \
-		'$$(BASE_LDFLAGS) $$(ldflags.$(1)) $$(PKG_LIBS) $$(LDFLAGS)' >$$@.new
+	$$(Q)printf '%s\n' '$$(cc.$(1)) $$(BASE_CFLAGS) $$(cflags.$(1)) $$(PKG_CFLAGS) $$(CFLAGS)' >$$@.new
+	$$(Q)cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
+
+build/$(1)/link-flags: FORCE
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)printf '%s\n' '$$(BASE_LDFLAGS) $$(ldflags.$(1)) $$(PKG_LIBS) $$(LDFLAGS) $$(static.$(1))' >$$@.new
 	$$(Q)cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
 
 # A source that was deleted must leave its library too.
@@ -132,19 +147,21 @@ $$(foreach f,$$(LIBRARIES),$$(eval $$(call library_rule,$$(call lib,$$(f),build/
 $$(eval $$(call library_rule,build/$(1)/libtests.a,$$(TEST_LIB_SOURCES),$(1)))
 $$(eval $$(call library_rule,build/$(1)/libtests-sim.a,$$(SIM_LIB_SOURCES),$(1)))
 
-$$(program.$(1)): build/$(1)/cli/main.o $$(libs.$(1)) build/$(1)/flags
-	$$(call say,LD,$$@)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(filter-out -fsanitize=fuzzer%,$$(ldflags.$(1))) \
+link.$(1) = $$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(filter-out -fsanitize=fuzzer%,$$(ldflags.$(1))) \
 		-Wl,--start-group $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(LDFLAGS)
 
+$$(program.$(1)): build/$(1)/cli/main.o $$(static.$(1)) $$(libs.$(1)) build/$(1)/link-flags
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(if $$(static.$(1)),$$(link_static.$(1)) 2>build/$(1)/static-link.log || { $$(no_static); $$(link.$(1)); },$$(link.$(1)))
+
 $$(addprefix build/$(1)/,$$(UNIT_TESTS) $$(CORE_TESTS) $$(HELPERS) $$(FUZZERS)): build/$(1)/%: \
-		build/$(1)/%.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/flags
+		build/$(1)/%.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/link-flags
 	$$(call say,LD,$$@)
 	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(ldflags.$(1)) \
 		-Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)
 
-build/$(1)/tests/sim/sim: build/$(1)/tests/sim/main.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/flags
+build/$(1)/tests/sim/sim: build/$(1)/tests/sim/main.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/link-flags
 	$$(call say,LD,$$@)
 	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(ldflags.$(1)) \
 		-Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)

@@ -4,8 +4,8 @@
 # Quick when everything is there. `ci` adds what only `make ci` needs. Nothing but a POSIX shell is assumed.
 set -eu
 
-base="gcc libc6-dev binutils pkg-config python3 libzmq3-dev libczmq-dev libmsgpack-dev libsodium-dev libsqlite3-dev
-libjansson-dev libfyaml-dev libcmocka-dev"
+base="gcc g++ libc6-dev binutils pkg-config python3 libzmq3-dev libczmq-dev libmsgpack-dev libsodium-dev libsqlite3-dev
+libjansson-dev libfyaml-dev libcmocka-dev uuid-dev libbsd-dev"
 for_ci="clang valgrind procps"
 modules="libzmq libczmq libsodium sqlite3 jansson libfyaml cmocka"
 
