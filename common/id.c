@@ -12,15 +12,33 @@ static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 struct rv_run_id rv_run_id_make(uint64_t unix_us, uint32_t random)
 {
 	uint64_t s = rv_sat_sub(unix_us / RV_US_PER_S, UNIX_S_2020), v;
-	struct rv_run_id id;
-	int i;
 
 	s = rv_min_u64(s, (UINT64_C(1) << (5 * TIME_CHARS)) - 1);
 	v = s << 15 | (random & 0x7fff);
-	for (i = RV_RUN_ID_CHARS - 1; i >= 0; i--, v >>= 5)
-		id.text[i] = alphabet[v & 31];
+	return rv_run_id_of(v);
+}
+
+struct rv_run_id rv_run_id_of(uint64_t number)
+{
+	struct rv_run_id id;
+	int i;
+
+	for (i = RV_RUN_ID_CHARS - 1; i >= 0; i--, number >>= 5)
+		id.text[i] = alphabet[number & 31];
 	id.text[RV_RUN_ID_CHARS] = '\0';
 	return id;
+}
+
+uint64_t rv_run_id_number(struct rv_str s)
+{
+	uint64_t number = 0;
+	size_t i;
+
+	if (!rv_run_id_valid(s))
+		return 0;
+	for (i = 0; i < s.bytes; i++)
+		number = number << 5 | (uint64_t)((const char *)memchr(alphabet, s.at[i], sizeof(alphabet) - 1) - alphabet);
+	return number;
 }
 
 bool rv_run_id_valid(struct rv_str s)

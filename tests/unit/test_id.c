@@ -136,9 +136,23 @@ static void hex_there_and_back(void **state)
 	assert_string_equal(text, "");
 }
 
+static void run_ids_are_numbers_and_back(void **state)
+{
+	struct rv_run_id id = rv_run_id_make(UINT64_C(1764091612000000), 12345);
+	uint64_t n = rv_run_id_number(rv_str_of(id.text));
+
+	(void)state;
+	assert_true(n > 0 && n < UINT64_C(1) << 50);
+	assert_string_equal(rv_run_id_of(n).text, id.text);
+	assert_string_equal(rv_run_id_of(33).text, "0000000011");
+	assert_true(rv_run_id_number(RV_STR("0000000011")) == 33);
+	assert_true(rv_run_id_number(RV_STR("not a run")) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_ids_are_numbers_and_back),
 		cmocka_unit_test(run_ids_sort_by_time),
 		cmocka_unit_test(run_ids_are_ten_of_the_alphabet),
 		cmocka_unit_test(unit_ids),
