@@ -296,3 +296,21 @@ void cli_json_ms(struct rv_buf *out, const char *key, uint64_t us)
 	if (us % 1000)
 		(void)rv_buf_printf(out, ".%03u", (unsigned)(us % 1000));
 }
+
+void cli_json_compact(struct rv_buf *out, struct rv_str json)
+{
+	bool in_string = false;
+	size_t i;
+
+	for (i = 0; i < json.bytes; i++) {
+		char c = json.at[i];
+
+		if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
+			continue;
+		(void)rv_buf_putc(out, c);
+		if (in_string && c == '\\' && i + 1 < json.bytes)
+			(void)rv_buf_putc(out, json.at[++i]);
+		else if (c == '"')
+			in_string = !in_string;
+	}
+}

@@ -9,25 +9,6 @@
 
 /* --- one unit --------------------------------------------------------------------------------------------------- */
 
-/* JSON text on one line: blanks outside strings go. */
-static void put_compact(struct rv_buf *out, struct rv_str json)
-{
-	bool in_string = false;
-	size_t i;
-
-	for (i = 0; i < json.bytes; i++) {
-		char c = json.at[i];
-
-		if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
-			continue;
-		(void)rv_buf_putc(out, c);
-		if (in_string && c == '\\' && i + 1 < json.bytes)
-			(void)rv_buf_putc(out, json.at[++i]);
-		else if (c == '"')
-			in_string = !in_string;
-	}
-}
-
 static void put_output(struct rv_buf *out, const struct cli_details *d)
 {
 	char hex[2 * PROTO_DIGEST_BYTES + 1];
@@ -36,7 +17,7 @@ static void put_output(struct rv_buf *out, const struct cli_details *d)
 	switch (d->output.kind) {
 	case PROTO_VALUE_INLINE:
 		if (d->output_json && d->output.inline_bytes.bytes)
-			put_compact(out, d->output.inline_bytes);
+			cli_json_compact(out, d->output.inline_bytes);
 		else
 			(void)rv_buf_put_json(out, d->output.inline_bytes);
 		break;
@@ -280,7 +261,7 @@ static void open_run(const struct cli_result_scope *s, struct rv_buf *out)
 		cli_json_null(out, "duration_ms");
 	cli_json_key(out, "settings");
 	if (s->settings.bytes)
-		put_compact(out, s->settings);
+		cli_json_compact(out, s->settings);
 	else
 		(void)rv_buf_puts(out, "{}");
 	put_by_agent(t, out);

@@ -27,6 +27,8 @@ void cli_result_rejected_json(struct rv_str name, struct rv_str errors, struct r
 
 /* Counts, then each unit that did not succeed with its reason, last output line and the command that shows more. */
 void cli_result_text(const struct cli_result_scope *s, struct rv_buf *out);
+/* Its first line alone: "run ID name: state in time: counts", no newline. */
+void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out);
 void cli_result_markdown(const struct cli_result_scope *s, struct rv_buf *out);
 
 /* summary.json and summary.md into the run's directory. Large runs: only units that did not succeed are listed. */

@@ -56,8 +56,9 @@ static void put_last_line(const struct cli_result_scope *s, const struct cli_det
 
 /* --- text ------------------------------------------------------------------------------------------------------------ */
 
-static void put_headline(const struct cli_tally *t, struct rv_buf *out)
+void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 {
+	const struct cli_tally *t = s->tally;
 	struct rv_run_id id = rv_run_id_of(t->run);
 	uint64_t from = t->started_us ? t->started_us : t->accepted_us;
 
@@ -137,7 +138,7 @@ void cli_result_text(const struct cli_result_scope *s, struct rv_buf *out)
 	uint32_t i, shown = 0, left;
 	size_t k;
 
-	put_headline(t, out);
+	cli_result_headline(s, out);
 	(void)rv_buf_putc(out, '\n');
 	for (k = 0; k < RV_ARRAY_LEN(listed); k++) {
 		if (!t->in_state[listed[k]])
@@ -182,7 +183,7 @@ void cli_result_markdown(const struct cli_result_scope *s, struct rv_buf *out)
 	size_t k;
 
 	(void)rv_buf_puts(out, "# ");
-	put_headline(t, out);
+	cli_result_headline(s, out);
 	(void)rv_buf_puts(out, "\n");
 	if (t->in_state[COORD_UNIT_SUCCEEDED] == t->count)
 		return;

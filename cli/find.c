@@ -1,0 +1,231 @@
+/* find.c - which state directory, which run, which unit a command line means */
+#include "cli/find.h"
+
+#include "cli/layout.h"
+#include "common/plan/plan.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAMES_SHOWN 5
+#define NEAREST_MAX 4096 /* units looked at for a "did you mean" */
+
+/* --- the state directory --------------------------------------------------------------------------------------------- */
+
+static int has_runs(const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, CLI_DIR_RUNS) >= sizeof(path))
+		return 0;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int no_runs(const char *where, struct rv_err *err)
+{
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there are no runs in %s", where);
+	return rv_hint(err, "`reeve run PLAN` makes one; --state DIR looks elsewhere");
+}
+
+int cli_find_state(const char *option, char out[PATH_MAX], struct rv_err *err)
+{
+	char here[PATH_MAX], *slash;
+
+	if (option) {
+		if (!realpath(option, out))
+			return rv_fail_errno(err, errno, "cannot open the state directory %s", option);
+		return has_runs(out) ? 0 : no_runs(option, err);
+	}
+	if (!getcwd(here, sizeof(here)))
+		return rv_fail_errno(err, errno, "cannot tell the current directory");
+	for (;;) {
+		if ((size_t)snprintf(out, PATH_MAX, "%s/%s", strcmp(here, "/") ? here : "", CLI_DIR_STATE) < PATH_MAX &&
+		    has_runs(out))
+			return 0;
+		slash = strrchr(here, '/');
+		if (!slash || !here[1])
+			return no_runs("a " CLI_DIR_STATE " here or above", err);
+		slash[slash == here ? 1 : 0] = '\0';
+	}
+}
+
+int cli_run_path(const char *state, struct rv_run_id run, const char *name, char out[PATH_MAX], struct rv_err *err)
+{
+	int n = snprintf(out, PATH_MAX, "%s/%s/%s%s%s", state, CLI_DIR_RUNS, run.text, name ? "/" : "", name ? name : "");
+
+	return n < PATH_MAX ? 0 : rv_fail(err, RV_E_LIMIT, "the path of run %s is too long", run.text);
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct rv_run_id *)a)->text, ((const struct rv_run_id *)b)->text);
+}
+
+int cli_list_runs(const char *state, struct rv_run_id **ids, uint32_t *count, struct rv_err *err)
+{
+	char path[PATH_MAX];
+	struct rv_run_id *list = NULL;
+	uint32_t n = 0, room = 0;
+	struct dirent *e;
+	DIR *d;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state, CLI_DIR_RUNS) >= sizeof(path))
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", state);
+	d = opendir(path);
+	if (!d)
+		return rv_fail_errno(err, errno, "cannot look into %s", path);
+	while ((e = readdir(d))) {
+		if (!rv_run_id_valid(rv_str_of(e->d_name)))
+			continue;
+		if (n == room) {
+			struct rv_run_id *more = realloc(list, (room = room ? 2 * room : 64) * sizeof(*list));
+
+			if (!more) {
+				free(list);
+				(void)closedir(d);
+				return rv_fail(err, RV_E_NO_MEMORY, "no memory to list %s", path);
+			}
+			list = more;
+		}
+		memcpy(list[n++].text, e->d_name, sizeof(list->text));
+	}
+	(void)closedir(d);
+	if (n)
+		qsort(list, n, sizeof(*list), by_text);
+	*ids = list;
+	*count = n;
+	return 0;
+}
+
+static bool has_prefix(const char *text, struct rv_str prefix)
+{
+	size_t i;
+
+	for (i = 0; i < prefix.bytes; i++) /* a run id is lower case; people's memory is not */
+		if (!text[i] || text[i] != tolower((unsigned char)prefix.at[i]))
+			return false;
+	return true;
+}
+
+static int which_run(const struct rv_run_id *ids, uint32_t count, struct rv_str prefix, struct rv_run_id *out,
+		     struct rv_err *err)
+{
+	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8] = "";
+	uint32_t i, matches = 0;
+
+	for (i = 0; i < count; i++) {
+		if (!has_prefix(ids[i].text, prefix))
+			continue;
+		if (matches < NAMES_SHOWN)
+			(void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", matches ? ", " : "",
+				       ids[i].text);
+		*out = ids[i];
+		matches++;
+	}
+	if (matches == 1)
+		return 0;
+	if (matches)
+		return rv_fail(err, RV_E_USAGE, "\"%.*s\" could be %u runs: %s%s", (int)rv_min_u64(prefix.bytes, 32), prefix.at,
+			       matches, names, matches > NAMES_SHOWN ? ", ..." : "");
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run \"%.*s\"", (int)rv_min_u64(prefix.bytes, 32), prefix.at);
+	return rv_hint(err, "the newest is %s; `reeve status` lists all", ids[count - 1].text);
+}
+
+int cli_find_run(const char *state, struct rv_str prefix, struct rv_run_id *out, struct rv_err *err)
+{
+	struct rv_run_id *ids = NULL, found = { 0 };
+	uint32_t count = 0;
+	int rc;
+
+	if (cli_list_runs(state, &ids, &count, err))
+		return -1;
+	if (!count) {
+		rc = no_runs(state, err);
+	} else if (!prefix.bytes) {
+		found = ids[count - 1];
+		rc = 0;
+	} else {
+		rc = which_run(ids, count, prefix, &found, err);
+	}
+	if (rc == 0)
+		*out = found;
+	free(ids);
+	return rc;
+}
+
+/* --- units ------------------------------------------------------------------------------------------------------------- */
+
+void cli_split_word(const char *word, struct rv_str *run, struct rv_str *unit)
+{
+	const char *slash = strchr(word, '/');
+
+	*run = slash ? rv_str(word, (size_t)(slash - word)) : rv_str_of(word);
+	*unit = slash ? rv_str_of(slash + 1) : rv_str(NULL, 0);
+}
+
+static int no_such_unit(const struct coord_graph *g, struct rv_str word, struct rv_err *err)
+{
+	uint32_t i, count = (uint32_t)rv_min_u64(coord_graph_unit_count(g), NEAREST_MAX);
+	const char **names = calloc(count ? count : 1, sizeof(*names));
+	char(*rooms)[COORD_UNIT_ID_BYTES + 1] = calloc(count ? count : 1, sizeof(*rooms));
+	int nearest = -1;
+
+	for (i = 0; names && rooms && i < count; i++) {
+		char room[COORD_UNIT_ID_BYTES];
+		struct rv_str id = coord_graph_unit_id(g, i, room);
+
+		memcpy(rooms[i], id.at, rv_min_u64(id.bytes, COORD_UNIT_ID_BYTES));
+		names[i] = rooms[i];
+	}
+	if (names && rooms)
+		nearest = rv_nearest(word, names, count);
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in this run", (int)rv_min_u64(word.bytes, 128), word.at);
+	if (nearest >= 0)
+		(void)rv_hint(err, "did you mean %s?", names[nearest]);
+	free(names);
+	free(rooms);
+	return -1;
+}
+
+int cli_find_unit(const struct coord_graph *g, struct rv_str word, uint32_t *unit, struct rv_err *err)
+{
+	uint32_t count = 0, at = coord_graph_find(g, word, &count), i, matches = 0, units = coord_graph_unit_count(g);
+	char room[COORD_UNIT_ID_BYTES], last[COORD_UNIT_ID_BYTES];
+
+	if (rv_str_equal(word, RV_STR(PLAN_VERIFY_ID)) && coord_graph_verify_spec(g).bytes) {
+		*unit = units;
+		return 0;
+	}
+	if (at != RV_MAP_NONE && count == 1) {
+		*unit = at;
+		return 0;
+	}
+	if (at != RV_MAP_NONE && count > 1) {
+		struct rv_str a = coord_graph_unit_id(g, at, room), b = coord_graph_unit_id(g, at + count - 1, last);
+
+		return rv_fail(err, RV_E_USAGE, "\"%.*s\" stands for %u units, %.*s to %.*s: name one", RV_STR_ARGS(word), count,
+			       RV_STR_ARGS(a), RV_STR_ARGS(b));
+	}
+	for (i = 0; word.bytes && i < units && matches < 2; i++) {
+		struct rv_str id = coord_graph_unit_id(g, i, room);
+
+		if (id.bytes >= word.bytes && memcmp(id.at, word.at, word.bytes) == 0) {
+			matches++;
+			at = i;
+		}
+	}
+	if (matches > 1)
+		return rv_fail(err, RV_E_USAGE, "\"%.*s\" could be more than one unit", RV_STR_ARGS(word));
+	if (matches == 0)
+		return no_such_unit(g, word, err);
+	*unit = at;
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* query.c - what the verbs that look at a run have in common */
+#include "cli/query.h"
+
+#include "cli/find.h"
+
+#include <stdio.h>
+
+int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, char **argv, int *status)
+{
+	struct rv_err err;
+	char verb[32];
+
+	(void)snprintf(verb, sizeof(verb), "%s", argv[0]);
+	if (rv_opts_parse(table, argc, argv, &q->words, NULL, &err)) {
+		if (!err.hint[0])
+			(void)rv_hint(&err, "`reeve help %s` lists its options", verb);
+		*status = cli_fail(&err);
+		return -1;
+	}
+	if (q->help)
+		return 0;
+	if (q->words > q->words_max) {
+		*status = cli_failf(RV_E_USAGE, "`reeve %s` takes at most %d word%s, but was given \"%.64s\" as well", verb,
+				    q->words_max, q->words_max == 1 ? "" : "s", argv[q->words_max]);
+		return -1;
+	}
+	if (cli_format_parse(q->format_option, &q->format, &err)) {
+		*status = cli_fail(&err);
+		return -1;
+	}
+	return 0;
+}
+
+struct cli_target cli_query_target(const char *word, enum cli_word how)
+{
+	struct cli_target t = { { NULL, 0 }, { NULL, 0 } };
+
+	if (!word)
+		return t;
+	if (how == CLI_WORD_NEEDS_UNIT && !strchr(word, '/'))
+		t.unit = rv_str_of(word);
+	else
+		cli_split_word(word, &t.run, &t.unit);
+	return t;
+}

@@ -1,0 +1,34 @@
+/* query.h - what the verbs that look at a run have in common: options, opening, answering */
+#ifndef CLI_QUERY_H
+#define CLI_QUERY_H
+
+#include "cli/cli.h"
+#include "cli/runview.h"
+
+#define CLI_OPT_STATE(into)                                                                        \
+	{ "state", 0, RV_OPT_STRING, (into), "DIR", "state directory (default: the nearest .reeve upwards)", 0, 0 }
+#define CLI_OPT_COORDINATOR                                                                        \
+	{ "coordinator", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_MACHINES, 0, 0 }
+
+struct cli_query {
+	const char *state;         /* --state */
+	const char *format_option; /* -o */
+	enum cli_format format;
+	bool help;
+	int words;                 /* how many stand in argv[0..] after parsing */
+	int words_max;
+};
+
+/* Parses; -1: an error was said or help was printed, *status is what to return. The common options stand in `table`. */
+int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, char **argv, int *status);
+
+/* The word naming a run and a unit (argv word or NULL). */
+struct cli_target {
+	struct rv_str run, unit;
+};
+
+/* RUN[/UNIT]. For verbs that need a unit a word without a slash is the unit, of the newest run. */
+enum cli_word { CLI_WORD_RUN_UNIT, CLI_WORD_NEEDS_UNIT };
+struct cli_target cli_query_target(const char *word, enum cli_word how);
+
+#endif
