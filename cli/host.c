@@ -1,0 +1,399 @@
+#include "cli/host.h"
+
+#include "cli/layout.h"
+#include "common/check.h"
+#include "common/net/link.h"
+#include "common/net/loop.h"
+#include "common/os/blobs.h"
+#include "common/os/clock.h"
+#include "common/os/signals.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+enum {
+	FRAMES_MAX = 100000,  /* queued on a link; more is dropped and healed by resends */
+	ROUNDS_MAX = 64,      /* of moving frames to and fro before signals and the status line get their turn */
+	WARDEN_RESTARTS = 3,
+};
+
+/* What has to be looked at in this turn. */
+enum dirty { COORD = 1, NODE = 2 };
+
+struct cli_host {
+	struct cli_host_ops ops;
+	void *arg;
+	struct rv_blobs blobs;
+	bool blobs_open;
+	struct coord_shell *coord;
+	struct node_daemon *node;
+	struct warden_client *warden;
+	const char *run_dir;
+	struct net_router *router;
+	struct net_dealer *dealer;
+	struct net_loop *loop;
+	struct rv_signals signals;
+	bool signals_open;
+	int warden_fd;           /* watched; -1: none */
+	uint32_t warden_restarts;
+	const struct rv_log *log;
+	unsigned dirty;
+	bool more;               /* the coordinator has more to do at once */
+	bool ending;
+	struct rv_err failed;
+	bool has_failed;
+};
+
+static uint64_t now_us(void)
+{
+	return rv_clock_boottime_us();
+}
+
+static void fail(struct cli_host *h, const struct rv_err *err)
+{
+	if (h->has_failed)
+		return;
+	h->has_failed = true;
+	h->failed = *err;
+	cli_host_end(h, RV_NEVER, PROTO_REASON_INTERRUPTED);
+}
+
+/* --- the two links ------------------------------------------------------------------------------------------------ */
+
+static int coord_send(void *arg, uint64_t peer, struct rv_str frame)
+{
+	struct cli_host *h = arg;
+
+	h->dirty |= NODE;
+	return net_router_send(h->router, peer, frame);
+}
+
+static int node_send(void *arg, struct rv_str frame)
+{
+	struct cli_host *h = arg;
+
+	h->dirty |= COORD;
+	return net_dealer_send(h->dealer, frame);
+}
+
+static void node_output(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes)
+{
+	struct cli_host *h = arg;
+
+	if (h->ops.output)
+		h->ops.output(h->arg, key, stream, offset, bytes);
+}
+
+static void drain_router(struct cli_host *h)
+{
+	uint64_t peer, now = now_us(), real = rv_clock_realtime_us();
+	struct rv_str frame;
+	struct rv_err err;
+
+	while (net_router_receive(h->router, &peer, &frame) == 1) {
+		if (coord_shell_on_frame(h->coord, peer, frame, now, real, &err) < 0)
+			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "node", "error", err.msg, NULL);
+		h->dirty |= COORD;
+	}
+}
+
+static void drain_dealer(struct cli_host *h)
+{
+	uint64_t now = now_us();
+	struct rv_str frame;
+	struct rv_err err;
+
+	while (net_dealer_receive(h->dealer, &frame) == 1) {
+		if (node_daemon_on_frame(h->node, frame, now, &err) < 0)
+			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "coordinator", "error", err.msg, NULL);
+		h->dirty |= NODE;
+	}
+}
+
+/* --- the warden ------------------------------------------------------------------------------------------------------ */
+
+static void watch_warden(struct cli_host *h)
+{
+	int watch = NET_READ | (node_daemon_wants_write(h->node) ? NET_WRITE : 0);
+	struct rv_err err;
+
+	if (h->warden_fd >= 0 && net_loop_watch(h->loop, h->warden_fd, watch, &err) < 0)
+		fail(h, &err);
+}
+
+/* A warden that died is replaced a few times; its attempts are over and come back as failures of the environment. */
+static void replace_warden(struct cli_host *h, const struct rv_err *why)
+{
+	struct rv_err err;
+
+	rv_log(h->log, RV_LOG_ERROR, "warden_lost", "error", why->msg, NULL);
+	(void)net_loop_watch(h->loop, h->warden_fd, 0, NULL);
+	h->warden_fd = -1;
+	warden_client_close(h->warden, WARDEN_CLOSE_WAIT);
+	if (h->ending)
+		return;
+	if (h->warden_restarts++ >= WARDEN_RESTARTS || warden_start_exec(h->warden, CLI_WARDEN_VERB, &err) < 0) {
+		(void)rv_fail(&err, RV_E_IO, "the warden, which owns the units, died %u times: %s", h->warden_restarts, why->msg);
+		fail(h, &err);
+		return;
+	}
+	h->warden_fd = h->warden->fd;
+	node_daemon_set_warden(h->node, h->warden, now_us());
+	h->dirty |= NODE;
+}
+
+static void drain_warden(struct cli_host *h)
+{
+	struct rv_err err;
+
+	if (h->warden_fd < 0)
+		return;
+	if (node_daemon_on_warden(h->node, now_us(), &err) < 0)
+		replace_warden(h, &err);
+	h->dirty |= NODE;
+}
+
+/* --- a turn --------------------------------------------------------------------------------------------------------------- */
+
+static void drain_signals(struct cli_host *h)
+{
+	struct rv_signal sig;
+
+	while (rv_signals_next(&h->signals, &sig) == 1)
+		if (h->ops.signal)
+			h->ops.signal(h->arg, sig.number);
+}
+
+static void turn_coordinator(struct cli_host *h)
+{
+	struct rv_err err;
+	int rc;
+
+	h->dirty &= ~(unsigned)COORD;
+	rc = coord_shell_turn(h->coord, now_us(), rv_clock_realtime_us(), &err);
+	if (rc < 0)
+		fail(h, &err);
+	h->more = rc == 1;
+}
+
+static void turn_node(struct cli_host *h)
+{
+	h->dirty &= ~(unsigned)NODE;
+	node_daemon_turn(h->node, now_us());
+}
+
+/* Moves frames both ways until nothing moves. */
+static void settle(struct cli_host *h)
+{
+	uint64_t now = now_us();
+
+	if (coord_shell_next_deadline(h->coord) <= now || h->more)
+		h->dirty |= COORD;
+	if (node_daemon_next_deadline(h->node) <= now)
+		h->dirty |= NODE;
+	for (int round = 0; round < ROUNDS_MAX && h->dirty; round++) {
+		if (h->dirty & NODE) {
+			drain_dealer(h);
+			turn_node(h);
+		}
+		if (h->dirty & COORD) {
+			drain_router(h);
+			turn_coordinator(h);
+		}
+	}
+}
+
+static uint64_t turn(void *arg)
+{
+	struct cli_host *h = arg;
+	uint64_t next = RV_NEVER;
+
+	drain_signals(h);
+	drain_warden(h);
+	settle(h);
+	watch_warden(h);
+	if (h->ending && node_daemon_stopped(h->node)) {
+		net_loop_stop(h->loop);
+		return 0;
+	}
+	if (h->ops.tick)
+		next = h->ops.tick(h->arg, now_us());
+	if (h->dirty || h->more)
+		return 0;
+	next = rv_min_u64(next, coord_shell_next_deadline(h->coord));
+	next = rv_min_u64(next, node_daemon_next_deadline(h->node));
+	return next <= now_us() ? 0 : next;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------------------- */
+
+static void told_transition(void *arg, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
+{
+	struct cli_host *h = arg;
+
+	if (h->ops.transition)
+		h->ops.transition(h->arg, t, position, index, replayed);
+}
+
+static void told_durable(void *arg, uint64_t position)
+{
+	struct cli_host *h = arg;
+
+	if (h->ops.durable)
+		h->ops.durable(h->arg, position);
+}
+
+static void told_finished(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason)
+{
+	struct cli_host *h = arg;
+
+	if (h->ops.run_finished)
+		h->ops.run_finished(h->arg, run, state, reason);
+}
+
+static int open_coordinator(struct cli_host *h, const struct cli_host_config *cfg, struct rv_err *err)
+{
+	struct coord_shell_config c;
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof path, "%s/blobs", cfg->run_dir) >= sizeof path)
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", cfg->run_dir);
+	if (rv_blobs_open(&h->blobs, path, cfg->durability == JOURNAL_POWER ? RV_BLOBS_SYNC : RV_BLOBS_NOSYNC, 0, err) < 0)
+		return -1;
+	h->blobs_open = true;
+	coord_shell_config_init(&c);
+	c.state_dir = cfg->run_dir;
+	c.durability = cfg->durability;
+	c.core.nodes_max = 4;
+	c.core.runs_max = 4;
+	c.core.attempts_max = (uint32_t)rv_min_u64(RV_ATTEMPTS_LIVE_MAX, 2 * (cfg->node.slots + cfg->node.agent_slots) + 2 * RV_PREFETCH_MAX);
+	c.core.seed = cfg->node.seed;
+	c.blobs = &h->blobs;
+	c.estimates_dir = cfg->estimates_dir;
+	c.log = cfg->log;
+	c.ops = (struct coord_shell_ops){
+		.send = coord_send,
+		.transition = told_transition,
+		.durable = told_durable,
+		.run_finished = told_finished,
+	};
+	c.arg = h;
+	return coord_shell_open(&c, now_us(), rv_clock_realtime_us(), &h->coord, err);
+}
+
+static int open_node(struct cli_host *h, const struct cli_host_config *cfg, struct rv_err *err)
+{
+	struct node_daemon_config n = cfg->node;
+
+	n.state_dir = rv_str_of(cfg->node_dir);
+	n.blobs = &h->blobs;
+	n.warden = h->warden;
+	n.log = cfg->log;
+	n.ops = (struct node_daemon_ops){ .send = node_send, .output = node_output };
+	n.arg = h;
+	return node_daemon_create(&n, now_us(), &h->node, err);
+}
+
+static int open_loop(struct cli_host *h, struct rv_err *err)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	char endpoint[64];
+
+	/* inproc names are global in a process: this one is ours alone */
+	(void)snprintf(endpoint, sizeof endpoint, "inproc://host-%p", (void *)h);
+	if (rv_signals_open(&h->signals, signals, RV_ARRAY_LEN(signals), err) < 0)
+		return -1;
+	h->signals_open = true;
+	if (net_router_create(&h->router, endpoint, FRAMES_MAX, err) < 0 ||
+	    net_dealer_create(&h->dealer, endpoint, FRAMES_MAX, err) < 0)
+		return -1;
+	if (net_loop_create(&h->loop, turn, h, err) < 0)
+		return -1;
+	if (net_loop_add_socket(h->loop, net_router_socket(h->router), err) < 0 ||
+	    net_loop_add_socket(h->loop, net_dealer_socket(h->dealer), err) < 0)
+		return -1;
+	if (net_loop_watch(h->loop, h->signals.fd, NET_READ, err) < 0)
+		return -1;
+	return 0;
+}
+
+int cli_host_open(const struct cli_host_config *cfg, struct cli_host **out, struct rv_err *err)
+{
+	struct cli_host *h = calloc(1, sizeof *h);
+
+	if (!h)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a host");
+	h->ops = cfg->ops;
+	h->arg = cfg->arg;
+	h->log = cfg->log;
+	h->warden = cfg->warden;
+	h->run_dir = cfg->run_dir;
+	h->warden_fd = cfg->warden ? cfg->warden->fd : -1;
+	if (open_loop(h, err) < 0 || open_coordinator(h, cfg, err) < 0 || open_node(h, cfg, err) < 0) {
+		cli_host_close(&h);
+		return -1;
+	}
+	*out = h;
+	return 0;
+}
+
+void cli_host_close(struct cli_host **hp)
+{
+	struct cli_host *h = *hp;
+
+	if (!h)
+		return;
+	node_daemon_destroy(&h->node);
+	coord_shell_close(&h->coord);
+	net_loop_destroy(&h->loop);
+	net_dealer_destroy(&h->dealer);
+	net_router_destroy(&h->router);
+	if (h->signals_open)
+		rv_signals_close(&h->signals);
+	if (h->blobs_open)
+		rv_blobs_close(&h->blobs);
+	free(h);
+	*hp = NULL;
+}
+
+int cli_host_run(struct cli_host *h, struct rv_err *err)
+{
+	int journal = coord_shell_journal_fd(h->coord);
+
+	if (journal >= 0 && net_loop_watch(h->loop, journal, NET_READ, err) < 0)
+		return -1;
+	h->dirty = COORD | NODE;
+	node_daemon_connected(h->node, now_us());
+	if (net_loop_run(h->loop, err) < 0)
+		return -1;
+	if (h->has_failed) {
+		if (err)
+			*err = h->failed;
+		return -1;
+	}
+	return 0;
+}
+
+void cli_host_end(struct cli_host *h, uint64_t grace_us, enum proto_reason reason)
+{
+	h->ending = true;
+	h->dirty |= NODE;
+	node_daemon_stop(h->node, grace_us, reason, now_us());
+}
+
+struct coord_shell *cli_host_coordinator(struct cli_host *h)
+{
+	return h->coord;
+}
+
+struct node_daemon *cli_host_node(struct cli_host *h)
+{
+	return h->node;
+}
+
+struct rv_blobs *cli_host_blobs(struct cli_host *h)
+{
+	return &h->blobs;
+}

@@ -1,0 +1,140 @@
+#include "cli/rundir.h"
+
+#include "cli/layout.h"
+#include "common/os/clock.h"
+#include "common/os/file.h"
+#include "common/os/keys.h"
+#include "coordinator/journal/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int join(char out[PATH_MAX], const char *dir, const char *name, struct rv_err *err)
+{
+	if ((size_t)snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
+		return rv_fail(err, RV_E_LIMIT, "the path %s/%s is too long", dir, name);
+	return 0;
+}
+
+static int state_path(char out[PATH_MAX], const char *state, struct rv_err *err)
+{
+	char here[PATH_MAX];
+
+	if (!state)
+		state = CLI_DIR_STATE;
+	if (state[0] == '/')
+		return (size_t)snprintf(out, PATH_MAX, "%s", state) < PATH_MAX
+			       ? 0
+			       : rv_fail(err, RV_E_LIMIT, "the path %s is too long", state);
+	if (!getcwd(here, sizeof here))
+		return rv_fail_errno(err, errno, "cannot tell the current directory");
+	return join(out, here, state, err);
+}
+
+/* So that no one commits a run by accident; a file that is there is left alone. */
+static int hide_from_git(const char *state, struct rv_err *err)
+{
+	char path[PATH_MAX];
+
+	if (join(path, state, ".gitignore", err) < 0)
+		return -1;
+	if (access(path, F_OK) == 0)
+		return 0;
+	return rv_file_write(path, RV_STR("*\n"), 0644, RV_FILE_NOSYNC, err);
+}
+
+int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err)
+{
+	char runs[PATH_MAX];
+	uint16_t random;
+
+	if (state_path(d->state, state, err) < 0)
+		return -1;
+	if (id) {
+		d->id = *id;
+	} else {
+		rv_random(&random, sizeof random);
+		d->id = rv_run_id_make(rv_clock_realtime_us(), random);
+	}
+	if (join(runs, d->state, CLI_DIR_RUNS, err) < 0 || join(d->run, runs, d->id.text, err) < 0 ||
+	    join(d->node, d->run, CLI_DIR_NODE, err) < 0 || join(d->estimates, d->state, CLI_DIR_ESTIMATES, err) < 0)
+		return -1;
+	if (rv_dir_make(d->state, 0711, err) < 0 || hide_from_git(d->state, err) < 0 || rv_dir_make(runs, 0711, err) < 0)
+		return -1;
+	if (id && access(d->run, F_OK) < 0)
+		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", d->id.text, d->state);
+	if (rv_dir_make(d->run, 0711, err) < 0 || rv_dir_make(d->node, 0700, err) < 0)
+		return -1;
+	return rv_dir_make(d->estimates, 0700, err);
+}
+
+/* --- looking for a run to resume ------------------------------------------------------------------------------------- */
+
+struct wanted {
+	const uint8_t *digest;
+	bool found;
+	bool unfinished;
+};
+
+static enum journal_next look(void *arg, const struct journal_run *run)
+{
+	struct wanted *w = arg;
+
+	if (memcmp(run->plan_digest, w->digest, sizeof run->plan_digest) == 0) {
+		w->found = true;
+		w->unfinished = run->succeeded < run->total || !rv_str_equal(run->state, RV_STR("succeeded"));
+	}
+	return JOURNAL_MORE;
+}
+
+static int by_name_newest_first(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*b)->d_name, (*a)->d_name);
+}
+
+static int is_run(const struct dirent *e)
+{
+	return rv_run_id_valid(rv_str_of(e->d_name));
+}
+
+static int examine(const char *runs, const char *name, struct wanted *w)
+{
+	struct journal_options options = { .mode = JOURNAL_READ };
+	struct journal *j = NULL;
+	char path[PATH_MAX];
+	int rc;
+
+	if (join(path, runs, name, NULL) < 0 || journal_open(&j, path, &options, NULL) < 0)
+		return -1; /* a run that never got a journal, or a foreign directory: not what we look for */
+	rc = journal_runs(j, look, w, NULL);
+	journal_close(&j);
+	return rc;
+}
+
+int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], struct rv_run_id *id, struct rv_err *err)
+{
+	char base[PATH_MAX], runs[PATH_MAX];
+	struct dirent **names = NULL;
+	int count, found = 0;
+
+	if (state_path(base, state, err) < 0 || join(runs, base, CLI_DIR_RUNS, err) < 0)
+		return -1;
+	count = scandir(runs, &names, is_run, by_name_newest_first);
+	if (count < 0)
+		return errno == ENOENT ? 0 : rv_fail_errno(err, errno, "cannot look into %s", runs);
+	for (int i = 0; i < count; i++) {
+		struct wanted w = { .digest = plan_digest };
+
+		if (!found && examine(runs, names[i]->d_name, &w) == 0 && w.found && w.unfinished) {
+			(void)snprintf(id->text, sizeof id->text, "%s", names[i]->d_name);
+			found = 1;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return found;
+}

@@ -1,0 +1,28 @@
+/* rundir.h - the directory of one run: made at its start, found again for --resume
+ *
+ * Names are layout.h's. Everything below the state directory is 0700 but the directory itself (0711), so that other users can reach
+ * namespaces that belong to them.
+ */
+#ifndef CLI_RUNDIR_H
+#define CLI_RUNDIR_H
+
+#include "common/err.h"
+#include "common/id.h"
+
+#include <limits.h>
+
+struct cli_rundir {
+	char state[PATH_MAX];     /* .reeve or --state DIR, absolute */
+	char run[PATH_MAX];       /* STATE/runs/RUN */
+	char node[PATH_MAX];      /* RUN/node */
+	char estimates[PATH_MAX]; /* STATE/estimates */
+	struct rv_run_id id;
+};
+
+/* `state` NULL: .reeve here. Makes what is missing; a new run id unless `id` names one that is there. */
+int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err);
+
+/* What --resume looks for: the newest run of this plan digest in which some unit did not succeed. 1: found; 0: none; -1. */
+int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], struct rv_run_id *id, struct rv_err *err);
+
+#endif
