@@ -229,12 +229,12 @@ static uint64_t turn(void *arg)
 
 /* --- life --------------------------------------------------------------------------------------------------------------------- */
 
-static void told_transition(void *arg, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
+static void told_transition(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
 {
 	struct cli_host *h = arg;
 
 	if (h->ops.transition)
-		h->ops.transition(h->arg, t, position, index, replayed);
+		h->ops.transition(h->arg, core, t, position, index, replayed);
 }
 
 static void told_durable(void *arg, uint64_t position)

@@ -20,7 +20,7 @@
 struct cli_host;
 
 struct cli_host_ops {
-	void (*transition)(void *arg, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
+	void (*transition)(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
 	void (*durable)(void *arg, uint64_t position); /* what was told of rows up to this may be shown */
 	void (*run_finished)(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason);
 	void (*output)(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes);

@@ -79,7 +79,7 @@ static void fail(struct coord_shell *s, const struct rv_err *err)
 
 /* --- the list of runs ------------------------------------------------------------------------------------------------ */
 
-static struct journal_run *run_line(struct coord_shell *s, uint64_t run)
+static struct journal_run *run_line(const struct coord_shell *s, uint64_t run)
 {
 	struct rv_run_id id = rv_run_id_of(run);
 
@@ -356,7 +356,7 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			break;
 		case COORD_FX_TRANSITION:
 			if (s->ops.transition)
-				s->ops.transition(s->arg, fx->transition, journal_last(s->journal) + (s->row_facts ? 1 : 0),
+				s->ops.transition(s->arg, s->core, fx->transition, journal_last(s->journal) + (s->row_facts ? 1 : 0),
 						  s->row_facts ? s->row_facts - 1 : 0, false);
 			break;
 		case COORD_FX_REPLY:
@@ -401,7 +401,7 @@ static void replayed_transition(void *arg, const struct coord_transition *t)
 	struct coord_shell *s = arg;
 
 	if (s->ops.transition)
-		s->ops.transition(s->arg, t, t->position, t->index, true);
+		s->ops.transition(s->arg, s->core, t, t->position, t->index, true);
 }
 
 static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
@@ -686,6 +686,14 @@ const struct coord *coord_shell_core(const struct coord_shell *s)
 uint64_t coord_shell_epoch(const struct coord_shell *s)
 {
 	return s->epoch;
+}
+
+const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run)
+{
+	static const uint8_t none[JOURNAL_DIGEST_BYTES];
+	const struct journal_run *line = run_line(s, run);
+
+	return line ? line->plan_digest : none;
 }
 
 void coord_shell_stats(const struct coord_shell *s, struct coord_shell_stats *out)

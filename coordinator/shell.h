@@ -26,7 +26,7 @@ struct rv_blobs;
 struct coord_shell_ops {
 	coord_send_fn *send;
 	/* What happened, at once, in order; (position, index) number it. Live and in replay. */
-	void (*transition)(void *arg, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
+	void (*transition)(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
 	/* Rows up to `position` are durable: what was told of them may be shown. */
 	void (*durable)(void *arg, uint64_t position);
 	void (*reply)(void *arg, uint64_t client, bool done_before, uint32_t changed);
@@ -69,6 +69,8 @@ int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err);  /* whe
 
 const struct coord *coord_shell_core(const struct coord_shell *s);
 uint64_t coord_shell_epoch(const struct coord_shell *s);
+/* Of an accepted run; zeros where there is no such run. */
+const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run);
 
 struct coord_shell_stats {
 	uint64_t frames_in, frames_bad, frames_dropped, messages_refused;

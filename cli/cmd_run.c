@@ -1,0 +1,591 @@
+/* cmd_run.c - `reeve run`: one host, from a plan file to an exit status
+ *
+ * Order matters: the warden is forked first, while the process is small and has one thread; then the plan is read and checked, so that
+ * a refused plan has touched nothing; then the run's directory, the two shells, the loop.
+ */
+#include "cli/cli.h"
+#include "cli/host.h"
+#include "cli/live.h"
+#include "cli/preflight.h"
+#include "cli/result.h"
+#include "cli/rundir.h"
+#include "common/os/clock.h"
+#include "common/os/host.h"
+#include "common/os/keys.h"
+#include "common/plan/diag.h"
+#include "common/plan/plan.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { AGENT_SLOTS_DEFAULT = 8 };
+
+/* The words of the command line. */
+struct run_args {
+	const char *plan;
+	uint64_t jobs, agent_slots;
+	struct rv_opt_list labels, resources, sets, pass_env;
+	bool dry_run, plan_changed, help;
+	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability;
+};
+
+/* One `run` from start to end. */
+struct run {
+	struct run_args args;
+	enum cli_format format;
+	enum cli_show show;
+	struct warden_client warden;
+	bool warden_up;
+	struct plan *plan;
+	struct plan_diags diags;
+	struct cli_rundir dir;
+	uint64_t number;           /* of the run */
+	struct node_daemon_config node;
+	struct proto_label labels[RV_LABELS_MAX];
+	struct proto_named_amount resources[RV_RESOURCES_MAX];
+	char node_name[RV_HOST_NAME_MAX + 1];
+	char workspace[PATH_MAX];
+	char plan_dir[PATH_MAX];
+	char state_option[PATH_MAX + 16];
+	struct cli_host *host;
+	struct cli_live *live;     /* NULL until the run's graph is there */
+	struct rv_err live_failed;
+	uint32_t interrupts;
+	bool finished;
+	enum coord_run_state state;
+	enum proto_reason reason;
+};
+
+/* --- words ---------------------------------------------------------------------------------------------------------- */
+
+static int parse(struct run_args *a, int argc, char **argv, struct rv_err *err)
+{
+	const struct rv_opt table[] = {
+		{ "jobs", 'j', RV_OPT_UINT, &a->jobs, "N", "units at once: slots and agent slots both N (default: usable CPUs, 8 agents)", 1, RV_SLOTS_MAX },
+		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once", 1, RV_SLOTS_MAX },
+		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
+		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
+		{ "set", 0, RV_OPT_LIST, &a->sets, "KEY=VALUE", "change a plan-level value, dotted: limits.failed=20", 0, 0 },
+		{ "context", 0, RV_OPT_STRING, &a->context, "FILE", "a JSON or YAML map over the plan's context", 0, 0 },
+		{ "mock", 0, RV_OPT_OPTIONAL, &a->mock, "agents", "try the plan without running anything; =agents: commands do run", 0, 0 },
+		{ "dry-run", 0, RV_OPT_FLAG, &a->dry_run, NULL, "check, then show what would run, in order", 0, 0 },
+		{ "only", 0, RV_OPT_STRING, &a->only, "ID", "run one unit; its dependencies' outputs come from the newest run", 0, 0 },
+		{ "resume", 0, RV_OPT_OPTIONAL, &a->resume, "RUN", "go on with the newest run of this plan that did not succeed", 0, 0 },
+		{ "plan-changed", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "show", 0, RV_OPT_STRING, &a->show, "WHAT", "print what units print: all, failed or none (default failed)", 0, 0 },
+		{ "events", 0, RV_OPT_STRING, &a->events, "FILE", "append every transition as a line of JSON", 0, 0 },
+		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to agent units", 0, 0 },
+		{ "state", 0, RV_OPT_STRING, &a->state, "DIR", "where runs are kept (default .reeve)", 0, 0 },
+		{ "durability", 0, RV_OPT_STRING, &a->durability, "WHAT", "process survives every kill, power also power loss (default process)", 0, 0 },
+		{ "no-hold", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
+		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "each", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "model", 0, RV_OPT_LATER, NULL, "M", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "prompt", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		CLI_OPT_FORMAT(&a->format),
+		CLI_OPT_HELP(&a->help),
+		CLI_OPT_END,
+	};
+	int words = 0, after = 0;
+
+	if (rv_opts_parse(table, argc, argv, &words, &after, err) < 0)
+		return -1;
+	if (a->help) {
+		(void)cli_usage("run", "PLAN", "Runs a plan on this machine and exits with its result. `-` reads JSON lines from standard input.", table);
+		return 1;
+	}
+	if (after < words)
+		return rv_fail(err, RV_E_UNSUPPORTED, "a fan-out without a plan file is not built yet: " CLI_WAITS_COMFORTS);
+	if (words != 1) {
+		rv_fail(err, RV_E_USAGE, words ? "run takes one plan, not %d words" : "run needs a plan", words);
+		return rv_hint(err, "reeve run PLAN.yaml; `reeve help run` shows the options");
+	}
+	a->plan = argv[0];
+	return 0;
+}
+
+static int choose(const char *what, const char *word, const char *const *names, int count, int *out, struct rv_err *err)
+{
+	int near;
+
+	if (!word)
+		return 0;
+	for (int i = 0; i < count; i++) {
+		if (strcmp(names[i], word) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	near = rv_nearest(rv_str_of(word), names, (size_t)count);
+	rv_fail(err, RV_E_USAGE, "--%s knows no \"%s\"", what, word);
+	return rv_hint(err, "one of: %s, %s%s%s%s%s%s", names[0], names[1], count > 2 ? ", " : "", count > 2 ? names[2] : "",
+		       near >= 0 ? "; did you mean \"" : "", near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
+}
+
+/* "K=V"; -1: no "=" or no key. */
+static int split_pair(const char *option, const char *text, struct rv_str *key, struct rv_str *value, struct rv_err *err)
+{
+	const char *eq = strchr(text, '=');
+
+	if (!eq || eq == text)
+		return rv_fail(err, RV_E_USAGE, "--%s takes KEY=VALUE, not \"%s\"", option, text);
+	*key = rv_str(text, (size_t)(eq - text));
+	*value = rv_str_of(eq + 1);
+	if (!rv_name_valid(*key))
+		return rv_fail(err, RV_E_USAGE, "--%s: \"%.*s\" is no name (letters, digits, . _ -)", option, RV_STR_ARGS(*key));
+	return 0;
+}
+
+/* A decimal amount in thousandths. */
+static int parse_amount(struct rv_str key, struct rv_str text, uint64_t *milli, struct rv_err *err)
+{
+	uint64_t whole = 0, part = 0, scale = 1000;
+	size_t i = 0;
+
+	for (; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && whole < UINT64_MAX / 100000; i++)
+		whole = whole * 10 + (uint64_t)(text.at[i] - '0');
+	if (i && i < text.bytes && text.at[i] == '.')
+		for (i++; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && scale > 1; i++)
+			part += (uint64_t)(text.at[i] - '0') * (scale /= 10);
+	if (!text.bytes || i < text.bytes)
+		return rv_fail(err, RV_E_USAGE, "--resource %.*s: \"%.*s\" is no amount", RV_STR_ARGS(key), RV_STR_ARGS(text));
+	*milli = whole * 1000 + part;
+	return 0;
+}
+
+static int parse_node_words(struct run *r, struct rv_err *err)
+{
+	struct run_args *a = &r->args;
+
+	for (uint32_t i = 0; i < a->labels.count; i++) {
+		if (i == RV_LABELS_MAX)
+			return rv_fail(err, RV_E_LIMIT, "more than %u labels", RV_LABELS_MAX);
+		if (split_pair("label", a->labels.item[i], &r->labels[i].key, &r->labels[i].value, err) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < a->resources.count; i++) {
+		struct rv_str amount;
+
+		if (i == RV_RESOURCES_MAX - 1)
+			return rv_fail(err, RV_E_LIMIT, "more than %u resources", RV_RESOURCES_MAX - 1);
+		if (split_pair("resource", a->resources.item[i], &r->resources[i].name, &amount, err) < 0 ||
+		    parse_amount(r->resources[i].name, amount, &r->resources[i].amount, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int interpret(struct run *r, struct rv_err *err)
+{
+	static const char *const show[] = { "failed", "all", "none" };
+	static const char *const durability[] = { "process", "power" };
+	static const char *const mock[] = { "", "agents" };
+	int shown = 0, durable = 0, mocked = 0;
+
+	if (cli_format_parse(r->args.format, &r->format, err) < 0)
+		return -1;
+	if (choose("show", r->args.show, show, 3, &shown, err) < 0 ||
+	    choose("durability", r->args.durability, durability, 2, &durable, err) < 0 ||
+	    choose("mock", r->args.mock, mock, 2, &mocked, err) < 0)
+		return -1;
+	r->show = (enum cli_show)shown;
+	if (r->args.state)
+		(void)snprintf(r->state_option, sizeof r->state_option, " --state %s", r->args.state);
+	return parse_node_words(r, err);
+}
+
+/* --- the plan ---------------------------------------------------------------------------------------------------------- */
+
+static int load_plan(struct run *r, struct rv_err *err)
+{
+	struct plan_load_options opt = {
+		.mock = !r->args.mock ? PLAN_MOCK_OFF : r->args.mock[0] ? PLAN_MOCK_AGENTS : PLAN_MOCK_ALL,
+		.sets = r->args.sets.item,
+		.set_count = r->args.sets.count,
+		.context_file = r->args.context,
+	};
+
+	return plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
+}
+
+/* What a refused plan leaves: its errors on stderr, one event, one result; nothing else. */
+static int reject(struct run *r, const struct rv_err *err)
+{
+	struct rv_buf text, json;
+
+	rv_buf_init(&text, 0);
+	rv_buf_init(&json, 0);
+	if (!r->diags.error_count) {
+		(void)cli_fail(err);
+	} else if (r->format == CLI_JSON || r->format == CLI_JSONL) {
+		(void)plan_diags_json(&r->diags, &json);
+	} else {
+		(void)plan_diags_text(&r->diags, &text);
+		(void)cli_write_all(STDERR_FILENO, text.at, text.bytes);
+	}
+	if (r->format == CLI_JSON || r->format == CLI_JSONL) {
+		struct rv_str errors = json.bytes ? rv_buf_str(&json) : RV_STR("[]");
+
+		rv_buf_reset(&text);
+		cli_result_rejected_json(rv_str_of(r->args.plan), errors, &text);
+		(void)rv_buf_putc(&text, '\n');
+		(void)cli_answer(rv_buf_str(&text), CLI_USAGE);
+	}
+	rv_buf_release(&text);
+	rv_buf_release(&json);
+	return rv_code_exit(err->code);
+}
+
+static void warn(struct run *r)
+{
+	struct rv_buf text;
+
+	if (!r->diags.warning_count || r->format == CLI_JSON || r->format == CLI_JSONL)
+		return;
+	rv_buf_init(&text, 0);
+	(void)plan_diags_text(&r->diags, &text);
+	(void)cli_write_all(STDERR_FILENO, text.at, text.bytes);
+	rv_buf_release(&text);
+}
+
+/* --- this machine as a node ------------------------------------------------------------------------------------------------ */
+
+static int set_paths(struct run *r, struct rv_err *err)
+{
+	const struct plan *p = r->plan;
+	char here[PATH_MAX];
+
+	if (!getcwd(here, sizeof here))
+		return rv_fail_errno(err, errno, "cannot tell the current directory");
+	(void)snprintf(r->plan_dir, sizeof r->plan_dir, "%.*s", p->dir.bytes ? (int)p->dir.bytes : (int)strlen(here),
+		       p->dir.bytes ? p->dir.at : here);
+	(void)snprintf(r->workspace, sizeof r->workspace, "%.*s",
+		       p->workspace.root.bytes ? (int)p->workspace.root.bytes : (int)strlen(r->plan_dir),
+		       p->workspace.root.bytes ? p->workspace.root.at : r->plan_dir);
+	if (access(r->workspace, F_OK) < 0)
+		return rv_fail_errno(err, errno, "the workspace %s", r->workspace);
+	return 0;
+}
+
+static void set_node(struct run *r)
+{
+	struct node_daemon_config *n = &r->node;
+	uint64_t seed;
+
+	rv_random(&seed, sizeof seed);
+	rv_host_name(r->node_name);
+	node_daemon_config_init(n);
+	n->mode = NODE_MODE_RUN;
+	n->name = rv_str_of(r->node_name);
+	rv_digest(n->name, n->key); /* a node on the local socket states its name's hash; it has no key to prove */
+	n->slots = r->args.jobs ? r->args.jobs : rv_host_cpus();
+	n->agent_slots = r->args.agent_slots ? r->args.agent_slots : r->args.jobs ? r->args.jobs : AGENT_SLOTS_DEFAULT;
+	n->labels = r->labels;
+	n->label_count = r->args.labels.count;
+	n->resources = r->resources;
+	n->resource_count = r->args.resources.count;
+	n->workspace = rv_str_of(r->workspace);
+	n->plan_dir = rv_str_of(r->plan_dir);
+	n->env = (const char *const *)environ;
+	n->pass_env = r->args.pass_env.item;
+	n->pass_env_count = r->args.pass_env.count;
+	n->seed = seed;
+}
+
+/* memory_mb is a resource like others; what the machine has stands in unless it was named. */
+static void add_memory(struct run *r)
+{
+	struct node_daemon_config *n = &r->node;
+	struct proto_named_amount *m;
+
+	for (uint32_t i = 0; i < n->resource_count; i++)
+		if (rv_str_equal(r->resources[i].name, RV_STR("memory_mb")))
+			return;
+	m = &r->resources[n->resource_count++];
+	m->name = RV_STR("memory_mb");
+	m->amount = (rv_host_memory_bytes() >> 20) * 1000;
+}
+
+/* --- while it runs ------------------------------------------------------------------------------------------------------------ */
+
+static int open_live(struct run *r, const struct coord *core, struct rv_err *err)
+{
+	struct cli_live_config cfg = {
+		.run = r->number,
+		.graph = coord_run_graph(core, r->number),
+		.format = r->format,
+		.show = r->show,
+		.events_path = r->args.events,
+		.state_option = r->state_option,
+	};
+
+	return cli_live_create(&cfg, &r->live, err);
+}
+
+/* The first transition of the run, live or replayed, says that its graph is there. */
+static void on_transition(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index,
+			  bool replayed)
+{
+	struct run *r = arg;
+
+	if (!r->live && (t->run != r->number || r->live_failed.code))
+		return;
+	if (!r->live && open_live(r, core, &r->live_failed) < 0)
+		return;
+	cli_live_transition(r->live, t, core, position, index, replayed);
+}
+
+static void on_durable(void *arg, uint64_t position)
+{
+	struct run *r = arg;
+
+	if (r->live)
+		cli_live_durable(r->live, position);
+}
+
+static void on_output(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes)
+{
+	struct run *r = arg;
+
+	(void)offset;
+	if (r->live)
+		cli_live_output(r->live, key, stream, bytes);
+}
+
+static void on_finished(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason)
+{
+	struct run *r = arg;
+
+	if (run != r->number)
+		return;
+	r->finished = true;
+	r->state = state;
+	r->reason = reason;
+	cli_host_end(r->host, RV_NEVER, PROTO_REASON_NONE);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct run *r = arg;
+	uint64_t grace = r->interrupts ? 0 : RV_NEVER;
+
+	if (r->interrupts++ == 0)
+		cli_say("%s: cancelling what runs (TERM, then KILL after its grace); once more kills at once",
+			signo == SIGINT ? "interrupted" : signo == SIGTERM ? "terminated" : "hung up");
+	else
+		cli_say("killing");
+	coord_shell_stop_run(cli_host_coordinator(r->host), r->number, PROTO_REASON_INTERRUPTED, grace, rv_clock_boottime_us(),
+			     rv_clock_realtime_us());
+}
+
+static uint64_t on_tick(void *arg, uint64_t now_us)
+{
+	struct run *r = arg;
+
+	return r->live ? cli_live_tick(r->live, now_us) : RV_NEVER;
+}
+
+static void say_opening(struct run *r)
+{
+	const struct plan *p = r->plan;
+	bool dirs = false;
+
+	for (uint32_t i = 0; i < p->unit_count && !dirs; i++)
+		dirs = p->units[i].dirs != NULL;
+	cli_say("run %s: %u units, %u at once, workspace %s %s%s, logs in %s", r->dir.id.text, (unsigned)p->instance_count,
+		(unsigned)r->node.slots, plan_mode_name(p->workspace.mode), p->workspace.mode == PLAN_MODE_NONE ? r->plan_dir : r->workspace,
+		dirs ? ", enforcement: none" : "", r->dir.node);
+}
+
+/* --- from start to end ------------------------------------------------------------------------------------------------------------ */
+
+static int open_host(struct run *r, struct rv_err *err)
+{
+	struct cli_host_config cfg = {
+		.run_dir = r->dir.run,
+		.node_dir = r->dir.node,
+		.estimates_dir = r->dir.estimates,
+		.durability = r->args.durability && strcmp(r->args.durability, "power") == 0 ? JOURNAL_POWER : JOURNAL_PROCESS,
+		.node = r->node,
+		.warden = &r->warden,
+		.ops = {
+			.transition = on_transition,
+			.durable = on_durable,
+			.run_finished = on_finished,
+			.output = r->show == CLI_SHOW_ALL ? on_output : NULL,
+			.signal = on_signal,
+			.tick = on_tick,
+		},
+		.arg = r,
+	};
+
+	return cli_host_open(&cfg, &r->host, err);
+}
+
+/* The run to go on with: the one named, which must be of this very plan, or the newest that did not succeed. 1: found; 0: none. */
+static int find_resumed(struct run *r, struct rv_run_id *id, struct rv_err *err)
+{
+	if (!r->args.resume)
+		return 0;
+	if (!r->args.resume[0])
+		return cli_rundir_unfinished(r->args.state, r->plan->digest, id, err);
+	if (!rv_run_id_valid(rv_str_of(r->args.resume)))
+		return rv_fail(err, RV_E_USAGE, "--resume: \"%s\" is no run id", r->args.resume);
+	(void)snprintf(id->text, sizeof id->text, "%s", r->args.resume);
+	return 1;
+}
+
+static int submit(struct run *r, struct rv_err *err)
+{
+	return coord_shell_submit(cli_host_coordinator(r->host), r->plan, r->number, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
+}
+
+/* The journal holds the run; what did not succeed goes back to pending. */
+static int resume(struct run *r, struct rv_err *err)
+{
+	struct coord_shell *coord = cli_host_coordinator(r->host);
+	struct proto_fact fact = { .kind = PROTO_FACT_MUTATION };
+
+	if (memcmp(coord_shell_plan_digest(coord, r->number), r->plan->digest, PLAN_DIGEST_BYTES) != 0) {
+		rv_fail(err, RV_E_CONFLICT, "run %s was of another plan: what its units run has changed since", r->dir.id.text);
+		return rv_hint(err, "start it anew without --resume");
+	}
+	fact.mutation.what = PROTO_MUT_RESUME;
+	fact.mutation.run = r->number;
+	fact.mutation.unit = COORD_NONE;
+	fact.mutation.node = COORD_NONE;
+	rv_random(&fact.mutation.request, sizeof fact.mutation.request);
+	return coord_shell_mutate(coord, &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
+}
+
+static int start(struct run *r, struct rv_err *err)
+{
+	struct rv_run_id id;
+	int resumed = find_resumed(r, &id, err);
+
+	if (resumed < 0 || cli_rundir_make(&r->dir, r->args.state, resumed ? &id : NULL, err) < 0)
+		return -1;
+	if (r->args.resume && !resumed)
+		cli_say("nothing to resume: no run of this plan is unfinished; starting anew");
+	r->number = rv_run_id_number(rv_str_of(r->dir.id.text));
+	if (r->plan->workspace.namespace_root.bytes)
+		r->node.namespace_root = r->plan->workspace.namespace_root;
+	else if (r->plan->workspace.mode == PLAN_MODE_NONE)
+		r->node.namespace_root = rv_str_of(r->dir.state);
+	if (open_host(r, err) < 0)
+		return -1;
+	if ((resumed ? resume(r, err) : submit(r, err)) < 0)
+		return -1;
+	if (!r->live) {
+		*err = r->live_failed;
+		return err->code ? -1 : rv_fail(err, RV_E_INTERNAL, "run %s was accepted without a word", r->dir.id.text);
+	}
+	cli_live_set_blobs(r->live, cli_host_blobs(r->host));
+	return 0;
+}
+
+static int finish(struct run *r)
+{
+	struct cli_result_scope scope = {
+		.tally = cli_live_tally(r->live),
+		.blobs = cli_host_blobs(r->host),
+		.state_option = r->state_option,
+	};
+	struct rv_buf out;
+	struct rv_err err;
+	int status = cli_result_exit(scope.tally);
+
+	if (cli_live_end(r->live, &err) < 0)
+		status = cli_exit_worse(status, cli_fail(&err));
+	if (cli_result_write_files(&scope, r->dir.run, &err) < 0)
+		status = cli_exit_worse(status, cli_fail(&err));
+	rv_buf_init(&out, 0);
+	if (r->format == CLI_JSON)
+		cli_result_json(&scope, &out);
+	else if (r->format == CLI_JSONL)
+		cli_result_run_json(&scope, &out);
+	else if (r->format == CLI_NAME)
+		(void)rv_buf_puts(&out, r->dir.id.text);
+	else
+		cli_result_text(&scope, &out);
+	if (out.bytes && out.at[out.bytes - 1] != '\n')
+		(void)rv_buf_putc(&out, '\n');
+	if (r->format == CLI_TABLE || r->format == CLI_WIDE)
+		(void)cli_write_all(STDERR_FILENO, out.at, out.bytes);
+	else
+		status = cli_answer(rv_buf_str(&out), status);
+	rv_buf_release(&out);
+	return status;
+}
+
+static int execute(struct run *r)
+{
+	struct rv_err err = { 0 };
+
+	if (load_plan(r, &err) < 0)
+		return reject(r, &err);
+	if (set_paths(r, &err) < 0)
+		return cli_fail(&err);
+	set_node(r);
+	add_memory(r);
+	if (cli_preflight(r->plan, &r->node, &err) < 0)
+		return reject(r, &err);
+	warn(r);
+	if (start(r, &err) < 0)
+		return cli_fail(&err);
+	say_opening(r);
+	plan_destroy(&r->plan); /* the graph has what it needs */
+	if (cli_host_run(r->host, &err) < 0)
+		return cli_fail(&err);
+	return finish(r);
+}
+
+static void release(struct run *r)
+{
+	cli_live_destroy(&r->live);
+	cli_host_close(&r->host);
+	if (r->warden_up)
+		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
+	plan_destroy(&r->plan);
+	plan_diags_release(&r->diags);
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
+	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
+	struct run *r = calloc(1, sizeof *r);
+	struct rv_err err = { 0 };
+	int status;
+
+	if (!r)
+		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
+	plan_diags_init(&r->diags);
+	status = parse(&r->args, argc, argv, &err);
+	if (status == 1) {
+		free(r);
+		return CLI_OK;
+	}
+	if (status < 0 || interpret(r, &err) < 0) {
+		free(r);
+		return cli_fail(&err);
+	}
+	if (warden_start(&r->warden, &options, &err) < 0) {
+		free(r);
+		return cli_fail(&err);
+	}
+	r->warden_up = true;
+	status = execute(r);
+	release(r);
+	free(r);
+	return status;
+}

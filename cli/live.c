@@ -1,0 +1,229 @@
+#include "cli/live.h"
+
+#include "cli/events.h"
+#include "cli/text.h"
+#include "common/check.h"
+#include "common/os/blobs.h"
+#include "common/os/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	TAIL_LINES_SHOWN = 20,       /* of a failed unit's output, with --show failed */
+	HELD_BYTES_MAX = 1 << 20,    /* of the event file before it is written, if durable */
+};
+
+struct cli_live {
+	struct cli_live_config cfg;
+	struct rv_blobs *blobs;      /* NULL: not known yet */
+	struct cli_tally tally;
+	bool tally_ready;
+	int events_fd;               /* -1: none */
+	struct rv_buf events;        /* lines of rows up to events_position */
+	struct rv_buf units;         /* -o jsonl lines */
+	uint64_t position;           /* of the newest line held */
+	struct cli_out out;          /* stdout: jsonl */
+	struct cli_out shown;        /* where units' output goes: stdout for people, stderr when stdout is for programs */
+	struct rv_err failed;
+	bool has_failed;
+};
+
+static void fail(struct cli_live *l, const struct rv_err *err)
+{
+	if (l->has_failed)
+		return;
+	l->has_failed = true;
+	l->failed = *err;
+}
+
+int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, struct rv_err *err)
+{
+	struct cli_live *l = calloc(1, sizeof *l);
+	bool for_programs = cfg->format == CLI_JSON || cfg->format == CLI_JSONL;
+
+	if (!l)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory to watch a run");
+	l->cfg = *cfg;
+	l->events_fd = -1;
+	rv_buf_init(&l->events, 0);
+	rv_buf_init(&l->units, 0);
+	cli_out_init(&l->out, STDOUT_FILENO);
+	cli_out_init(&l->shown, for_programs ? STDERR_FILENO : STDOUT_FILENO);
+	if (cli_tally_init(&l->tally, cfg->graph, for_programs ? CLI_KEEP_ALL : CLI_KEEP_FAILURES, err) < 0)
+		goto failed;
+	l->tally_ready = true;
+	if (cfg->events_path) {
+		l->events_fd = open(cfg->events_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+		if (l->events_fd < 0) {
+			rv_fail_errno(err, errno, "cannot write events to %s", cfg->events_path);
+			goto failed;
+		}
+	}
+	*out = l;
+	return 0;
+failed:
+	cli_live_destroy(&l);
+	return -1;
+}
+
+void cli_live_set_blobs(struct cli_live *l, struct rv_blobs *blobs)
+{
+	l->blobs = blobs;
+}
+
+void cli_live_destroy(struct cli_live **lp)
+{
+	struct cli_live *l = *lp;
+
+	if (!l)
+		return;
+	if (l->tally_ready)
+		cli_tally_release(&l->tally);
+	if (l->events_fd >= 0)
+		close(l->events_fd);
+	rv_buf_release(&l->events);
+	rv_buf_release(&l->units);
+	rv_buf_release(&l->out.buf);
+	rv_buf_release(&l->shown.buf);
+	free(l);
+	*lp = NULL;
+}
+
+/* --- what units print ------------------------------------------------------------------------------------------------ */
+
+static void show_lines(struct cli_live *l, uint32_t unit, struct rv_str text)
+{
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_str id = cli_tally_unit_id(&l->tally, unit, room);
+	struct rv_buf safe;
+
+	rv_buf_init(&safe, 0);
+	while (text.bytes) {
+		const char *end = memchr(text.at, '\n', text.bytes);
+		size_t bytes = end ? (size_t)(end - text.at) : text.bytes;
+
+		rv_buf_reset(&safe);
+		cli_text_safe(CLI_TEXT_CELL, rv_str(text.at, bytes), &safe);
+		cli_out_printf(&l->shown, "[%.*s] %.*s\n", RV_STR_ARGS(id), RV_STR_ARGS(rv_buf_str(&safe)));
+		bytes += end != NULL;
+		text = rv_str(text.at + bytes, text.bytes - bytes);
+	}
+	rv_buf_release(&safe);
+}
+
+static struct rv_str last_lines(struct rv_str text, uint32_t lines)
+{
+	size_t at = text.bytes;
+
+	if (at && text.at[at - 1] == '\n')
+		at--;
+	while (at > 0) {
+		if (text.at[at - 1] == '\n' && --lines == 0)
+			break;
+		at--;
+	}
+	return rv_str(text.at + at, text.bytes - at);
+}
+
+static void show_failure(struct cli_live *l, const struct coord_transition *t)
+{
+	const struct proto_value *tail = &t->result->tail;
+	struct rv_buf bytes;
+
+	rv_buf_init(&bytes, RV_LOG_TAIL_BYTES);
+	if (tail->kind == PROTO_VALUE_INLINE)
+		(void)rv_buf_put_str(&bytes, tail->inline_bytes);
+	else if (tail->kind == PROTO_VALUE_BLOB && l->blobs)
+		(void)rv_blobs_get_all(l->blobs, tail->digest, RV_LOG_TAIL_BYTES, &bytes, NULL); /* gone: nothing to show */
+	show_lines(l, t->unit, last_lines(rv_buf_str(&bytes), TAIL_LINES_SHOWN));
+	rv_buf_release(&bytes);
+}
+
+void cli_live_output(struct cli_live *l, struct proto_attempt_key key, int stream, struct rv_str bytes)
+{
+	(void)stream;
+	if (key.run == l->cfg.run)
+		show_lines(l, key.unit, bytes);
+	(void)cli_out_flush(&l->shown);
+}
+
+/* --- transitions -------------------------------------------------------------------------------------------------------- */
+
+void cli_live_transition(struct cli_live *l, const struct coord_transition *t, const struct coord *core, uint64_t position,
+			 uint32_t index, bool replayed)
+{
+	bool ended = t->kind == COORD_T_UNIT_FINISHED && t->run == l->cfg.run;
+
+	cli_tally_feed(&l->tally, t, core);
+	if (replayed)
+		return;
+	l->position = position;
+	if (l->events_fd >= 0)
+		cli_event_json(t, &l->tally, core, position, index, &l->events);
+	if (ended && l->cfg.format == CLI_JSONL) {
+		struct cli_result_scope scope = { .tally = &l->tally, .blobs = l->blobs, .state_option = l->cfg.state_option };
+
+		cli_result_unit_json(&scope, t->unit, &l->units);
+		(void)rv_buf_putc(&l->units, '\n');
+	}
+	if (ended && l->cfg.show == CLI_SHOW_FAILED && t->state == COORD_UNIT_FAILED && t->result)
+		show_failure(l, t);
+}
+
+static void write_events(struct cli_live *l)
+{
+	if (!l->events.bytes)
+		return;
+	if (cli_write_all(l->events_fd, l->events.at, l->events.bytes) < 0) {
+		struct rv_err err;
+
+		(void)rv_fail_errno(&err, errno, "cannot write events to %s", l->cfg.events_path);
+		fail(l, &err);
+	}
+	rv_buf_reset(&l->events);
+}
+
+void cli_live_durable(struct cli_live *l, uint64_t position)
+{
+	if (position < l->position)
+		return; /* something held depends on a later row; all of it waits, in order */
+	if (l->events_fd >= 0)
+		write_events(l);
+	if (l->units.bytes) {
+		cli_out_put(&l->out, rv_buf_str(&l->units));
+		rv_buf_reset(&l->units);
+		(void)cli_out_flush(&l->out); /* the failure is kept and told at the end */
+	}
+	(void)cli_out_flush(&l->shown);
+}
+
+uint64_t cli_live_tick(struct cli_live *l, uint64_t now_us)
+{
+	(void)l;
+	(void)now_us;
+	return RV_NEVER;
+}
+
+int cli_live_end(struct cli_live *l, struct rv_err *err)
+{
+	cli_live_durable(l, RV_NEVER);
+	if (l->out.failed || l->shown.failed) {
+		struct rv_err out;
+
+		(void)rv_fail_errno(&out, l->out.failed ? l->out.failed : l->shown.failed, "cannot write to standard output");
+		fail(l, &out);
+	}
+	if (!l->has_failed)
+		return 0;
+	if (err)
+		*err = l->failed;
+	return -1;
+}
+
+struct cli_tally *cli_live_tally(struct cli_live *l)
+{
+	return &l->tally;
+}
