@@ -9,7 +9,6 @@
 		return cli_failf(RV_E_UNSUPPORTED, "`reeve " #verb "` is not built yet");          \
 	}
 
-LATER(run)
 LATER(check)
 LATER(graph)
 LATER(import)

@@ -1,6 +1,7 @@
 #include "cli/live.h"
 
 #include "cli/events.h"
+#include "cli/statusline.h"
 #include "cli/text.h"
 #include "common/check.h"
 #include "common/os/blobs.h"
@@ -26,7 +27,10 @@ struct cli_live {
 	struct rv_buf units;         /* -o jsonl lines */
 	uint64_t position;           /* of the newest line held */
 	struct cli_out out;          /* stdout: jsonl */
-	struct cli_out shown;        /* where units' output goes: stdout for people, stderr when stdout is for programs */
+	struct cli_statusline line;
+	bool line_ready;
+	int shown_fd;                /* where units' output goes: stdout for people, stderr when stdout is for programs */
+	struct rv_buf lines;         /* on their way there */
 	struct rv_err failed;
 	bool has_failed;
 };
@@ -51,10 +55,15 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 	rv_buf_init(&l->events, 0);
 	rv_buf_init(&l->units, 0);
 	cli_out_init(&l->out, STDOUT_FILENO);
-	cli_out_init(&l->shown, for_programs ? STDERR_FILENO : STDOUT_FILENO);
+	l->shown_fd = for_programs ? STDERR_FILENO : STDOUT_FILENO;
+	rv_buf_init(&l->lines, 0);
 	if (cli_tally_init(&l->tally, cfg->graph, for_programs ? CLI_KEEP_ALL : CLI_KEEP_FAILURES, err) < 0)
 		goto failed;
 	l->tally_ready = true;
+	if (cli_statusline_init(&l->line, for_programs ? CLI_LINE_OFF : CLI_LINE_LIVE, STDERR_FILENO, &l->tally, rv_clock_boottime_us(),
+				rv_clock_realtime_us(), err) < 0)
+		goto failed;
+	l->line_ready = true;
 	if (cfg->events_path) {
 		l->events_fd = open(cfg->events_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 		if (l->events_fd < 0) {
@@ -80,6 +89,8 @@ void cli_live_destroy(struct cli_live **lp)
 
 	if (!l)
 		return;
+	if (l->line_ready)
+		cli_statusline_end(&l->line);
 	if (l->tally_ready)
 		cli_tally_release(&l->tally);
 	if (l->events_fd >= 0)
@@ -87,7 +98,7 @@ void cli_live_destroy(struct cli_live **lp)
 	rv_buf_release(&l->events);
 	rv_buf_release(&l->units);
 	rv_buf_release(&l->out.buf);
-	rv_buf_release(&l->shown.buf);
+	rv_buf_release(&l->lines);
 	free(l);
 	*lp = NULL;
 }
@@ -107,11 +118,14 @@ static void show_lines(struct cli_live *l, uint32_t unit, struct rv_str text)
 
 		rv_buf_reset(&safe);
 		cli_text_safe(CLI_TEXT_CELL, rv_str(text.at, bytes), &safe);
-		cli_out_printf(&l->shown, "[%.*s] %.*s\n", RV_STR_ARGS(id), RV_STR_ARGS(rv_buf_str(&safe)));
+		(void)rv_buf_printf(&l->lines, "[%.*s] %.*s\n", RV_STR_ARGS(id), RV_STR_ARGS(rv_buf_str(&safe)));
 		bytes += end != NULL;
 		text = rv_str(text.at + bytes, text.bytes - bytes);
 	}
 	rv_buf_release(&safe);
+	if (l->lines.bytes)
+		cli_statusline_print(&l->line, l->shown_fd, rv_buf_str(&l->lines));
+	rv_buf_reset(&l->lines);
 }
 
 static struct rv_str last_lines(struct rv_str text, uint32_t lines)
@@ -147,7 +161,6 @@ void cli_live_output(struct cli_live *l, struct proto_attempt_key key, int strea
 	(void)stream;
 	if (key.run == l->cfg.run)
 		show_lines(l, key.unit, bytes);
-	(void)cli_out_flush(&l->shown);
 }
 
 /* --- transitions -------------------------------------------------------------------------------------------------------- */
@@ -158,6 +171,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 	bool ended = t->kind == COORD_T_UNIT_FINISHED && t->run == l->cfg.run;
 
 	cli_tally_feed(&l->tally, t, core);
+	if (t->run == l->cfg.run)
+		cli_statusline_feed(&l->line, t);
 	if (replayed)
 		return;
 	l->position = position;
@@ -197,23 +212,24 @@ void cli_live_durable(struct cli_live *l, uint64_t position)
 		rv_buf_reset(&l->units);
 		(void)cli_out_flush(&l->out); /* the failure is kept and told at the end */
 	}
-	(void)cli_out_flush(&l->shown);
 }
 
 uint64_t cli_live_tick(struct cli_live *l, uint64_t now_us)
 {
-	(void)l;
-	(void)now_us;
-	return RV_NEVER;
+	cli_statusline_tick(&l->line, now_us);
+	return cli_statusline_next(&l->line);
 }
 
 int cli_live_end(struct cli_live *l, struct rv_err *err)
 {
 	cli_live_durable(l, RV_NEVER);
-	if (l->out.failed || l->shown.failed) {
+	if (l->line_ready)
+		cli_statusline_end(&l->line);
+	l->line_ready = false;
+	if (l->out.failed) {
 		struct rv_err out;
 
-		(void)rv_fail_errno(&out, l->out.failed ? l->out.failed : l->shown.failed, "cannot write to standard output");
+		(void)rv_fail_errno(&out, l->out.failed, "cannot write to standard output");
 		fail(l, &out);
 	}
 	if (!l->has_failed)
