@@ -17,6 +17,7 @@
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
  */
 #include "cli/cli.h"
+#include "cli/host.h"
 #include "common/id.h"
 
 #include <errno.h>
@@ -236,6 +237,14 @@ static bool is_word(const char *s, const char *a, const char *b)
 	return strcmp(s, a) == 0 || strcmp(s, b) == 0;
 }
 
+/* Started by a `run` whose warden died, with the channel at a fixed descriptor; nobody types this. */
+static int serve_as_warden(void)
+{
+	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
+
+	return warden_main(WARDEN_EXEC_FD, &options);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
@@ -255,6 +264,8 @@ int main(int argc, char **argv)
 		return cmd_help(argc - 1, argv + 1);
 	if (is_word(argv[1], "-V", "--version"))
 		return cmd_version(argc - 1, argv + 1);
+	if (strcmp(argv[1], CLI_WARDEN_VERB) == 0)
+		return serve_as_warden();
 	c = find(argv[1]);
 	if (!c)
 		return unknown_verb(argv[1]);
