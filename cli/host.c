@@ -40,7 +40,6 @@ struct cli_host {
 	uint32_t warden_restarts;
 	const struct rv_log *log;
 	unsigned dirty;
-	bool more;               /* the coordinator has more to do at once */
 	bool ending;
 	struct rv_err failed;
 	bool has_failed;
@@ -169,13 +168,10 @@ static void drain_signals(struct cli_host *h)
 static void turn_coordinator(struct cli_host *h)
 {
 	struct rv_err err;
-	int rc;
 
 	h->dirty &= ~(unsigned)COORD;
-	rc = coord_shell_turn(h->coord, now_us(), rv_clock_realtime_us(), &err);
-	if (rc < 0)
+	if (coord_shell_turn(h->coord, now_us(), rv_clock_realtime_us(), &err) < 0)
 		fail(h, &err);
-	h->more = rc == 1;
 }
 
 static void turn_node(struct cli_host *h)
@@ -189,7 +185,7 @@ static void settle(struct cli_host *h)
 {
 	uint64_t now = now_us();
 
-	if (coord_shell_next_deadline(h->coord) <= now || h->more)
+	if (coord_shell_next_deadline(h->coord) <= now)
 		h->dirty |= COORD;
 	if (node_daemon_next_deadline(h->node) <= now)
 		h->dirty |= NODE;
@@ -220,7 +216,7 @@ static uint64_t turn(void *arg)
 	}
 	if (h->ops.tick)
 		next = h->ops.tick(h->arg, now_us());
-	if (h->dirty || h->more)
+	if (h->dirty)
 		return 0;
 	next = rv_min_u64(next, coord_shell_next_deadline(h->coord));
 	next = rv_min_u64(next, node_daemon_next_deadline(h->node));

@@ -136,7 +136,7 @@ static void step(struct fold *f, struct coord_event *ev)
 	coord_step(f->core, ev, &f->effects);
 	perform(f);
 	while (f->effects.again) {
-		struct coord_event more = { .kind = COORD_EV_TURN, .now_us = ev->now_us, .real_us = ev->real_us };
+		struct coord_event more = { .kind = COORD_EV_AGAIN, .now_us = ev->now_us, .real_us = ev->real_us };
 
 		f->effects.count = 0;
 		f->effects.again = false;

@@ -17,7 +17,7 @@
 enum {
 	EFFECTS = 8192,
 	VERDICTS = 4096,          /* of one WELCOME message */
-	FACTS_A_TURN_MAX = 65536, /* then the row is appended and the fan-out goes on with the next turn */
+	FACTS_A_ROW_MAX = 65536, /* then a row is appended and the fan-out goes on */
 	WELCOMES = 64,            /* peers whose verdicts may come in slices at once */
 };
 
@@ -377,12 +377,57 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 	}
 }
 
+/* Appends this turn's facts, if there are any, and seals the frames that depend on them. */
+static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
+{
+	struct journal_batch batch = { .real_us = real_us };
+	uint64_t position = 0, began, took;
+
+	if (s->row_facts) {
+		batch.records = rv_buf_str(&s->row);
+		batch.synced = s->row_synced;
+		if (s->row_runs) {
+			for (uint32_t i = 0; i < s->run_count; i++)
+				run_line_fill(s, &s->runs[i]);
+			batch.runs = s->runs;
+			batch.runs_count = s->run_count;
+		}
+		began = rv_clock_monotonic_us();
+		if (journal_append(s->journal, &batch, &position, err) < 0)
+			return -1;
+		took = rv_clock_monotonic_us() - began;
+		s->stats.commit_us = s->stats.commit_us ? (s->stats.commit_us * 7 + took) / 8 : took;
+		s->stats.rows++;
+		s->stats.facts += s->row_facts;
+		rv_buf_reset(&s->row);
+		s->row_facts = 0;
+		s->row_synced = false;
+		s->row_runs = false;
+	}
+	return coord_outbox_seal(s->outbox, position, err);
+}
+
+/* One event and all that follows from it: the core says `again` where its effects did not fit. A fan-out that decides very much
+ * fills several rows. */
 static void step(struct coord_shell *s, const struct coord_event *ev)
 {
+	struct coord_event more = { .kind = COORD_EV_AGAIN, .now_us = ev->now_us, .real_us = ev->real_us };
+	struct rv_err err = { 0 };
+
 	s->effects.count = 0;
 	s->effects.again = false;
 	coord_step(s->core, ev, &s->effects);
 	perform(s, ev->real_us);
+	while (s->effects.again && !s->has_failed) {
+		if (s->row_facts >= FACTS_A_ROW_MAX && commit(s, ev->real_us, &err) < 0) {
+			fail(s, &err);
+			return;
+		}
+		s->effects.count = 0;
+		s->effects.again = false;
+		coord_step(s->core, &more, &s->effects);
+		perform(s, ev->real_us);
+	}
 }
 
 /* --- opening ---------------------------------------------------------------------------------------------------------------- */
@@ -606,36 +651,6 @@ void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us
 	step(s, &ev);
 }
 
-/* Appends this turn's facts, if there are any, and seals the frames that depend on them. */
-static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
-{
-	struct journal_batch batch = { .real_us = real_us };
-	uint64_t position = 0, began, took;
-
-	if (s->row_facts) {
-		batch.records = rv_buf_str(&s->row);
-		batch.synced = s->row_synced;
-		if (s->row_runs) {
-			for (uint32_t i = 0; i < s->run_count; i++)
-				run_line_fill(s, &s->runs[i]);
-			batch.runs = s->runs;
-			batch.runs_count = s->run_count;
-		}
-		began = rv_clock_monotonic_us();
-		if (journal_append(s->journal, &batch, &position, err) < 0)
-			return -1;
-		took = rv_clock_monotonic_us() - began;
-		s->stats.commit_us = s->stats.commit_us ? (s->stats.commit_us * 7 + took) / 8 : took;
-		s->stats.rows++;
-		s->stats.facts += s->row_facts;
-		rv_buf_reset(&s->row);
-		s->row_facts = 0;
-		s->row_synced = false;
-		s->row_runs = false;
-	}
-	return coord_outbox_seal(s->outbox, position, err);
-}
-
 int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_event ev = { .kind = COORD_EV_TURN, .now_us = now_us, .real_us = real_us };
@@ -643,9 +658,7 @@ int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, s
 	uint64_t durable;
 
 	ev.turn.commit_us = s->stats.commit_us;
-	do
-		step(s, &ev);
-	while (s->effects.again && s->row_facts < FACTS_A_TURN_MAX && !s->has_failed);
+	step(s, &ev);
 	if (!s->has_failed && commit(s, real_us, &failure) < 0)
 		fail(s, &failure);
 	if (s->has_failed) {
@@ -660,7 +673,7 @@ int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, s
 		if (s->ops.durable)
 			s->ops.durable(s->arg, durable);
 	}
-	return s->effects.again;
+	return 0;
 }
 
 uint64_t coord_shell_next_deadline(const struct coord_shell *s)

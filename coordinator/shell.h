@@ -60,8 +60,7 @@ void coord_shell_stop_run(struct coord_shell *s, uint64_t run, enum proto_reason
 int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str frame, uint64_t now_us, uint64_t real_us, struct rv_err *err);
 void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us);
 
-/* 1: there is more to do now (a large fan-out goes on with the next turn); 0: nothing until a message or deadline; -1: the journal
- * has failed, stop: what is on disk counts. */
+/* 0, or -1: the journal has failed, stop: what is on disk counts. */
 int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err);
 uint64_t coord_shell_next_deadline(const struct coord_shell *s);
 int coord_shell_journal_fd(const struct coord_shell *s);                  /* -1: commits are inline */
