@@ -4,6 +4,7 @@
  * a refused plan has touched nothing; then the run's directory, the two shells, the loop.
  */
 #include "cli/cli.h"
+#include "cli/dryrun.h"
 #include "cli/host.h"
 #include "cli/live.h"
 #include "cli/preflight.h"
@@ -541,6 +542,8 @@ static int execute(struct run *r)
 	if (cli_preflight(r->plan, &r->node, &err) < 0)
 		return reject(r, &err);
 	warn(r);
+	if (r->args.dry_run)
+		return cli_dryrun(r->plan, &r->node, r->format);
 	if (start(r, &err) < 0)
 		return cli_fail(&err);
 	say_opening(r);
