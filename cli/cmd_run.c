@@ -4,6 +4,7 @@
  * a refused plan has touched nothing; then the run's directory, the two shells, the loop.
  */
 #include "cli/cli.h"
+#include "cli/dirlock.h"
 #include "cli/dryrun.h"
 #include "cli/host.h"
 #include "cli/live.h"
@@ -17,6 +18,7 @@
 #include "common/plan/plan.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@
 
 extern char **environ;
 
-enum { AGENT_SLOTS_DEFAULT = 8 };
+enum { AGENT_SLOTS_DEFAULT = 8, DIRECTORY_POLL_MS = 200 };
 
 /* The words of the command line. */
 struct run_args {
@@ -53,6 +55,7 @@ struct run {
 	char workspace[PATH_MAX];
 	char plan_dir[PATH_MAX];
 	char state_option[PATH_MAX + 16];
+	struct cli_dirlock dirs;
 	struct cli_host *host;
 	struct cli_live *live;     /* NULL until the run's graph is there */
 	struct rv_err live_failed;
@@ -446,6 +449,22 @@ static int find_resumed(struct run *r, struct rv_run_id *id, struct rv_err *err)
 	return 1;
 }
 
+/* Another run in this workspace may hold a directory that ours writes to: waits for it, until it ends or a signal ends us. */
+static int take_directories(struct run *r, struct rv_err *err)
+{
+	char holder[PATH_MAX + 512];
+	bool told = false;
+	int rc;
+
+	while ((rc = cli_dirlock_try(&r->dirs, r->plan, r->workspace, r->dir.id.text, holder, sizeof holder, err)) == 1) {
+		if (!told)
+			cli_say("waiting: workspace %s: %s", r->workspace, holder);
+		told = true;
+		(void)poll(NULL, 0, DIRECTORY_POLL_MS);
+	}
+	return rc;
+}
+
 static int submit(struct run *r, struct rv_err *err)
 {
 	return coord_shell_submit(cli_host_coordinator(r->host), r->plan, r->number, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
@@ -483,7 +502,7 @@ static int start(struct run *r, struct rv_err *err)
 		r->node.namespace_root = r->plan->workspace.namespace_root;
 	else if (r->plan->workspace.mode == PLAN_MODE_NONE)
 		r->node.namespace_root = rv_str_of(r->dir.state);
-	if (open_host(r, err) < 0)
+	if (take_directories(r, err) < 0 || open_host(r, err) < 0)
 		return -1;
 	if ((resumed ? resume(r, err) : submit(r, err)) < 0)
 		return -1;
@@ -559,6 +578,7 @@ static void release(struct run *r)
 	cli_host_close(&r->host);
 	if (r->warden_up)
 		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
+	cli_dirlock_release(&r->dirs); /* only now does nothing of ours run any more */
 	plan_destroy(&r->plan);
 	plan_diags_release(&r->diags);
 }
@@ -573,6 +593,7 @@ int cli_cmd_run(int argc, char **argv)
 	if (!r)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
 	plan_diags_init(&r->diags);
+	cli_dirlock_init(&r->dirs);
 	status = parse(&r->args, argc, argv, &err);
 	if (status == 1) {
 		free(r);
