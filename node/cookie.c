@@ -26,7 +26,6 @@ static int put_part(const struct proto_spec *s, struct rv_buf *out)
 	rv_buf_put_u8(out, (uint8_t)s->evidence_mode);
 	rv_buf_put_u8(out, (uint8_t)s->keep_logs);
 	rv_buf_put_u64(out, s->cpus);
-	rv_buf_put_u64(out, s->grace_us);
 	rv_buf_put_u64(out, s->memory_bytes);
 	rv_buf_put_u64(out, s->timeout_us);
 	rv_buf_put_u64(out, s->idle_timeout_us);
@@ -109,7 +108,6 @@ static void read_part(struct rv_reader *r, struct rv_arena *arena, struct node_c
 	c->evidence_mode = rv_read_u8(r);
 	c->keep_logs = rv_read_u8(r);
 	c->cpus = rv_read_u64(r);
-	c->grace_us = rv_read_u64(r);
 	c->memory_bytes = rv_read_u64(r);
 	c->timeout_us = rv_read_u64(r);
 	c->idle_timeout_us = rv_read_u64(r);
@@ -192,7 +190,6 @@ void node_cookie_of(const struct proto_spec *s, const struct proto_dispatch *d, 
 		.try_number = d->try_number,
 		.flags = s->flags,
 		.cpus = s->cpus,
-		.grace_us = s->grace_us,
 		.unit_id = d->unit_id,
 		.output_mode = s->output_mode,
 		.evidence_mode = s->evidence_mode,

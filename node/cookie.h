@@ -21,7 +21,6 @@ struct node_cookie {
 	uint32_t try_number;
 	uint32_t flags;          /* proto_spec_flag */
 	uint64_t cpus;
-	uint64_t grace_us;
 	struct rv_str unit_id;
 	/* of the spec */
 	enum proto_output_mode output_mode;

@@ -20,13 +20,16 @@ static bool is_double(struct rv_str p, size_t i)
 	return i + 1 < p.bytes && p.at[i] == '*' && p.at[i + 1] == '*';
 }
 
-/* Adds place i and all that are reached from it without reading a character. */
+/* Adds place i, arrived at from before it, and all that are reached from there without reading a character. */
 static void reach(struct places *s, struct rv_str p, size_t i)
 {
-	while (!has(s, i)) {
+	for (;;) {
+		bool seen = has(s, i);
+
 		set(s, i);
 		if (is_double(p, i)) {
-			if (i + 2 < p.bytes && p.at[i + 2] == '/' && (i == 0 || p.at[i - 1] == '/'))
+			/* no segment at all: what follows its slash */
+			if (i + 2 < p.bytes && p.at[i + 2] == '/' && (i == 0 || p.at[i - 1] == '/') && !has(s, i + 3))
 				reach(s, p, i + 3);
 			i += 2;
 		} else if (i < p.bytes && p.at[i] == '*') {
@@ -34,6 +37,8 @@ static void reach(struct places *s, struct rv_str p, size_t i)
 		} else {
 			return;
 		}
+		if (seen)
+			return;
 	}
 }
 
@@ -70,7 +75,8 @@ static void read_char(struct places *to, struct rv_str p, size_t i, char c)
 	if (i >= p.bytes)
 		return;
 	if (is_double(p, i)) {
-		reach(to, p, i);
+		set(to, i);
+		reach(to, p, i + 2);
 	} else if (p.at[i] == '*') {
 		if (c != '/')
 			reach(to, p, i);

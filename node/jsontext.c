@@ -223,8 +223,10 @@ int node_json_compact(struct rv_str text, struct rv_buf *out, struct rv_err *err
 		return 0;
 	if (out->failed)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a JSON text of %zu bytes", text.bytes);
-	out->bytes = before;
-	out->at[before] = '\0';
+	if (out->bytes > before) {
+		out->bytes = before;
+		out->at[before] = '\0';
+	}
 	return rv_fail(err, RV_E_CORRUPT, "not JSON: %s at byte %zu of %zu", s.what, (size_t)(s.at - s.start), text.bytes);
 }
 

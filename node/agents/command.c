@@ -1,0 +1,226 @@
+#include "node/agents/command.h"
+
+#include "common/limits.h"
+#include "node/environment.h"
+
+struct strv {
+	struct rv_buf *bytes;
+	uint32_t count;
+};
+
+static void put_pair(struct strv *v, const char *name, struct rv_str value)
+{
+	rv_buf_puts(v->bytes, name);
+	rv_buf_put_str(v->bytes, value);
+	rv_buf_putc(v->bytes, '\0');
+	v->count++;
+}
+
+static void put_number(struct strv *v, const char *name, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	put_pair(v, name, rv_str(digits + at, sizeof(digits) - at));
+}
+
+static void put_path(struct strv *v, const char *name, struct rv_str dir, const char *file)
+{
+	rv_buf_puts(v->bytes, name);
+	rv_buf_put_str(v->bytes, dir);
+	rv_buf_putc(v->bytes, '/');
+	put_pair(v, file, rv_str(NULL, 0));
+}
+
+static void put_namespace(const struct node_scene *s, struct strv *v)
+{
+	struct rv_str ns = s->namespace;
+
+	put_pair(v, "REEVE_NAMESPACE=", ns);
+	put_path(v, "TMPDIR=", ns, NODE_DIR_TMP);
+	put_path(v, "REEVE_ARTIFACTS=", ns, NODE_DIR_ARTIFACTS);
+	put_path(v, "REEVE_HANDOFFS=", ns, NODE_DIR_HANDOFFS);
+	if (s->has_prompt_file)
+		put_path(v, "REEVE_PROMPT_FILE=", ns, NODE_FILE_PROMPT);
+	put_path(v, "REEVE_CONTEXT_FILE=", ns, NODE_FILE_CONTEXT);
+	put_path(v, "REEVE_OUTPUT_FILE=", ns, NODE_FILE_OUTPUT);
+	put_path(v, "REEVE_MANIFEST=", ns, NODE_FILE_MANIFEST);
+	if (s->has_deps_dir)
+		put_path(v, "REEVE_DEPS=", ns, NODE_DIR_DEPS);
+}
+
+/* What reeve itself tells; the session's label comes from the warden, the node's name with the base. */
+static void put_ours(const struct node_preparer *p, const struct node_scene *s, struct strv *v)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	put_pair(v, "REEVE_RUN_ID=", rv_str_of(s->run_id));
+	put_pair(v, "REEVE_UNIT_ID=", s->dispatch.unit_id);
+	put_number(v, "REEVE_ATTEMPT=", s->dispatch.key.attempt);
+	put_number(v, "REEVE_TRY=", s->dispatch.try_number);
+	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE) && p->cfg->workspace.bytes)
+		put_pair(v, "REEVE_WORKSPACE=", p->cfg->workspace);
+	if (s->dirs.bytes)
+		put_pair(v, "REEVE_ALLOWED_DIRS=", s->dirs);
+	if (s->deadline_s)
+		put_number(v, "REEVE_DEADLINE=", s->deadline_s);
+	if (spec->cpus)
+		put_number(v, "REEVE_RESOURCE_cpus=", spec->cpus);
+	if (spec->memory_bytes)
+		put_number(v, "REEVE_RESOURCE_memory_mb=", spec->memory_bytes >> 20);
+	if (s->fd >= 0)
+		put_namespace(s, v);
+}
+
+static int config_fault(struct node_failure *why)
+{
+	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+}
+
+static int put_env(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	if (s->spec->env_fixed) {
+		rv_buf_put_str(v->bytes, rv_buf_str(&s->spec->env));
+		v->count += s->spec->env_count;
+	}
+	for (uint32_t i = 0; !s->spec->env_fixed && i < spec->env_count; i++) {
+		size_t from = v->bytes->bytes;
+
+		rv_buf_put_str(v->bytes, spec->env[i].key);
+		rv_buf_putc(v->bytes, '=');
+		if (node_scene_fill(s, spec->env[i].value, NULL, v->bytes, why) < 0)
+			return -1;
+		if (memchr(v->bytes->at + from, '\0', v->bytes->bytes - from)) {
+			(void)rv_fail(&why->err, RV_E_PLAN, "variable %.*s would hold a NUL", RV_STR_ARGS(spec->env[i].key));
+			return config_fault(why);
+		}
+		rv_buf_putc(v->bytes, '\0');
+		v->count++;
+	}
+	put_ours(p, s, v);
+	return 0;
+}
+
+/* --- argv ------------------------------------------------------------------------------------------------------------- */
+
+/* Places that stand for files of the namespace are unknown where there is none, and stay as written. */
+static void set_places(struct node_preparer *p, struct node_scene *s, struct plan_places *places, size_t at[PLAN_PLACES])
+{
+	static const struct {
+		enum plan_place place;
+		const char *file;
+	} files[] = {
+		{ PLAN_PLACE_CONTEXT_FILE, NODE_FILE_CONTEXT },
+		{ PLAN_PLACE_MANIFEST, NODE_FILE_MANIFEST },
+		{ PLAN_PLACE_PROMPT_FILE, NODE_FILE_PROMPT },
+	};
+	const struct proto_spec *spec = &s->spec->spec;
+	struct rv_buf *paths = &p->path;
+
+	rv_buf_reset(paths);
+	memset(places, 0, sizeof(*places));
+	places->value[PLAN_PLACE_PROMPT] = rv_str(s->prompt.at ? s->prompt.at : "", s->prompt.bytes);
+	places->value[PLAN_PLACE_UNIT_ID] = s->dispatch.unit_id;
+	places->value[PLAN_PLACE_MODEL] = rv_str(spec->model.at ? spec->model.at : "", spec->model.bytes);
+	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE))
+		places->value[PLAN_PLACE_WORKSPACE] = p->cfg->workspace;
+	if (s->dispatch.item.bytes) {
+		at[PLAN_PLACE_ITEM] = paths->bytes;
+		(void)plan_json_text(s->dispatch.item, paths); /* an item that is no JSON was refused with the plan */
+		places->value[PLAN_PLACE_ITEM] = rv_str("", paths->bytes - at[PLAN_PLACE_ITEM]);
+	}
+	if (s->fd >= 0) {
+		places->value[PLAN_PLACE_NAMESPACE] = s->namespace;
+		for (size_t i = 0; i < RV_ARRAY_LEN(files); i++) {
+			at[files[i].place] = paths->bytes;
+			rv_buf_put_str(paths, s->namespace);
+			rv_buf_putc(paths, '/');
+			rv_buf_puts(paths, files[i].file);
+			places->value[files[i].place] = rv_str("", paths->bytes - at[files[i].place]);
+		}
+		places->value[PLAN_PLACE_ITEM].at = NULL;
+	}
+	/* the buffer stands still from here on */
+	if (s->dispatch.item.bytes)
+		places->value[PLAN_PLACE_ITEM].at = paths->at + at[PLAN_PLACE_ITEM];
+	for (size_t i = 0; s->fd >= 0 && i < RV_ARRAY_LEN(files); i++)
+		places->value[files[i].place].at = paths->at + at[files[i].place];
+}
+
+static int fill_argv(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	struct plan_places places;
+	size_t at[PLAN_PLACES];
+
+	set_places(p, s, &places, at);
+	for (uint32_t i = 0; i < spec->argc; i++) {
+		size_t from = v->bytes->bytes;
+
+		if (node_scene_fill(s, spec->argv[i], &places, v->bytes, why) < 0)
+			return -1;
+		if (memchr(v->bytes->at + from, '\0', v->bytes->bytes - from)) {
+			(void)rv_fail(&why->err, RV_E_PLAN, "argument %u of the command would hold a NUL", i);
+			return config_fault(why);
+		}
+		if (v->bytes->bytes > RV_ARGV_BYTES_MAX) {
+			(void)rv_fail(&why->err, RV_E_PLAN, "the command's arguments are larger than %zu KiB", RV_ARGV_BYTES_MAX >> 10);
+			return config_fault(why);
+		}
+		rv_buf_putc(v->bytes, '\0');
+		v->count++;
+	}
+	return 0;
+}
+
+static void set_limits(const struct proto_spec *spec, struct warden_spawn *w)
+{
+	w->slots = (uint32_t)spec->cpus;
+	w->agent_slots = spec->flags & PROTO_SPEC_AGENT_UNIT ? 1 : 0;
+	w->log_bytes_max = spec->log_max_bytes;
+	w->wall_us = spec->timeout_us;
+	w->idle_us = spec->idle_timeout_us;
+	w->start_us = spec->start_timeout_us;
+	w->grace_us = spec->grace_us;
+	w->uid = w->gid = w->umask = WARDEN_KEEP;
+}
+
+int node_command_spawn(struct node_preparer *p, struct node_scene *s, struct warden_spawn *w, struct node_failure *why)
+{
+	struct strv argv = { .bytes = &p->argv }, env = { .bytes = &p->env };
+
+	memset(w, 0, sizeof(*w));
+	rv_buf_reset(&p->argv);
+	rv_buf_reset(&p->env);
+	if (put_env(p, s, &env, why) < 0)
+		return -1;
+	w->argv = (struct warden_strv){ .count = s->spec->argv_count, .bytes = rv_buf_str(&s->spec->argv) };
+	if (!s->spec->argv_fixed) {
+		if (fill_argv(p, s, &argv, why) < 0)
+			return -1;
+		w->argv = (struct warden_strv){ .count = argv.count, .bytes = rv_buf_str(&p->argv) };
+	}
+	if (p->env.failed || p->argv.failed) {
+		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
+		return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
+	}
+	w->env_base = s->spec->spec.flags & PROTO_SPEC_AGENT_UNIT ? NODE_ENV_AGENT : NODE_ENV_COMMAND;
+	w->env_set = (struct warden_strv){ .count = env.count, .bytes = rv_buf_str(&p->env) };
+	w->cwd = s->cwd;
+	w->label = rv_str_of(s->session);
+	w->log_id = (struct warden_log_id){ .run = s->dispatch.key.run, .unit = s->dispatch.key.unit, .attempt = s->dispatch.key.attempt };
+	set_limits(&s->spec->spec, w);
+	if (s->fd >= 0) {
+		rv_buf_reset(&p->file);
+		rv_buf_put_str(&p->file, s->namespace);
+		rv_buf_puts(&p->file, "/" NODE_DIR_LOGS);
+		w->output = WARDEN_OUTPUT_FILES;
+		w->logs_dir = rv_buf_str(&p->file);
+	}
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* mock.h - the agent that pretends: any plan runs without agents, keys or cost
+ *
+ * Answers "[AGENT] processed: FIRST 80 CHARACTERS OF THE PROMPT" (or mock.output) after mock.delay_s, fails its first
+ * mock.fail tries, writes one artifact. It sees what a real one would: its texts are filled, its namespace and files are
+ * made when it is dispatched, its evidence and output are judged like any other's.
+ */
+#ifndef NODE_MOCK_H
+#define NODE_MOCK_H
+
+#include "node/collect.h"
+#include "node/prepare.h"
+
+#define NODE_MOCK_ARTIFACT "answer.txt"
+#define NODE_MOCK_PROMPT_CHARS 80u
+
+/* Makes the scene and appends to `out` what the attempt will need when its time has come: all of it, as bytes. A unit
+ * that cannot be prepared has bytes, too: it fails then. -1: no memory. */
+int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const struct proto_dispatch *dispatch, struct rv_blobs *blobs,
+		      uint64_t session_key, uint64_t real_us, struct rv_buf *out, struct rv_err *err);
+
+/* Its time has come: the result, borrowed from `c` until node_collect_end(). */
+const struct proto_result *node_mock_result(struct rv_str bytes, struct node_collector *with, uint64_t real_us, struct node_collect *c);
+
+#endif

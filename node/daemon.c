@@ -1,0 +1,485 @@
+#include "node/daemon_state.h"
+
+#include "common/check.h"
+#include "common/id.h"
+#include "common/limits.h"
+#include "common/os/blobs.h"
+#include "common/os/clock.h"
+#include "common/os/file.h"
+#include "common/os/host.h"
+#include "common/os/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define INCARNATION_FILE "incarnation"
+#define DIGEST_BYTES_A_TURN ((uint64_t)8 << 20)
+
+/* --- life -------------------------------------------------------------------------------------------------------------- */
+
+void node_daemon_config_init(struct node_daemon_config *cfg)
+{
+	*cfg = (struct node_daemon_config){ .mode = NODE_MODE_RUN, .slots = 1, .agent_slots = 8, .prefetch_max = RV_PREFETCH_MAX };
+}
+
+static int copy_text(struct rv_arena *a, struct rv_str *s)
+{
+	if (!s->bytes)
+		return 0;
+	*s = rv_arena_str(a, *s);
+	return s->at ? 0 : -1;
+}
+
+/* ROOT of namespaces: as told, else below the workspace, else below our own state. */
+static int default_root(struct node_daemon *d)
+{
+	struct rv_buf path;
+	int rc;
+
+	if (d->cfg.namespace_root.bytes)
+		return copy_text(&d->arena, &d->cfg.namespace_root);
+	if (!d->cfg.workspace.bytes) {
+		d->cfg.namespace_root = d->cfg.state_dir;
+		return 0;
+	}
+	rv_buf_init(&path, 0);
+	rv_buf_put_str(&path, d->cfg.workspace);
+	rc = rv_buf_puts(&path, "/.reeve");
+	d->cfg.namespace_root = rv_buf_str(&path);
+	if (rc == 0)
+		rc = copy_text(&d->arena, &d->cfg.namespace_root);
+	rv_buf_release(&path);
+	return rc;
+}
+
+static int copy_config(struct node_daemon *d, const struct node_daemon_config *cfg)
+{
+	struct proto_label *labels = RV_ARENA_ARRAY(&d->arena, struct proto_label, (size_t)cfg->label_count + 1);
+	struct proto_named_amount *resources = RV_ARENA_ARRAY(&d->arena, struct proto_named_amount, (size_t)cfg->resource_count + 1);
+	struct rv_str *texts[] = { &d->cfg.name, &d->cfg.state_dir, &d->cfg.workspace, &d->cfg.plan_dir };
+	int rc = labels && resources ? 0 : -1;
+
+	d->cfg = *cfg;
+	if (!d->cfg.prefetch_max)
+		d->cfg.prefetch_max = RV_PREFETCH_MAX;
+	for (size_t i = 0; i < RV_ARRAY_LEN(texts) && rc == 0; i++)
+		rc = copy_text(&d->arena, texts[i]);
+	for (uint32_t i = 0; i < cfg->label_count && rc == 0; i++) {
+		labels[i] = cfg->labels[i];
+		rc = copy_text(&d->arena, &labels[i].key) | copy_text(&d->arena, &labels[i].value);
+	}
+	for (uint32_t i = 0; i < cfg->resource_count && rc == 0; i++) {
+		resources[i] = cfg->resources[i];
+		rc = copy_text(&d->arena, &resources[i].name);
+	}
+	d->cfg.labels = labels;
+	d->cfg.resources = resources;
+	return rc == 0 ? default_root(d) : -1;
+}
+
+/* One more than any daemon of this state directory had, and not less than the seconds since 1970: keys of attempts are
+ * made of it, so it must not come again even where the directory was lost. */
+static int next_incarnation(const char *dir, uint64_t real_us, uint64_t *out, struct rv_err *err)
+{
+	uint64_t last = 0, now = real_us / RV_US_PER_S;
+	struct rv_buf text;
+	char line[32];
+	int fd, rc;
+
+	if (rv_dir_open(dir, &fd, err) < 0)
+		return -1;
+	rv_buf_init(&text, 0);
+	if (rv_file_read_at(fd, INCARNATION_FILE, 64, &text, NULL) == 0)
+		last = strtoull(text.at, NULL, 10);
+	rv_buf_release(&text);
+	*out = rv_max_u64(last + 1, now) & UINT32_MAX;
+	rc = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)*out);
+	rc = rv_file_write_at(fd, INCARNATION_FILE, rv_str(line, (size_t)rc), 0600, RV_FILE_NOSYNC, err);
+	close(fd);
+	return rc;
+}
+
+static int set_identity(struct node_daemon *d, struct rv_err *err)
+{
+	struct proto_node_info *info = &d->info;
+	uint8_t random[12];
+	char dir[4096];
+
+	rv_random(random, sizeof(random));
+	rv_hex(d->label, random, sizeof(random));
+	info->name = d->cfg.name;
+	memcpy(info->key, d->cfg.key, sizeof(info->key));
+	rv_host_boot_id(info->boot_id);
+	info->slots = d->cfg.slots;
+	info->agent_slots = d->cfg.agent_slots;
+	info->memory_bytes = rv_host_memory_bytes();
+	info->labels = d->cfg.labels;
+	info->label_count = d->cfg.label_count;
+	info->resources = d->cfg.resources;
+	info->resource_count = d->cfg.resource_count;
+	info->incarnation = d->real_us / RV_US_PER_S;
+	if (d->cfg.state_dir.bytes >= sizeof(dir))
+		return rv_fail(err, RV_E_LIMIT, "the path of the state directory has %zu bytes", d->cfg.state_dir.bytes);
+	if (d->cfg.state_dir.bytes) {
+		memcpy(dir, d->cfg.state_dir.at, d->cfg.state_dir.bytes);
+		dir[d->cfg.state_dir.bytes] = '\0';
+		if (next_incarnation(dir, d->real_us, &info->incarnation, err) < 0)
+			return -1;
+		if (snprintf(d->collector.log_dir, sizeof(d->collector.log_dir), "%s/log", dir) >= (int)sizeof(d->collector.log_dir))
+			d->collector.log_dir[0] = '\0';
+	}
+	d->next_key = (info->incarnation << 32) + 1;
+	return 0;
+}
+
+static uint32_t attempts_max(const struct node_daemon_config *cfg)
+{
+	uint64_t live = cfg->slots + cfg->agent_slots + cfg->prefetch_max;
+
+	return (uint32_t)rv_min_u64(2 * live + 1024, RV_ATTEMPTS_LIVE_MAX);
+}
+
+static int make_tables(struct node_daemon *d)
+{
+	uint32_t max = attempts_max(&d->cfg), slots = rv_intmap_slots(max);
+	struct node_core_config core;
+
+	node_core_config_init(&core);
+	core.attempts_max = max;
+	core.slots = d->cfg.slots;
+	core.agent_slots = d->cfg.agent_slots;
+	core.prefetch_max = d->cfg.prefetch_max;
+	core.seed = d->cfg.seed;
+	d->core = node_core_create(&core);
+	d->fx.items = malloc(DAEMON_EFFECTS * sizeof(d->fx.items[0]));
+	d->fx.capacity = DAEMON_EFFECTS;
+	d->answer_capacity = 2 * DAEMON_EFFECTS;
+	d->answers = malloc(d->answer_capacity * sizeof(d->answers[0]));
+	d->reader = proto_frame_reader_create();
+	d->by_key_slots = malloc(slots * sizeof(d->by_key_slots[0]));
+	d->forget = malloc(DAEMON_FORGET_MAX * sizeof(d->forget[0]));
+	if (!d->core || !d->fx.items || !d->answers || !d->reader || !d->by_key_slots || !d->forget)
+		return -1;
+	rv_intmap_init(&d->by_key, d->by_key_slots, slots);
+	return node_records_init(&d->records, max);
+}
+
+int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, struct node_daemon **out, struct rv_err *err)
+{
+	struct node_daemon *d = calloc(1, sizeof(*d));
+
+	rv_check(cfg->ops.send);
+	rv_check(cfg->slots > 0);
+	rv_check(cfg->slots <= RV_SLOTS_MAX);
+	if (!d)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
+	d->now_us = now_us;
+	d->real_us = rv_clock_realtime_us();
+	rv_arena_init(&d->arena, 0);
+	rv_buf_init(&d->scratch, 0);
+	rv_buf_init(&d->cookie, 0);
+	node_specs_init(&d->specs);
+	if (copy_config(d, cfg) < 0 || make_tables(d) < 0 || node_wire_init(&d->wire, &d->info, d->cfg.ops.send, d->cfg.arg) < 0) {
+		(void)rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
+		goto fail;
+	}
+	if (set_identity(d, err) < 0)
+		goto fail;
+	node_preparer_init(&d->preparer, &d->cfg, d->label);
+	d->prepared = true;
+	d->collector.namespaces = &d->preparer.namespaces;
+	d->collector.blobs = d->cfg.blobs;
+	if (!d->cfg.warden)
+		daemon_warden_lost(d);
+	else if (daemon_warden_greet(d, err) < 0)
+		goto fail;
+	*out = d;
+	return 0;
+fail:
+	node_daemon_destroy(&d);
+	return -1;
+}
+
+void node_daemon_destroy(struct node_daemon **dp)
+{
+	struct node_daemon *d = *dp;
+
+	if (!d)
+		return;
+	*dp = NULL;
+	node_records_release(&d->records);
+	node_specs_release(&d->specs);
+	if (d->prepared)
+		node_preparer_release(&d->preparer);
+	if (d->wire.send)
+		node_wire_release(&d->wire);
+	proto_frame_reader_destroy(&d->reader);
+	node_core_destroy(&d->core);
+	free(d->fx.items);
+	free(d->answers);
+	free(d->by_key_slots);
+	free(d->forget);
+	free(d->parked);
+	rv_buf_release(&d->scratch);
+	rv_buf_release(&d->cookie);
+	rv_arena_release(&d->arena);
+	free(d);
+}
+
+void daemon_log(const struct node_daemon *d, enum rv_log_level level, const char *event, const char *error)
+{
+	rv_log(d->cfg.log, level, event, "error", error, NULL);
+}
+
+/* --- stepping ----------------------------------------------------------------------------------------------------------- */
+
+void daemon_answer(struct node_daemon *d, enum node_event_kind kind, uint32_t slot)
+{
+	rv_check(d->answer_count < d->answer_capacity);
+	d->answers[(d->answer_at + d->answer_count++) % d->answer_capacity] = (struct daemon_answer){ .kind = kind, .slot = slot };
+}
+
+static void step_once(struct node_daemon *d, struct node_event *ev)
+{
+	ev->now_us = d->now_us;
+	d->fx.count = 0;
+	node_core_step(d->core, ev, &d->fx);
+}
+
+static void perform(struct node_daemon *d)
+{
+	for (uint32_t i = 0; i < d->fx.count; i++)
+		daemon_perform(d, &d->fx.items[i]);
+}
+
+static void drain_answers(struct node_daemon *d)
+{
+	while (d->answer_count) {
+		struct daemon_answer a = d->answers[d->answer_at];
+		struct node_event ev = { .kind = a.kind, .slot = a.slot };
+
+		d->answer_at = (d->answer_at + 1) % d->answer_capacity;
+		d->answer_count--;
+		step_once(d, &ev);
+		perform(d);
+	}
+}
+
+/* An attempt of an earlier daemon got a slot: its record has to be there before it is collected. */
+static void begin_recovered(struct node_daemon *d, struct proto_attempt_key key)
+{
+	uint32_t slot = node_core_find(d->core, key);
+	struct node_record *rec;
+
+	if (slot == NODE_NONE || d->records.items[slot].key.run)
+		return;
+	rec = node_record_begin(&d->records, slot, key, d->recovering.epoch);
+	rec->warden_key = d->recovering.key;
+	rec->start_us = d->recovering.start_us;
+	rv_intmap_put(&d->by_key, rec->warden_key, slot);
+	d->exited_slot = slot;
+}
+
+static void begin_mock(struct node_daemon *d, struct proto_attempt_key key)
+{
+	uint32_t slot = node_core_find(d->core, key);
+
+	if (slot != NODE_NONE && d->records.items[slot].key.run == 0)
+		daemon_prepare_mock(d, slot);
+}
+
+void daemon_step(struct node_daemon *d, struct node_event *ev)
+{
+	step_once(d, ev);
+	if (ev->kind == NODE_EV_RECOVERED)
+		begin_recovered(d, ev->recovered.key);
+	perform(d);
+	if (ev->kind == NODE_EV_DISPATCH && ev->dispatch.agent_kind == PROTO_AGENT_MOCK)
+		begin_mock(d, ev->dispatch.dispatch->key);
+	drain_answers(d);
+}
+
+static void set_now(struct node_daemon *d, uint64_t now_us)
+{
+	d->now_us = now_us;
+	d->real_us = rv_clock_realtime_us();
+}
+
+static void step_plain(struct node_daemon *d, enum node_event_kind kind)
+{
+	struct node_event ev = { .kind = kind, .slot = NODE_NONE };
+
+	daemon_step(d, &ev);
+}
+
+/* --- the link --------------------------------------------------------------------------------------------------------------- */
+
+void node_daemon_connected(struct node_daemon *d, uint64_t now_us)
+{
+	set_now(d, now_us);
+	if (d->warden_state == DAEMON_WARDEN_GREETING)
+		d->connect_waits = true; /* HELLO has to tell what the warden holds */
+	else
+		step_plain(d, NODE_EV_CONNECTED);
+}
+
+void node_daemon_disconnected(struct node_daemon *d, uint64_t now_us)
+{
+	set_now(d, now_us);
+	d->connect_waits = false;
+	step_plain(d, NODE_EV_DISCONNECTED);
+}
+
+/* The spec of a dispatch, wherever it came; NULL leaves why in spec_fault. */
+static struct node_spec *spec_of(struct node_daemon *d, const struct proto_dispatch *dispatch)
+{
+	struct rv_buf *bytes = &d->preparer.spec_bytes;
+	struct rv_str spec = dispatch->spec;
+
+	if (dispatch->spec_blob.kind == PROTO_VALUE_BLOB) {
+		rv_buf_reset(bytes);
+		node_specs_new_frame(&d->specs);
+		if (!d->cfg.blobs) {
+			(void)rv_fail(&d->spec_fault, RV_E_NOT_FOUND, "there is no blob store to read its spec from");
+			return NULL;
+		}
+		if (rv_blobs_get_all(d->cfg.blobs, dispatch->spec_blob.digest, RV_CONTEXT_BYTES_MAX, bytes, &d->spec_fault) < 0)
+			return NULL;
+		spec = rv_buf_str(bytes);
+	}
+	return node_specs_get(&d->specs, spec, &d->spec_fault);
+}
+
+static void on_dispatch(struct node_daemon *d, const struct proto_msg *m)
+{
+	struct node_wire_spec brief = { .agent_kind = PROTO_AGENT_COMMAND, .cpus = 1 };
+	struct node_event ev;
+
+	d->dispatch = &m->dispatch;
+	d->spec = spec_of(d, &m->dispatch);
+	if (d->spec) {
+		const struct proto_spec *s = &d->spec->spec;
+
+		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus, .mock_delay_us = s->mock_delay_us };
+	}
+	node_wire_event(m, 0, &brief, d->now_us, &ev);
+	daemon_step(d, &ev);
+	d->dispatch = NULL;
+	d->stats.dispatched++;
+}
+
+static void on_message(struct node_daemon *d, const struct proto_msg *m)
+{
+	uint32_t count = node_wire_event_count(m);
+	struct node_event ev;
+
+	if (m->kind == PROTO_DISPATCH) {
+		on_dispatch(d, m);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		node_wire_event(m, i, NULL, d->now_us, &ev);
+		daemon_step(d, &ev);
+	}
+}
+
+int node_daemon_on_frame(struct node_daemon *d, struct rv_str frame, uint64_t now_us, struct rv_err *err)
+{
+	struct proto_msg m;
+	int rc;
+
+	set_now(d, now_us);
+	d->stats.frames_in++;
+	node_specs_new_frame(&d->specs);
+	rc = proto_frame_open(d->reader, frame, PROTO_TO_NODE, err);
+	if (rc == 0)
+		while ((rc = proto_frame_next(d->reader, &m, err)) == 1)
+			on_message(d, &m);
+	d->stats.frames_bad += rc < 0;
+	return rc;
+}
+
+/* --- the warden --------------------------------------------------------------------------------------------------------------- */
+
+int node_daemon_on_warden(struct node_daemon *d, uint64_t now_us, struct rv_err *err)
+{
+	set_now(d, now_us);
+	if (d->warden_state == DAEMON_WARDEN_NONE)
+		return rv_fail(err, RV_E_UNREACHABLE, "there is no warden");
+	if (warden_client_flush(d->cfg.warden, err) == 0 && daemon_warden_frames(d, err) == 0)
+		return 0;
+	(void)daemon_warden_frames(d, NULL); /* what it said before it died counts */
+	daemon_warden_lost(d);
+	return -1;
+}
+
+bool node_daemon_wants_write(const struct node_daemon *d)
+{
+	return d->warden_state != DAEMON_WARDEN_NONE && warden_client_pending(d->cfg.warden);
+}
+
+void node_daemon_set_warden(struct node_daemon *d, struct warden_client *warden, uint64_t now_us)
+{
+	struct rv_err err = { 0 };
+
+	rv_check(d->warden_state == DAEMON_WARDEN_NONE);
+	set_now(d, now_us);
+	d->cfg.warden = warden;
+	if (daemon_warden_greet(d, &err) < 0) {
+		daemon_log(d, RV_LOG_ERROR, "warden_lost", err.msg);
+		d->warden_state = DAEMON_WARDEN_NONE;
+		d->cfg.warden = NULL;
+		return;
+	}
+	step_plain(d, NODE_EV_WARDEN_UP);
+}
+
+/* --- turns --------------------------------------------------------------------------------------------------------------------- */
+
+void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
+{
+	struct node_event ev = { .kind = NODE_EV_TURN, .slot = NODE_NONE };
+	bool again;
+
+	set_now(d, now_us);
+	if (d->parked_count) {
+		daemon_collect_some(d, DIGEST_BYTES_A_TURN);
+		drain_answers(d);
+	}
+	do {
+		step_once(d, &ev);
+		again = d->fx.again;
+		perform(d);
+		drain_answers(d);
+	} while (again);
+	node_wire_flush(&d->wire);
+	daemon_warden_flush(d);
+}
+
+uint64_t node_daemon_next_deadline(const struct node_daemon *d)
+{
+	return d->parked_count ? d->now_us : node_core_next_deadline(d->core);
+}
+
+void node_daemon_stop(struct node_daemon *d, uint64_t grace_us, enum proto_reason reason, uint64_t now_us)
+{
+	struct node_event ev = { .kind = NODE_EV_STOP, .slot = NODE_NONE, .stop = { .grace_us = grace_us, .reason = reason } };
+
+	set_now(d, now_us);
+	daemon_step(d, &ev);
+}
+
+bool node_daemon_stopped(const struct node_daemon *d)
+{
+	return d->stopped;
+}
+
+void node_daemon_stats(const struct node_daemon *d, struct node_daemon_stats *out)
+{
+	*out = d->stats;
+	out->frames_out = d->wire.frames;
+	out->frames_dropped = d->wire.dropped;
+	out->namespaces = d->preparer.namespaces.made;
+	out->attempts = node_core_attempts(d->core);
+}

@@ -1,0 +1,333 @@
+#include "node/prepare.h"
+
+#include "common/check.h"
+#include "common/id.h"
+#include "common/limits.h"
+#include "common/os/blobs.h"
+#include "common/os/file.h"
+#include "node/context.h"
+#include "node/manifest.h"
+#include "proto/codec.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define SPEC_BLOB_BYTES_MAX ((size_t)256 << 20)
+
+static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all[12])
+{
+	struct rv_buf *list[12] = { &p->deps, &p->prompt, &p->namespace, &p->text, &p->argv, &p->env,
+				    &p->dirs, &p->cwd, &p->path, &p->file, &p->deps_bytes, &p->spec_bytes };
+
+	memcpy(all, list, sizeof(list));
+	return all;
+}
+
+void node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label)
+{
+	struct rv_buf *all[12];
+
+	memset(p, 0, sizeof(*p));
+	p->cfg = cfg;
+	(void)snprintf(p->label, sizeof(p->label), "%s", label);
+	buffers(p, all);
+	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
+		rv_buf_init(all[i], 0);
+	rv_arena_init(&p->arena, 0);
+	node_namespaces_init(&p->namespaces, cfg->namespace_root);
+}
+
+void node_preparer_release(struct node_preparer *p)
+{
+	struct rv_buf *all[12];
+
+	buffers(p, all);
+	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
+		rv_buf_release(all[i]);
+	rv_arena_release(&p->arena);
+	node_namespaces_release(&p->namespaces);
+}
+
+int node_failure_of(struct node_failure *why, enum proto_class class, enum proto_reason reason)
+{
+	why->class = class;
+	why->reason = reason;
+	switch (why->err.code) {
+	case RV_E_NO_SPACE:
+		why->class = PROTO_CLASS_ENVIRONMENT;
+		why->reason = PROTO_REASON_NO_SPACE;
+		break;
+	case RV_E_LIMIT:
+		why->class = PROTO_CLASS_CONFIG;
+		why->reason = PROTO_REASON_CONTEXT_TOO_LARGE;
+		break;
+	case RV_E_PLAN:
+		why->class = PROTO_CLASS_CONFIG;
+		why->reason = PROTO_REASON_TEMPLATE;
+		break;
+	default:
+		break;
+	}
+	return -1;
+}
+
+static int workspace_fault(struct node_failure *why)
+{
+	return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_WORKSPACE);
+}
+
+/* --- dependencies ------------------------------------------------------------------------------------------------- */
+
+static int get_blob(void *arg, const uint8_t digest[PROTO_DIGEST_BYTES], uint64_t bytes, struct rv_buf *out, struct rv_err *err)
+{
+	struct node_preparer *p = ((void **)arg)[0];
+
+	if (!p->cfg->blobs)
+		return rv_fail(err, RV_E_NOT_FOUND, "there is no blob store for an output of %llu bytes", (unsigned long long)bytes);
+	return rv_blobs_get_all(p->cfg->blobs, digest, (size_t)bytes, out, err);
+}
+
+static int blob_file(void *arg, const uint8_t digest[PROTO_DIGEST_BYTES], uint64_t bytes, struct rv_buf *path, struct rv_err *err)
+{
+	struct node_preparer *p = ((void **)arg)[0];
+	const struct proto_dispatch *d = ((void **)arg)[1];
+	char hex[2 * PROTO_DIGEST_BYTES + 1];
+	struct rv_buf content;
+	int rc;
+
+	rv_hex(hex, digest, PROTO_DIGEST_BYTES);
+	if (node_namespace_has_handoff(&p->namespaces, d->key.run, rv_str_of(hex), path))
+		return 0;
+	rv_buf_reset(path);
+	rv_buf_init(&content, 0);
+	rc = get_blob(arg, digest, bytes, &content, err);
+	if (rc == 0)
+		rc = node_namespace_handoff(&p->namespaces, d->key.run, rv_str_of(hex), rv_buf_str(&content), path, err);
+	rv_buf_release(&content);
+	return rc;
+}
+
+/* What was too large for the frame is fetched. */
+static int fetch_deps(struct node_preparer *p, struct proto_dispatch *d, struct rv_err *err)
+{
+	void *arg[2] = { p, d };
+
+	if (d->deps_blob.kind != PROTO_VALUE_BLOB)
+		return 0;
+	rv_buf_reset(&p->deps_bytes);
+	rv_arena_release(&p->arena);
+	rv_arena_init(&p->arena, 0);
+	if (get_blob(arg, d->deps_blob.digest, d->deps_blob.blob_bytes, &p->deps_bytes, err) < 0)
+		return -1;
+	return proto_deps_decode(rv_buf_str(&p->deps_bytes), &p->arena, &d->deps, &d->dep_count, err);
+}
+
+static int set_deps(struct node_preparer *p, struct proto_dispatch *d, struct node_failure *why)
+{
+	void *arg[2] = { p, d };
+	struct node_dep_source source = { .get = get_blob, .file = blob_file, .arg = arg };
+
+	rv_buf_reset(&p->deps);
+	if (fetch_deps(p, d, &why->err) < 0)
+		return workspace_fault(why);
+	if (!d->dep_count)
+		return 0;
+	if (node_context_deps(d->deps, d->dep_count, &source, &p->deps, &why->err) < 0)
+		return workspace_fault(why);
+	return 0;
+}
+
+/* --- texts ---------------------------------------------------------------------------------------------------------- */
+
+int node_scene_fill(const struct node_scene *s, struct rv_str text, const struct plan_places *places, struct rv_buf *out,
+		    struct node_failure *why)
+{
+	if (plan_template_fill(text, s->fills ? &s->scope : NULL, places, out, &why->err) == 0)
+		return 0;
+	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+}
+
+static int set_prompt(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	s->prompt = spec->prompt;
+	if (!(spec->flags & PROTO_SPEC_FILL_PROMPT))
+		return 0;
+	rv_buf_reset(&p->prompt);
+	if (plan_template_fill(spec->prompt, &s->scope, NULL, &p->prompt, &why->err) < 0)
+		return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+	s->prompt = rv_buf_str(&p->prompt);
+	return 0;
+}
+
+/* Relative, no "..", no NUL: what a template made of a path is checked as the plan's own paths were. */
+static int check_relative(struct rv_str path, const char *what, struct node_failure *why)
+{
+	struct rv_str left = path;
+
+	if ((path.bytes && path.at[0] == '/') || (path.bytes && memchr(path.at, '\0', path.bytes)))
+		goto refuse;
+	while (left.bytes) {
+		const char *sep = memchr(left.at, '/', left.bytes);
+		size_t n = sep ? (size_t)(sep - left.at) : left.bytes;
+
+		if (n == 2 && left.at[0] == '.' && left.at[1] == '.')
+			goto refuse;
+		left = sep ? rv_str(sep + 1, left.bytes - n - 1) : rv_str(NULL, 0);
+	}
+	return 0;
+refuse:
+	(void)rv_fail(&why->err, RV_E_PLAN, "%s \"%.*s\" leads out of the workspace", what, RV_STR_ARGS(path));
+	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+}
+
+static int set_dirs(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	rv_buf_reset(&p->dirs);
+	for (uint32_t i = 0; i < spec->dir_count; i++) {
+		size_t from;
+
+		if (i)
+			rv_buf_putc(&p->dirs, ':');
+		from = p->dirs.bytes;
+		if (node_scene_fill(s, spec->dirs[i], NULL, &p->dirs, why) < 0 ||
+		    check_relative(rv_str(p->dirs.at + from, p->dirs.bytes - from), "directory", why) < 0)
+			return -1;
+	}
+	s->dirs = rv_buf_str(&p->dirs);
+	return 0;
+}
+
+/* Mode shared: below the workspace. Mode none: below the plan's directory; on a node the namespace, else the run's own. */
+static int set_cwd(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	bool none = spec->flags & PROTO_SPEC_NO_WORKSPACE;
+	struct rv_str own = spec->cwd;
+
+	rv_buf_reset(&p->text);
+	if (own.bytes && s->fills) {
+		if (node_scene_fill(s, own, NULL, &p->text, why) < 0)
+			return -1;
+		own = rv_buf_str(&p->text);
+	}
+	rv_buf_reset(&p->cwd);
+	if (none && own.bytes && own.at[0] == '/') {
+		rv_buf_put_str(&p->cwd, own);
+		s->cwd = rv_buf_str(&p->cwd);
+		return 0;
+	}
+	if (check_relative(own, "cwd", why) < 0)
+		return -1;
+	if (!none)
+		rv_buf_put_str(&p->cwd, p->cfg->workspace);
+	else if (p->cfg->plan_dir.bytes)
+		rv_buf_put_str(&p->cwd, p->cfg->plan_dir);
+	else if (s->namespace.bytes)
+		rv_buf_put_str(&p->cwd, s->namespace);
+	else if (node_namespace_run_dir(&p->namespaces, s->dispatch.key.run, &p->cwd, &why->err) < 0)
+		return workspace_fault(why);
+	if (own.bytes && !rv_str_equal(own, RV_STR("."))) {
+		rv_buf_putc(&p->cwd, '/');
+		rv_buf_put_str(&p->cwd, own);
+	}
+	s->cwd = rv_buf_str(&p->cwd);
+	return 0;
+}
+
+/* --- namespace -------------------------------------------------------------------------------------------------------- */
+
+static int put_file(struct node_scene *s, const char *name, struct rv_str bytes, struct node_failure *why)
+{
+	if (rv_file_write_at(s->fd, name, bytes, 0600, RV_FILE_NOSYNC, &why->err) < 0)
+		return workspace_fault(why);
+	return 0;
+}
+
+static int link_deps(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	const struct proto_dispatch *d = &s->dispatch;
+
+	for (uint32_t i = 0; i < d->dep_count; i++) {
+		if (!d->deps[i].attempt)
+			continue;
+		if (node_namespace_link_dep(&p->namespaces, s->fd, d->key.run, d->deps[i].unit_id, d->deps[i].attempt, &why->err) < 0)
+			return workspace_fault(why);
+	}
+	s->has_deps_dir = faccessat(s->fd, NODE_DIR_DEPS, F_OK, 0) == 0;
+	return 0;
+}
+
+static int write_files(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	if (s->prompt.bytes) {
+		s->has_prompt_file = true;
+		if (put_file(s, NODE_FILE_PROMPT, s->prompt, why) < 0)
+			return -1;
+	}
+	rv_buf_reset(&p->file);
+	if (node_context_file(s->spec->spec.context, rv_buf_str(&p->deps), s->dispatch.item, &p->file, &why->err) < 0)
+		return workspace_fault(why);
+	if (put_file(s, NODE_FILE_CONTEXT, rv_buf_str(&p->file), why) < 0 || link_deps(p, s, why) < 0)
+		return -1;
+	rv_buf_reset(&p->file);
+	if (node_manifest_write(p, s, &p->file) < 0)
+		return workspace_fault(why);
+	return put_file(s, NODE_FILE_MANIFEST, rv_buf_str(&p->file), why);
+}
+
+static int make_namespace(struct node_preparer *p, struct node_scene *s, uint64_t session_key, struct node_failure *why)
+{
+	const struct proto_dispatch *d = &s->dispatch;
+
+	(void)snprintf(s->session, sizeof(s->session), "%s-%llx", p->label, (unsigned long long)session_key);
+	if (node_namespace_make(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &s->fd, &why->err) < 0)
+		return workspace_fault(why);
+	rv_buf_reset(&p->namespace);
+	node_namespace_path(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->namespace);
+	s->namespace = rv_buf_str(&p->namespace);
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------------------ */
+
+int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct proto_dispatch *d, uint64_t session_key, uint64_t real_us,
+		   struct node_scene *s, struct node_failure *why)
+{
+	struct rv_run_id run = rv_run_id_of(d->key.run);
+
+	memset(s, 0, sizeof(*s));
+	memset(why, 0, sizeof(*why));
+	s->spec = spec;
+	s->dispatch = *d;
+	s->fd = -1;
+	s->fills = spec->spec.flags & PROTO_SPEC_TEMPLATED;
+	memcpy(s->run_id, run.text, sizeof(run.text));
+	if (spec->spec.timeout_us)
+		s->deadline_s = rv_sat_add(real_us, spec->spec.timeout_us) / RV_US_PER_S;
+	if (set_deps(p, &s->dispatch, why) < 0)
+		goto fail;
+	node_context_scope(&spec->spec, rv_buf_str(&p->deps), d->item, &s->scope);
+	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
+		goto fail;
+	if ((spec->spec.flags & PROTO_SPEC_NAMESPACE) && make_namespace(p, s, session_key, why) < 0)
+		goto fail;
+	if (set_cwd(p, s, why) < 0)
+		goto fail;
+	if (s->fd >= 0 && write_files(p, s, why) < 0)
+		goto fail;
+	return 0;
+fail:
+	node_scene_end(s);
+	return -1;
+}
+
+void node_scene_end(struct node_scene *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
