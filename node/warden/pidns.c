@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@ static void forward(int sig)
 	errno = saved;
 }
 
-static _Noreturn void init_main(int ready_fd)
+/* `fd`: where readiness is told. */
+static _Noreturn void init_main(int fd)
 {
 	struct sigaction sa = { .sa_handler = forward };
 	sigset_t none;
@@ -31,12 +33,6 @@ static _Noreturn void init_main(int ready_fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "reeve-init");
-	/* Only what it must keep: everything of the warden's (channel, pipes, logs) is closed here. */
-	if (ready_fd != 3) {
-		dup2(ready_fd, 3);
-		ready_fd = 3;
-	}
-	syscall(SYS_close_range, 4, ~0U, 0);
 	setsid();
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGCHLD, SIG_IGN); /* orphans are reaped by the kernel */
@@ -46,8 +42,8 @@ static _Noreturn void init_main(int ready_fd)
 	    !mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		word = 'm';
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)!write(ready_fd, &word, 1);
-	close(ready_fd);
+	(void)!write(fd, &word, 1);
+	close(fd);
 	for (;;)
 		pause();
 }
@@ -68,6 +64,34 @@ static int write_file(const char *path, const char *text)
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n < 0 ? -1 : 0;
+}
+
+/* The maker: a process that stays in the warden's own PID namespace and makes the inits, since the warden's children
+ * are born in the namespace it entered last and it may not have the right to go back to its own. Asked by a byte, it
+ * answers the pid; the init is the warden's child (CLONE_PARENT). */
+static _Noreturn void maker_main(int fd)
+{
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "reeve-maker");
+	/* Everything of the warden's (channel, pipes, logs) is closed here, so that no init keeps it either. */
+	if (fd != 3) {
+		dup2(fd, 3);
+		fd = 3;
+	}
+	syscall(SYS_close_range, 4, ~0U, 0);
+	while (read(fd, &byte, 1) == 1) {
+		int32_t pid = fork_with(CLONE_NEWPID | CLONE_PARENT);
+
+		if (pid == 0)
+			init_main(fd);
+		if (pid < 0)
+			pid = -errno;
+		if (write(fd, &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+			break;
+	}
+	_exit(0);
 }
 
 /* Without CAP_SYS_ADMIN: a user namespace in which we have it, everybody keeping his number. */
@@ -122,55 +146,86 @@ static int can_make_in_user_ns(void)
 int pidns_level_init(struct trees *t, struct rv_err *err)
 {
 	struct tree *first;
+	int fds[2];
 
 	if (probe(can_make)) {
 		if (probe(can_make_in_user_ns) || own_user_ns())
 			return rv_fail_errno(err, errno, "no PID namespace for this user");
 	}
-	t->own_pid_ns_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+		return rv_fail_errno(err, errno, "no socket pair");
+	t->maker = fork();
+	if (t->maker == 0)
+		maker_main(fds[1]);
+	close(fds[1]);
+	t->maker_fd = fds[0];
 	t->level = WARDEN_LEVEL_PIDNS;
-	first = t->own_pid_ns_fd < 0 ? NULL : tree_take(t);
-	if (!first || pidns_enter(first) || setns(t->own_pid_ns_fd, CLONE_NEWPID)) {
+	first = t->maker < 0 ? NULL : tree_take(t);
+	if (!first || pidns_enter(first)) {
 		rv_fail_errno(err, errno, "cannot enter a PID namespace");
-		if (first)
+		if (first) {
+			first->doomed = true;
 			tree_give(t, first);
+		}
+		t->level = WARDEN_LEVEL_SUBREAPER;
+		pidns_level_release(t);
 		return -1;
 	}
 	tree_give(t, first);
 	return 0;
 }
 
+void pidns_level_release(struct trees *t)
+{
+	if (t->maker_fd >= 0)
+		close(t->maker_fd);
+	if (t->maker > 0)
+		kill(t->maker, SIGKILL);
+	t->maker_fd = -1;
+	t->maker = 0;
+}
+
+/* One answer of the maker (4 bytes: pid or -errno) or of the new init (1 byte: ready). They are ours and do a handful of
+ * system calls, so a second is for ever. */
+static int answer(int fd, int32_t *pid, char *word)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char buf[8];
+	ssize_t n;
+
+	if (poll(&p, 1, 1000) != 1)
+		return -1;
+	n = read(fd, buf, sizeof(buf));
+	if (n == (ssize_t)sizeof(*pid))
+		memcpy(pid, buf, sizeof(*pid));
+	else if (n == 1)
+		*word = buf[0];
+	else
+		return -1;
+	return 0;
+}
+
 int pidns_tree_make(struct trees *t, struct tree *tree)
 {
-	int ready[2], saved;
-	char path[64], word = 0;
-	struct pollfd p;
+	int saved;
+	char path[64], word = 0, byte = 1;
+	int32_t pid = 0;
 
-	if (pipe2(ready, O_CLOEXEC))
+	if (write(t->maker_fd, &byte, 1) != 1)
 		return -1;
-	(void)setns(t->own_pid_ns_fd, CLONE_NEWPID); /* else it would be made inside the last unit's */
-	tree->init = fork_with(CLONE_NEWPID);
-	if (tree->init == 0)
-		init_main(ready[1]);
-	saved = errno;
-	close(ready[1]);
-	if (tree->init < 0) {
-		tree->init = 0;
-		close(ready[0]);
-		errno = saved;
+	while ((!pid || (pid > 0 && !word)) && !answer(t->maker_fd, &pid, &word))
+		;
+	if (pid <= 0) {
+		errno = pid ? -pid : EAGAIN;
 		return -1;
 	}
-	/* It is ours and does three system calls: a second is for ever. */
-	p = (struct pollfd){ .fd = ready[0], .events = POLLIN };
-	if (poll(&p, 1, 1000) == 1)
-		(void)!read(ready[0], &word, 1);
-	close(ready[0]);
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)tree->init);
+	tree->init = pid;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
 	tree->pid_ns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)tree->init);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
 	if (word == 'm')
 		tree->mnt_ns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (word && tree->pid_ns_fd >= 0)
+	if (word && tree->pid_ns_fd >= 0 && (word != 'm' || tree->mnt_ns_fd >= 0))
 		return 0;
 	saved = word ? errno : EAGAIN;
 	pidns_tree_release(t, tree);
@@ -198,27 +253,22 @@ int pidns_enter(struct tree *tree)
 }
 
 /* All that lives in it but the unit's main process descends from its init. */
-bool pidns_tree_empty(struct trees *t, struct tree *tree)
+bool pidns_tree_empty(struct tree *tree)
 {
 	pid_t kid;
 	int n;
 
 	if (!tree->init)
 		return true; /* the kernel ended all of them before the init could be reaped */
-	n = proc_children(tree->init, &kid, 1);
-	return n < 0 ? tree_pids(t, tree, &kid, 1) == 0 : n == 0;
+	n = proc_children(tree->init, PROC_MAIN_THREAD, &kid, 1);
+	return n <= 0; /* no such list: its death (doomed) or the next one's will do */
 }
 
-int pidns_mark(struct trees *t, struct tree *tree)
+/* Into t->procs: the main process and the orphans, which are children of the init, and all that descends from them. */
+void pidns_collect(struct trees *t, struct tree *tree)
 {
-	struct proc *p;
-
-	if (procs_scan(&t->procs))
-		return -1;
-	if (tree->init && (p = procs_find(&t->procs, tree->init)))
-		p->in = true;
-	if (tree->main && (p = procs_find(&t->procs, tree->main)))
-		p->in = true;
-	procs_mark_descendants(&t->procs);
-	return 0;
+	if (tree->main)
+		procs_add_tree(&t->procs, tree->main);
+	if (tree->init)
+		procs_add_tree(&t->procs, tree->init);
 }

@@ -9,7 +9,8 @@ int pidns_tree_make(struct trees *t, struct tree *tree); /* errno */
 void pidns_tree_release(struct trees *t, struct tree *tree);
 /* The warden's next child is born in it. */
 int pidns_enter(struct tree *tree);
-bool pidns_tree_empty(struct trees *t, struct tree *tree);
-int pidns_mark(struct trees *t, struct tree *tree);
+bool pidns_tree_empty(struct tree *tree);
+void pidns_collect(struct trees *t, struct tree *tree);
+void pidns_level_release(struct trees *t);
 
 #endif

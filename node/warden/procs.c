@@ -82,6 +82,23 @@ static int by_pid(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int append(struct procs *p, pid_t pid)
+{
+	if (p->count >= PROCS_MAX)
+		return -1;
+	if (p->count == p->room) {
+		uint32_t want = p->room ? p->room * 2 : 256;
+		struct proc *grown = realloc(p->at, want * sizeof(*grown));
+
+		if (!grown)
+			return -1;
+		p->at = grown;
+		p->room = want;
+	}
+	p->at[p->count++] = (struct proc){ .pid = pid };
+	return 0;
+}
+
 int procs_scan(struct procs *p)
 {
 	DIR *d = opendir("/proc");
@@ -93,17 +110,10 @@ int procs_scan(struct procs *p)
 	while ((e = readdir(d))) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9' || p->count >= PROCS_MAX)
 			continue;
-		if (p->count == p->room) {
-			uint32_t want = p->room ? p->room * 2 : 256;
-			struct proc *grown = realloc(p->at, want * sizeof(*grown));
-
-			if (!grown)
-				break;
-			p->at = grown;
-			p->room = want;
-		}
-		if (proc_read((pid_t)strtol(e->d_name, NULL, 10), &p->at[p->count]))
-			p->count++;
+		if (append(p, (pid_t)strtol(e->d_name, NULL, 10)))
+			break;
+		if (!proc_read(p->at[p->count - 1].pid, &p->at[p->count - 1]))
+			p->count--;
 	}
 	closedir(d);
 	if (p->count)
@@ -169,16 +179,14 @@ bool proc_has_label(pid_t pid, struct rv_str label, enum proc_label how)
 	return has;
 }
 
-int proc_children(pid_t pid, pid_t *out, int room)
+static int thread_children(const char *path, pid_t *out, int room, int count)
 {
-	char path[64], buf[4096];
-	int fd, count = 0;
+	char buf[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 	uint64_t v = 0;
 	bool digits = false;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
@@ -197,4 +205,50 @@ int proc_children(pid_t pid, pid_t *out, int room)
 	}
 	close(fd);
 	return n < 0 ? -1 : count;
+}
+
+int proc_children(pid_t pid, enum proc_threads threads, pid_t *out, int room)
+{
+	char path[320];
+	DIR *d;
+	struct dirent *e;
+	int count = 0;
+
+	if (threads == PROC_MAIN_THREAD) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+		return thread_children(path, out, room, 0);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	if (!d)
+		return -1;
+	while (count >= 0 && (e = readdir(d))) {
+		int n;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid, e->d_name);
+		n = thread_children(path, out, room, count);
+		if (n >= 0) /* else the thread has ended */
+			count = n;
+	}
+	closedir(d);
+	return count;
+}
+
+int procs_add_tree(struct procs *p, pid_t root)
+{
+	uint32_t next = p->count;
+
+	if (append(p, root))
+		return -1;
+	for (; next < p->count; next++) {
+		pid_t kids[1024];
+		int n = proc_children(p->at[next].pid, PROC_ALL_THREADS, kids, (int)RV_ARRAY_LEN(kids));
+
+		for (int i = 0; i < n && i < (int)RV_ARRAY_LEN(kids); i++)
+			if (append(p, kids[i]))
+				return 0; /* full: the next pass meets the rest */
+	}
+	return 0;
 }

@@ -25,7 +25,7 @@ int trees_init(struct trees *t, enum warden_level wanted, struct rv_err *err)
 	rv_list_init(&t->all);
 	rv_list_init(&t->spare);
 	procs_init(&t->procs);
-	t->base_fd = t->own_pid_ns_fd = -1;
+	t->base_fd = t->maker_fd = -1;
 	t->scratch = calloc(TREE_SCRATCH, sizeof(*t->scratch));
 	if (!t->scratch)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory");
@@ -72,9 +72,8 @@ void trees_release(struct trees *t)
 	}
 	if (t->level == WARDEN_LEVEL_CGROUP)
 		cgroup_level_release(t);
-	if (t->own_pid_ns_fd >= 0)
-		close(t->own_pid_ns_fd);
-	t->own_pid_ns_fd = -1;
+	if (t->level == WARDEN_LEVEL_PIDNS)
+		pidns_level_release(t);
 	procs_release(&t->procs);
 	free(t->scratch);
 	t->scratch = NULL;
@@ -154,14 +153,10 @@ void tree_give(struct trees *t, struct tree *tree)
 
 /* ---- level subreaper: orphans are children of ours that are no unit's main process ---- */
 
-/* Is this child of the warden an orphan of `tree`? By session first (cheap), then by label. */
+/* Is this child of the warden an orphan of `tree`? By session first (one system call), then by label. */
 static bool orphan_of(const struct tree *tree, pid_t pid)
 {
-	struct proc p;
-
-	if (!proc_read(pid, &p) || p.state == 'Z')
-		return false;
-	return p.sid == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
+	return getsid(pid) == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
 }
 
 static bool is_main(struct trees *t, pid_t pid)
@@ -172,33 +167,51 @@ static bool is_main(struct trees *t, pid_t pid)
 	return false;
 }
 
+/* Only we take children out of our list, by reaping, so whatever forks and dies is in it all the time: a child that is a
+ * zombie by now may have left another behind it, which the next look will see. */
 static bool subreaper_empty(struct trees *t, struct tree *tree)
 {
-	int n;
+	int n = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
 
-	if (tree->main)
-		return false;
-	n = proc_children(getpid(), t->scratch, TREE_SCRATCH);
-	if (n >= 0 && (uint32_t)n == t->live_mains)
+	if (n < 0)
+		return true; /* no such list in this kernel: sessions and labels cannot be looked up by ancestry */
+	if ((uint32_t)n == t->live_mains)
 		return true;
-	return tree_pids(t, tree, t->scratch, 1) == 0;
+	for (int i = 0; i < n && i < TREE_SCRATCH; i++) {
+		struct proc p;
+
+		if (is_main(t, t->scratch[i]))
+			continue;
+		if (!proc_read(t->scratch[i], &p) || p.state == 'Z' || orphan_of(tree, p.pid))
+			return false;
+	}
+	return true;
 }
 
-/* Marks in t->procs what belongs to `tree`: its main process, its orphans, and all that descends from them. */
-static int subreaper_mark(struct trees *t, struct tree *tree)
+/* Into t->procs: its main process, its orphans, and all that descends from them. */
+static void subreaper_collect(struct trees *t, struct tree *tree)
 {
-	pid_t self = getpid();
+	int n = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
 
-	if (procs_scan(&t->procs))
-		return -1;
-	for (uint32_t i = 0; i < t->procs.count; i++) {
-		struct proc *p = &t->procs.at[i];
+	for (int i = 0; i < n && i < TREE_SCRATCH; i++)
+		if (t->scratch[i] == tree->main || (!is_main(t, t->scratch[i]) && orphan_of(tree, t->scratch[i])))
+			procs_add_tree(&t->procs, t->scratch[i]);
+}
 
-		if (p->ppid == self && p->state != 'Z' && (p->pid == tree->main || (!is_main(t, p->pid) && orphan_of(tree, p->pid))))
-			p->in = true;
+/* What forks and dies again and again is gone before a look through its whole tree is done: here each orphan is signalled
+ * the moment it is seen. Those of its first session are met all at once, by the group. */
+static void chase(struct trees *t, struct tree *tree, int sig)
+{
+	if (tree->session)
+		kill(-tree->session, sig);
+	for (int pass = 0, hit = 1; hit && pass < 64; pass++) {
+		int n = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
+
+		hit = 0;
+		for (int i = 0; i < n && i < TREE_SCRATCH; i++)
+			if (!is_main(t, t->scratch[i]) && orphan_of(tree, t->scratch[i]) && !kill(t->scratch[i], sig))
+				hit++;
 	}
-	procs_mark_descendants(&t->procs);
-	return 0;
 }
 
 /* ---- what is asked of every level ---- */
@@ -210,7 +223,7 @@ bool tree_empty(struct trees *t, struct tree *tree)
 	if (t->level == WARDEN_LEVEL_CGROUP)
 		return cgroup_tree_empty(tree);
 	if (t->level == WARDEN_LEVEL_PIDNS)
-		return pidns_tree_empty(t, tree);
+		return pidns_tree_empty(tree);
 	return subreaper_empty(t, tree);
 }
 
@@ -220,10 +233,13 @@ int tree_pids(struct trees *t, struct tree *tree, pid_t *out, int room)
 
 	if (t->level == WARDEN_LEVEL_CGROUP)
 		return cgroup_tree_pids(tree, out, room);
-	if (t->level == WARDEN_LEVEL_PIDNS ? pidns_mark(t, tree) : subreaper_mark(t, tree))
-		return 0;
+	t->procs.count = 0;
+	if (t->level == WARDEN_LEVEL_PIDNS)
+		pidns_collect(t, tree);
+	else
+		subreaper_collect(t, tree);
 	for (uint32_t i = 0; i < t->procs.count; i++) {
-		if (!t->procs.at[i].in || t->procs.at[i].state == 'Z' || t->procs.at[i].pid == tree->init)
+		if (t->procs.at[i].pid == tree->init)
 			continue;
 		if (n < room)
 			out[n] = t->procs.at[i].pid;
@@ -245,12 +261,12 @@ static int signal_each(struct trees *t, struct tree *tree, int sig)
 	return sent;
 }
 
-/* STOP until a pass finds nobody new: then nothing of it can fork. Bounded, since a fork bomb may outrun us. */
+/* STOP until a pass finds nobody new: then nothing of it can fork. Bounded, since it may outrun us. */
 static void stand_still(struct trees *t, struct tree *tree)
 {
 	int last = -1;
 
-	for (int pass = 0; pass < 16; pass++) {
+	for (int pass = 0; pass < 8; pass++) {
 		int n = signal_each(t, tree, SIGSTOP);
 
 		if (n == last)
@@ -280,8 +296,9 @@ void tree_kill(struct trees *t, struct tree *tree)
 		return;
 	}
 	stand_still(t, tree);
-	for (int pass = 0; pass < 16 && signal_each(t, tree, SIGKILL); pass++)
-		;
+	signal_each(t, tree, SIGKILL);
+	if (t->level == WARDEN_LEVEL_SUBREAPER && !tree->main)
+		chase(t, tree, SIGKILL);
 }
 
 void tree_freeze(struct trees *t, struct tree *tree)

@@ -39,7 +39,8 @@ struct trees {
 	int base_fd;
 	uint32_t named;          /* directories made so far */
 	bool by_procs;           /* children write themselves into cgroup.procs: CLONE_INTO_CGROUP does not work here */
-	int own_pid_ns_fd;
+	pid_t maker;             /* pidns: the process that makes the inits, and how it is asked */
+	int maker_fd;
 	struct procs procs;
 	pid_t *scratch;          /* TREE_SCRATCH of them */
 };

@@ -411,7 +411,7 @@ static int warden_init(struct warden *w, int fd, struct rv_err *err)
 	rv_list_init(&w->over);
 	rv_list_init(&w->trees.all);
 	rv_list_init(&w->trees.spare);
-	w->trees.base_fd = w->trees.own_pid_ns_fd = -1;
+	w->trees.base_fd = w->trees.maker_fd = -1;
 	rv_buf_init(&w->in, WARDEN_FRAME_BYTES_MAX + ((size_t)1 << 20));
 	rv_buf_init(&w->out, 0);
 	w->records.fd = -1;

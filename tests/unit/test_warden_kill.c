@@ -1,0 +1,311 @@
+/* killing is whole: at every kill level this machine has, as root and as uid 1000 */
+#include "tests/lib/warden_lab.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define GRACE_US 200000u
+#define SLACK_US 1000000u /* an attempt is over within grace + 1 s */
+
+/* At each level, as root and as uid 1000, all at once. A level that this user cannot have is told and left out; subreaper
+ * works everywhere. */
+static void everywhere(lab_scenario *scenario)
+{
+	static const uint32_t uids[] = { 0, 1000 };
+	pid_t pids[2][WARDEN_LEVEL_SUBREAPER + 1] = { 0 };
+	size_t users = geteuid() == 0 ? 2 : 1;
+
+	for (size_t u = 0; u < users; u++)
+		for (int level = WARDEN_LEVEL_CGROUP; level <= WARDEN_LEVEL_SUBREAPER; level++) {
+			pids[u][level] = fork();
+			if (pids[u][level] == 0)
+				_exit(lab_run(scenario, (enum warden_level)level, uids[u]));
+			assert_true(pids[u][level] > 0);
+		}
+	for (size_t u = 0; u < users; u++)
+		for (int level = WARDEN_LEVEL_CGROUP; level <= WARDEN_LEVEL_SUBREAPER; level++) {
+			int status;
+
+			assert_int_equal(waitpid(pids[u][level], &status, 0), pids[u][level]);
+			if (status && !(WIFEXITED(status) && WEXITSTATUS(status) == 2))
+				print_message("as uid %u at level %s:\n", uids[u] ? uids[u] : geteuid(),
+					      warden_level_name((enum warden_level)level));
+			assert_true(WIFEXITED(status));
+			assert_int_not_equal(WEXITSTATUS(status), 1);
+			if (level == WARDEN_LEVEL_SUBREAPER)
+				assert_int_equal(WEXITSTATUS(status), 0);
+		}
+}
+
+/* Spawns, waits until `want` processes live, kills, and expects EXITED and none left within grace + 1 s. */
+static void kill_after(struct lab *lab, const char *what, const char *arg, int want)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	uint64_t key = lab_unit_spawn(lab, &m, what, arg), t0;
+	struct warden_exited e;
+	struct rv_err err;
+
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, want, LAB_PATIENCE_US) == want);
+	LAB_CHECK(!warden_put_kill(&lab->c.out, key, RV_NEVER));
+	t0 = lab_now();
+	e = lab_exited(lab, key);
+	LAB_CHECK(lab_now() - t0 < GRACE_US + SLACK_US);
+	LAB_CHECK(lab_count(lab) == 0);
+	LAB_CHECK(e.why == WARDEN_WHY_KILLED);
+	LAB_CHECK(e.signal == SIGKILL || e.signal == SIGTERM);
+	LAB_CHECK(e.level == lab->level);
+}
+
+static void plain(struct lab *lab)
+{
+	kill_after(lab, "stay", "", 1);
+}
+
+static void stubborn(struct lab *lab)
+{
+	kill_after(lab, "stubborn", "", 1);
+}
+
+static void double_forked(struct lab *lab)
+{
+	kill_after(lab, "daemon-stay", "", 2);
+}
+
+static void bomb(struct lab *lab)
+{
+	kill_after(lab, "bomb", "120", 121);
+	/* and the same tree, or the next, can be used again */
+	kill_after(lab, "stay", "", 1);
+}
+
+static void one_that_obeys_ends_by_term(void **state)
+{
+	(void)state;
+	everywhere(plain);
+}
+
+static void one_that_ignores_term_is_killed_after_grace(void **state)
+{
+	(void)state;
+	everywhere(stubborn);
+}
+
+static void double_fork_and_setsid_do_not_escape(void **state)
+{
+	(void)state;
+	everywhere(double_forked);
+}
+
+static void a_fork_bomb_is_ended_whole(void **state)
+{
+	(void)state;
+	everywhere(bomb);
+}
+
+static void hopper(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	uint64_t key = lab_unit_spawn(lab, &m, "hopper", ""), t0 = lab_now();
+	struct warden_exited e = lab_exited(lab, key);
+
+	/* Its first process ends at once and well; what it left is hunted down. */
+	LAB_CHECK(lab_now() - t0 < GRACE_US + SLACK_US);
+	LAB_CHECK(e.why == WARDEN_WHY_EXITED && e.code == 0);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void one_that_forks_and_dies_without_end_is_caught(void **state)
+{
+	(void)state;
+	everywhere(hopper);
+}
+
+static void leftover(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	uint64_t key = lab_unit_spawn(lab, &m, "daemon", "");
+	struct warden_exited e = lab_exited(lab, key);
+
+	LAB_CHECK(e.why == WARDEN_WHY_EXITED && e.code == 0 && e.stray_pids >= 1);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void what_outlives_the_main_process_is_ended_and_its_status_kept(void **state)
+{
+	(void)state;
+	everywhere(leftover);
+}
+
+/* Two at once: the one's strays are not the other's. */
+static void neighbours(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	uint64_t stays = lab_unit_spawn(lab, &m, "daemon-stay", "");
+	uint64_t goes;
+	struct warden_exited e;
+	struct rv_err err;
+
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
+	goes = lab_unit_spawn(lab, &m, "daemon", "");
+	e = lab_exited(lab, goes);
+	LAB_CHECK(e.code == 0 && e.stray_pids == 1);
+	LAB_CHECK(lab_count(lab) == 2);
+	LAB_CHECK(!warden_put_kill(&lab->c.out, stays, 0));
+	e = lab_exited(lab, stays);
+	LAB_CHECK(e.why == WARDEN_WHY_KILLED);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void strays_are_told_apart(void **state)
+{
+	(void)state;
+	everywhere(neighbours);
+}
+
+static void warden_killed(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	struct rv_err err = { 0 };
+
+	lab_unit_spawn(lab, &m, "daemon-stay", "");
+	lab_unit_spawn(lab, &m, "bomb", "20");
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 23, LAB_PATIENCE_US) == 23);
+	kill(lab->c.pid, SIGKILL);
+	LAB_CHECK(waitpid(lab->c.pid, NULL, 0) == lab->c.pid);
+	LAB_CHECK(warden_reap_orphans(lab->dir, &err) >= 0);
+	LAB_CHECK(lab_await_count(lab, 0, SLACK_US) == 0);
+	lab->c.pid = 0;
+}
+
+static void nothing_survives_a_killed_warden_once_somebody_looked(void **state)
+{
+	(void)state;
+	everywhere(warden_killed);
+}
+
+/* Nobody looks: the next warden in that state directory does. */
+static void next_warden(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	struct rv_err err = { 0 };
+
+	lab_unit_spawn(lab, &m, "daemon-stay", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
+	kill(lab->c.pid, SIGKILL);
+	LAB_CHECK(waitpid(lab->c.pid, NULL, 0) == lab->c.pid);
+	lab->c.pid = 0;
+	warden_client_close(&lab->c, WARDEN_CLOSE_DETACH);
+	lab_start(lab);
+	LAB_CHECK(lab_await_count(lab, 0, SLACK_US) == 0);
+}
+
+static void the_next_warden_ends_what_the_dead_one_left(void **state)
+{
+	(void)state;
+	everywhere(next_warden);
+}
+
+/* End of file: what `run` killed with -9 leaves. */
+static void daemon_gone(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	struct rv_err err = { 0 };
+	uint64_t t0;
+
+	lab_unit_spawn(lab, &m, "daemon-stay", "");
+	lab_unit_spawn(lab, &m, "stubborn", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 3, LAB_PATIENCE_US) == 3);
+	t0 = lab_now();
+	lab_stop(lab);
+	LAB_CHECK(lab_now() - t0 < GRACE_US + SLACK_US);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void end_of_file_ends_everything(void **state)
+{
+	(void)state;
+	everywhere(daemon_gone);
+}
+
+static void frozen(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US, .wall_us = 800000, .output_credit = 1 << 20 };
+	uint64_t key = lab_unit_spawn(lab, &m, "tick", ""), until;
+	struct warden_frame f;
+	struct warden_exited e;
+	struct rv_err err;
+
+	lab_await(lab, WARDEN_OUTPUT, &f);
+	LAB_CHECK(!warden_put_key(&lab->c.out, WARDEN_FREEZE, key));
+	lab_await(lab, WARDEN_FROZEN, &f);
+	/* What was in the pipe may still come; after that, nothing for a while. */
+	until = lab_now() + 200000;
+	while (lab_now() < until)
+		(void)warden_client_wait(&lab->c, &f, until - lab_now(), &err);
+	LAB_CHECK(warden_client_wait(&lab->c, &f, 300000, &err) == 0);
+	LAB_CHECK(!warden_put_key(&lab->c.out, WARDEN_THAW, key));
+	lab_await(lab, WARDEN_THAWED, &f);
+	lab_await(lab, WARDEN_OUTPUT, &f);
+	e = lab_exited(lab, key);
+	LAB_CHECK(e.why == WARDEN_WHY_TIMEOUT);
+	LAB_CHECK(e.frozen_us >= 450000 && e.frozen_us < 5000000);
+	LAB_CHECK(e.end_mono_us - e.start_mono_us >= 800000 + e.frozen_us);
+}
+
+static void frozen_time_does_not_count(void **state)
+{
+	(void)state;
+	everywhere(frozen);
+}
+
+static void frozen_and_killed(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	uint64_t key = lab_unit_spawn(lab, &m, "daemon-stay", ""), t0;
+	struct warden_frame f;
+
+	lab_await(lab, WARDEN_STARTED, &f);
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
+	LAB_CHECK(!warden_put_key(&lab->c.out, WARDEN_FREEZE, key));
+	lab_await(lab, WARDEN_FROZEN, &f);
+	t0 = lab_now();
+	LAB_CHECK(!warden_put_kill(&lab->c.out, key, RV_NEVER));
+	LAB_CHECK(lab_exited(lab, key).why == WARDEN_WHY_KILLED);
+	LAB_CHECK(lab_now() - t0 < GRACE_US + SLACK_US);
+}
+
+static void a_frozen_one_can_be_killed(void **state)
+{
+	(void)state;
+	everywhere(frozen_and_killed);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_obeys_ends_by_term),
+		cmocka_unit_test(one_that_ignores_term_is_killed_after_grace),
+		cmocka_unit_test(double_fork_and_setsid_do_not_escape),
+		cmocka_unit_test(a_fork_bomb_is_ended_whole),
+		cmocka_unit_test(one_that_forks_and_dies_without_end_is_caught),
+		cmocka_unit_test(what_outlives_the_main_process_is_ended_and_its_status_kept),
+		cmocka_unit_test(strays_are_told_apart),
+		cmocka_unit_test(nothing_survives_a_killed_warden_once_somebody_looked),
+		cmocka_unit_test(the_next_warden_ends_what_the_dead_one_left),
+		cmocka_unit_test(end_of_file_ends_everything),
+		cmocka_unit_test(frozen_time_does_not_count),
+		cmocka_unit_test(a_frozen_one_can_be_killed),
+	};
+
+	lab_unit(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
