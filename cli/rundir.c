@@ -130,7 +130,7 @@ int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], stru
 		struct wanted w = { .digest = plan_digest };
 
 		if (!found && examine(runs, names[i]->d_name, &w) == 0 && w.found && w.unfinished) {
-			(void)snprintf(id->text, sizeof id->text, "%s", names[i]->d_name);
+			memcpy(id->text, names[i]->d_name, sizeof(id->text)); /* is_run(): exactly so long */
 			found = 1;
 		}
 		free(names[i]);
