@@ -1,9 +1,9 @@
 /* loader.h - what the parts of the loader share; private to common/plan
  *
  * The way of a plan: load.c reads bytes into a tree (json.c, yaml.c) -> document.c walks the plan's own keys -> units.c
- * makes each unit, its settings merged by settings.c and stored once by intern.c -> graph.c resolves dependencies and
- * looks for cycles -> texts.c checks {{keys}} -> dirs.c checks overlaps -> digest.c. walk.c holds the checks by the table
- * of keys. Faults are added to `diags` and loading goes on, so that all of them are told at once.
+ * makes each unit, its settings merged by settings.c and stored once by intern.c -> deps.c resolves dependencies and
+ * looks for cycles -> instances.c -> texts.c checks {{keys}} -> dirs.c checks overlaps -> digest.c. walk.c holds the
+ * checks by the table of keys. Faults are added to `diags` and loading goes on, so that all of them are told at once.
  */
 #ifndef PLAN_LOADER_H
 #define PLAN_LOADER_H
@@ -16,6 +16,7 @@
 #include "schema.h"
 #include "tree.h"
 
+#define PLAN_UNIT_LACKS_DIRS 0x80000000u /* in plan_unit.flags while loading: an agent unit without directories */
 #define PLAN_DEP_PENDING 0x80000000u /* a dependency on a name not seen yet: its index in `pending` */
 
 /* A growing array of bytes-like things, reused from unit to unit. */
@@ -50,8 +51,8 @@ struct plan_draft {
 	const struct plan_dirs *dirs;
 	const struct plan_for_each *for_each;
 	uint64_t estimate_us;
-	struct rv_str agent;       /* the name, where given */
-	uint32_t agent_node;
+	uint32_t agent;            /* defaults.agent; PLAN_NONE: not given */
+	bool agent_bad;            /* named, but unknown: told already */
 };
 
 /* One agent, or none: what a unit of it starts from. */
@@ -63,10 +64,9 @@ struct plan_base {
 };
 
 struct plan_agent_more {
-	uint32_t node;        /* of its map in the first tree; PLAN_NONE: built in */
-	bool known_profile;   /* false: a profile this version does not run (only under --mock) */
-	bool agent_profile;   /* units of it are agent units whatever --mock makes of them */
-	const struct plan_argv *command; /* its launch, before --mock */
+	const uint32_t *found[2];  /* of its map's walk in the first tree and in that of --set; NULL: not there */
+	uint32_t map[2];
+	bool agent_profile;        /* units without a command of their own are agent units */
 };
 
 struct plan_intern {
@@ -86,6 +86,7 @@ struct plan_loader {
 	bool lines;
 	uint32_t line;                /* JSON lines: the one at hand */
 	bool no_memory;
+	struct rv_err *err;           /* of the load: for what is no fault of the plan */
 	uint64_t seed;
 	struct rv_arena scratch;      /* until the load ends */
 	struct rv_buf text;           /* for whoever needs a buffer for a moment */
@@ -94,7 +95,7 @@ struct plan_loader {
 
 	struct plan_draft defaults;
 	struct plan_base none;        /* units without an agent: defaults alone */
-	struct plan_base *bases;      /* by agent */
+	struct plan_vec bases;        /* struct plan_base *, by agent; NULL: not made yet */
 	struct plan_vec agents;       /* struct plan_agent */
 	struct plan_vec agents_more;  /* struct plan_agent_more */
 	struct rv_strmap agent_names;
@@ -104,6 +105,9 @@ struct plan_loader {
 	struct plan_vec context;      /* plan's: struct plan_pair */
 	bool mode_given, require_given;
 	bool any_dirs;
+	const struct plan_argv *verify_command;
+	uint64_t verify_timeout_us;
+	struct plan_pos verify_pos;
 
 	struct plan_intern settings, argvs, dirs, texts;
 
@@ -112,9 +116,9 @@ struct plan_loader {
 	struct plan_vec unit_nodes;   /* uint32_t: node of each unit's map; whole files only */
 	struct plan_vec pending;      /* struct rv_str: names not seen when they were named */
 	struct rv_strmap pending_names;
-	struct plan_vec joins;        /* uint32_t: same_as by unit, see units.c */
+	struct plan_vec same_as;      /* uint32_t: units whose for_each has same_as, to be resolved */
 	uint64_t edges_written;
-	uint32_t *topo;               /* units in an order that follows dependencies; graph.c */
+	uint32_t *topo;               /* units in an order that follows dependencies; deps.c */
 	uint32_t *topo_place;         /* the place of each in it */
 	bool cyclic;
 };
@@ -144,7 +148,7 @@ bool plan_value_holds(const struct plan_loader *l, const struct plan_key *key, u
 void *plan_vec_add(struct plan_loader *l, struct plan_vec *v, size_t item_bytes); /* zeroed; NULL: no memory */
 int plan_vec_copy(struct plan_loader *l, struct plan_vec *to, const struct plan_vec *from, size_t item_bytes);
 void plan_vec_release(struct plan_vec *v);
-#define PLAN_VEC_AT(v, T, i) (&((T *)(v)->at)[i])
+#define PLAN_VEC_AT(v, T, i) (((T *)(v)->at)[i])
 
 /* --- intern.c: equal content, one copy --- */
 
@@ -182,23 +186,58 @@ int plan_read_document(struct plan_loader *l, uint32_t *units);
 uint32_t plan_agent_named(struct plan_loader *l, struct rv_str name);
 /* What units of this agent (PLAN_NONE: of none) start from. NULL: no memory. */
 struct plan_base *plan_base_of(struct plan_loader *l, uint32_t agent);
-/* Overrides of --set, read into set_tree; and --context. */
+/* Reads the words of --set into set_tree, before the document is read. */
 int plan_read_sets(struct plan_loader *l, struct rv_err *err);
-int plan_read_context_file(struct plan_loader *l, struct rv_err *err);
+/* --context FILE over the plan's context (load.c). -1: err says why. */
+int plan_read_context_file(struct plan_loader *l);
+/* Values of the plan's context, over what is there; keys are interned. */
+int plan_put_context(struct plan_loader *l, uint32_t map);
+
+/* --- ways.c --- */
+
+struct plan_way {
+	uint32_t agent;               /* PLAN_NONE: none */
+	const struct plan_argv *command;
+	enum plan_profile profile;
+	bool agent_unit;              /* before --mock */
+	bool unknown;                 /* told; the plan is refused */
+};
+
+struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint32_t unit);
+void plan_mock_way(struct plan_loader *l, struct plan_way *w);
+/* The agent named by a value of the key `agent`; unknown ones are told and noted. */
+uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown);
+
+/* --- paths.c --- */
+
+/* Appends the directory in its one form; PLAN_CODES when it has one, else the code and *why. */
+enum plan_code plan_dir_normalise(struct rv_str s, struct rv_buf *out, const char **why);
+/* An array of them; entries with {{...}} stay as they are if `templates`. NULL: told, or no memory. */
+const struct plan_dirs *plan_read_dirs(struct plan_loader *l, uint32_t node, bool templates);
 
 /* --- units.c --- */
 
+/* Prompt, command, directories, items of a walk of DEFAULTS or AGENT keys (an agent's command is its launch, not this). */
+int plan_draft_own(struct plan_loader *l, struct plan_draft *d, const uint32_t *found, bool command);
 /* A unit; `key` is the node of its id where units are a map, else PLAN_NONE. */
 int plan_read_unit(struct plan_loader *l, uint32_t node, uint32_t key);
 int plan_read_units(struct plan_loader *l, uint32_t node);
-int plan_read_verify(struct plan_loader *l, uint32_t node);
+int plan_read_verify(struct plan_loader *l, uint32_t node); /* applied from the file, then from --set */
+int plan_finish_verify(struct plan_loader *l);
+
+/* --- items.c: for_each and the files a plan names --- */
+
+/* NULL: told, or no memory. */
 const struct plan_for_each *plan_read_for_each(struct plan_loader *l, uint32_t node);
+/* A unit's own, or one of defaults; same_as still names: an index, or PLAN_DEP_PENDING. */
+uint32_t plan_name_ref(struct plan_loader *l, struct rv_str name); /* PLAN_NONE: no memory */
 /* Reads a file named by the plan; the caller's rv_buf. -1 told at the node. */
 int plan_read_named_file(struct plan_loader *l, uint32_t node, size_t limit, struct rv_buf *out);
 
-/* --- graph.c, texts.c, dirs.c, digest.c --- */
+/* --- deps.c, instances.c, texts.c, dirs.c, digest.c: once all units are read --- */
 
-int plan_resolve(struct plan_loader *l);    /* names to units, same_as, counts, cycles, topo */
+int plan_resolve(struct plan_loader *l);    /* names to units, same_as; cycles; topo */
+int plan_check_instances(struct plan_loader *l); /* ids of templates' units; counts */
 int plan_check_texts(struct plan_loader *l);
 int plan_check_dirs(struct plan_loader *l);
 int plan_digest(struct plan_loader *l);

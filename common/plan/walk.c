@@ -1,0 +1,498 @@
+/* walk.c - checks maps by the table of keys: names, kinds, ranges, words, what is not executed yet */
+#include "loader.h"
+
+#include "common/id.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- faults ---- */
+
+int plan_no_memory(struct plan_loader *l)
+{
+	l->no_memory = true;
+	return -1;
+}
+
+static struct plan_diag *add(struct plan_loader *l, enum plan_code code, struct plan_spot spot, uint32_t node,
+			     const char *fmt, va_list ap)
+{
+	char message[1024];
+	struct plan_diag *g;
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	g = plan_diag_add(l->diags, code, spot, "%s", message);
+	if (g && node != PLAN_NONE) {
+		struct rv_buf b;
+
+		rv_buf_init(&b, 4096);
+		if (l->tree == &l->line_tree)
+			(void)rv_buf_printf(&b, "units[%u]", l->plan->unit_count);
+		if (node && l->tree == &l->line_tree)
+			(void)rv_buf_putc(&b, '.');
+		if (plan_node_path(l->tree, node, &b) == 0 && b.bytes)
+			plan_diag_path(g, l->tree == &l->set_tree ? "--set %s" : "%s", b.at);
+		rv_buf_release(&b);
+	}
+	return g;
+}
+
+struct plan_diag *plan_error_at(struct plan_loader *l, enum plan_code code, uint32_t node, const char *fmt, ...)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+	struct plan_spot spot = { .kind = PLAN_SPOT_SOURCE, .at = n->at, .span = n->span };
+	struct plan_diag *g;
+	va_list ap;
+
+	if (l->tree == &l->set_tree)
+		spot.kind = PLAN_SPOT_NONE;
+	va_start(ap, fmt);
+	g = add(l, code, spot, node, fmt, ap);
+	va_end(ap);
+	return g;
+}
+
+static uint32_t string_in(const struct plan_tree *t, uint32_t array, struct rv_str part)
+{
+	uint32_t n;
+
+	if (t->nodes[array].kind != PLAN_ARRAY)
+		return PLAN_NONE;
+	for (n = plan_first(array); n < plan_end(t, array); n = plan_next(t, n)) {
+		if (t->nodes[n].kind == PLAN_STRING && rv_str_equal(plan_node_text(t, n), part))
+			return n;
+	}
+	return PLAN_NONE;
+}
+
+struct plan_diag *plan_error_unit(struct plan_loader *l, enum plan_code code, uint32_t unit, struct rv_str key,
+				  struct rv_str part, const char *fmt, ...)
+{
+	struct plan_spot spot = { .kind = PLAN_SPOT_LINE };
+	uint32_t node = PLAN_NONE, value, string;
+	struct plan_diag *g;
+	va_list ap;
+
+	if (l->lines) {
+		spot.line = l->plan->units[unit].pos.line;
+	} else {
+		node = PLAN_VEC_AT(&l->unit_nodes, uint32_t, unit);
+		value = key.at ? plan_map_get(l->tree, node, key) : PLAN_NONE;
+		if (value == PLAN_NONE && key.at && rv_str_equal(key, RV_STR("depends_on")))
+			value = plan_map_get(l->tree, node, RV_STR("dependencies"));
+		if (value != PLAN_NONE) {
+			node = value;
+			string = part.at ? string_in(l->tree, value, part) : PLAN_NONE;
+			if (string != PLAN_NONE)
+				node = string;
+		}
+		spot = (struct plan_spot){
+			.kind = PLAN_SPOT_SOURCE,
+			.at = l->tree->nodes[node].at,
+			.span = l->tree->nodes[node].span,
+		};
+	}
+	va_start(ap, fmt);
+	g = add(l, code, spot, node, fmt, ap);
+	va_end(ap);
+	if (l->lines)
+		plan_diag_path(g, "units[%u]%s%.*s", unit, key.at ? "." : "", RV_STR_ARGS(key));
+	return g;
+}
+
+/* ---- values ---- */
+
+double plan_node_number(const struct plan_loader *l, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+
+	return n->kind == PLAN_REAL ? n->real : (double)n->integer;
+}
+
+int64_t plan_node_int(const struct plan_loader *l, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+
+	return n->kind == PLAN_REAL ? (int64_t)n->real : n->integer;
+}
+
+static bool kind_holds(const struct plan_node *n, unsigned kinds)
+{
+	if (kinds & 1u << n->kind)
+		return true;
+	/* 3.0 and 1e3 are whole numbers, as JSON Schema has it. */
+	return n->kind == PLAN_REAL && (kinds & PLAN_IS_INT) && n->real == floor(n->real);
+}
+
+static uint32_t chars_in(struct rv_str s)
+{
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; i < s.bytes; i++)
+		n += ((unsigned char)s.at[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static bool env_name_holds(struct rv_str s)
+{
+	static const char *const ours[] = { "BASH_ENV", "IFS" };
+	size_t i;
+
+	if (!s.bytes || memchr(s.at, '=', s.bytes) || memchr(s.at, 0, s.bytes))
+		return false;
+	if ((s.bytes >= 6 && memcmp(s.at, "REEVE_", 6) == 0) || (s.bytes >= 3 && memcmp(s.at, "LD_", 3) == 0))
+		return false;
+	for (i = 0; i < RV_ARRAY_LEN(ours); i++) {
+		if (rv_str_equal(s, rv_str_of(ours[i])))
+			return false;
+	}
+	return true;
+}
+
+static bool context_key_holds(struct rv_str s)
+{
+	return !(s.bytes >= 5 && memcmp(s.at, "_dep_", 5) == 0) && !rv_str_equal(s, RV_STR("_prev")) &&
+	       !rv_str_equal(s, RV_STR("_note")) && !rv_str_equal(s, RV_STR("item"));
+}
+
+static bool rule_holds(enum plan_rule rule, struct rv_str s)
+{
+	switch (rule) {
+	case PLAN_RULE_NAME:
+		return rv_name_valid(s);
+	case PLAN_RULE_TEXT:
+		return s.bytes > 0;
+	case PLAN_RULE_ENV:
+		return env_name_holds(s);
+	case PLAN_RULE_CONTEXT:
+		return context_key_holds(s);
+	case PLAN_RULE_NONE:
+	case PLAN_RULE_UNIT:
+		break;
+	}
+	return true;
+}
+
+static void tell_rule(struct plan_loader *l, const char *key, enum plan_rule rule, uint32_t node)
+{
+	struct rv_str s = plan_node_text(l->tree, node);
+	char q[PLAN_QUOTED];
+	struct plan_diag *g;
+
+	plan_quote(s, q);
+	switch (rule) {
+	case PLAN_RULE_ENV:
+		g = plan_error_at(l, PLAN_E_ENV, node, "\"%s\" cannot set %s", key, q);
+		plan_diag_hint(g, "names starting REEVE_ or LD_, BASH_ENV, IFS, empty names and names with = are refused");
+		return;
+	case PLAN_RULE_CONTEXT:
+		g = plan_error_at(l, PLAN_E_CONTEXT_KEY, node, "a context cannot have the key %s", q);
+		plan_diag_hint(g, "_dep_..., _prev, _note and item are reeve's own");
+		return;
+	case PLAN_RULE_TEXT:
+		plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is empty", key);
+		return;
+	default:
+		plan_error_at(l, PLAN_E_ID_FORMAT, node, "%s is no name for \"%s\": 1 to 64 of A-Z a-z 0-9 . _ -", q,
+			      key);
+	}
+}
+
+static void tell_words(struct plan_loader *l, const char *key, const char *words, uint32_t node)
+{
+	struct rv_str s = plan_node_text(l->tree, node);
+	const char *list[16], *w = words;
+	char copy[256], q[PLAN_QUOTED];
+	size_t count = 0, used = 0;
+	struct plan_diag *g;
+	int near;
+
+	while (*w && count < RV_ARRAY_LEN(list)) {
+		size_t n = strcspn(w, " ");
+
+		memcpy(copy + used, w, n);
+		copy[used + n] = '\0';
+		list[count++] = copy + used;
+		used += n + 1;
+		w += n + (w[n] == ' ');
+	}
+	g = plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is %s; it may be: %s", key, plan_quote(s, q), words);
+	near = rv_nearest(s, list, count);
+	if (near >= 0)
+		plan_diag_hint(g, "did you mean \"%s\"?", list[near]);
+}
+
+static void number_text(double v, char out[32])
+{
+	snprintf(out, 32, v == floor(v) && fabs(v) < 1e15 ? "%.0f" : "%g", v);
+}
+
+static void tell_range(struct plan_loader *l, const char *key, double min, double max, uint32_t node)
+{
+	struct rv_str s = plan_node_source(l->tree, node);
+	char a[32], z[32];
+
+	number_text(min, a);
+	number_text(max, z);
+	plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is %.*s; it may be %s to %s", key,
+		      s.bytes > 40 ? 40 : (int)s.bytes, s.at, a, z);
+}
+
+/* A string or number of a key, or of an array under it. */
+static int check_scalar(struct plan_loader *l, const char *key, uint32_t node, enum plan_rule rule,
+			const char *words, double min, double max, bool quiet)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+
+	if (n->kind == PLAN_INT || n->kind == PLAN_REAL) {
+		double v = plan_node_number(l, node);
+
+		if ((min == 0 && max == 0) || (v >= min && v <= max))
+			return 0;
+		if (!quiet)
+			tell_range(l, key, min, max, node);
+		return -1;
+	}
+	if (n->kind != PLAN_STRING)
+		return 0;
+	if (words && plan_word_index(words, plan_node_text(l->tree, node)) < 0) {
+		if (!quiet)
+			tell_words(l, key, words, node);
+		return -1;
+	}
+	if (!rule_holds(rule, plan_node_text(l->tree, node))) {
+		if (!quiet)
+			tell_rule(l, key, rule, node);
+		return -1;
+	}
+	return 0;
+}
+
+static int check_length(struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+
+	if (n->kind == PLAN_STRING && key->kinds == PLAN_IS_STRING && key->max > 0 &&
+	    chars_in(plan_node_text(l->tree, node)) > (uint32_t)key->max) {
+		plan_error_at(l, PLAN_E_LIMIT, node, "\"%s\" has %u characters; the limit is %u", key->name,
+			      chars_in(plan_node_text(l->tree, node)), (uint32_t)key->max);
+		return -1;
+	}
+	if ((n->kind == PLAN_ARRAY || n->kind == PLAN_MAP) && key->parts_max && n->count > key->parts_max) {
+		plan_error_at(l, PLAN_E_LIMIT, node - 1, "\"%s\" has %u entries; the limit is %u", key->name, n->count,
+			      key->parts_max);
+		return -1;
+	}
+	return 0;
+}
+
+static int check_part(struct plan_loader *l, const struct plan_key *key, uint32_t node, bool quiet)
+{
+	char expected[128], named[160];
+	struct plan_key part = { .kinds = key->part_kinds };
+
+	if (!kind_holds(plan_node(l->tree, node), key->part_kinds)) {
+		if (!quiet) {
+			snprintf(named, sizeof(named), "each value of \"%s\"", key->name);
+			plan_error_at(l, PLAN_E_TYPE, node, "%s must be %s, not %s", named,
+				      plan_key_expected(&part, expected),
+				      plan_kind_name((enum plan_kind)plan_node(l->tree, node)->kind));
+		}
+		return -1;
+	}
+	return check_scalar(l, key->name, node, key->free_keys ? PLAN_RULE_NONE : (enum plan_rule)key->part_rule,
+			    key->part_words, key->part_min, key->part_max, quiet);
+}
+
+bool plan_value_holds(const struct plan_loader *l, const struct plan_key *key, uint32_t value)
+{
+	/* Quiet checks add nothing, so the loader is not changed. */
+	return (!key->free_keys || rule_holds((enum plan_rule)key->part_rule, plan_node_text(l->tree, value - 1))) &&
+	       check_part((struct plan_loader *)(uintptr_t)l, key, value, true) == 0;
+}
+
+/* Arrays and maps with free keys: every entry. Wrong entries are told; the rest can be used. */
+static int check_parts(struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_tree *t = l->tree;
+	bool map = t->nodes[node].kind == PLAN_MAP;
+	uint32_t n, value;
+	int rc = 0;
+
+	if ((map && !key->free_keys) || key->part_rule == PLAN_RULE_UNIT)
+		return 0;
+	for (n = plan_first(node); n < plan_end(t, node); n = plan_next(t, value)) {
+		value = map ? n + 1 : n;
+		if (map && !rule_holds((enum plan_rule)key->part_rule, plan_node_text(t, n))) {
+			tell_rule(l, key->name, (enum plan_rule)key->part_rule, n);
+			rc = -1;
+		}
+		if (check_part(l, key, value, false))
+			rc = -1;
+	}
+	return rc;
+}
+
+static int check_inner(struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_tree *t = l->tree;
+	uint32_t found[PLAN_KEYS_MAX], n;
+	int rc = 0;
+
+	/* Others are walked by whoever uses them. */
+	if (!(key->flags & PLAN_KEY_LATER) || t->nodes[node].kind != PLAN_MAP || !key->inner)
+		return 0;
+	if (!key->free_keys)
+		return plan_walk(l, node, (enum plan_map_id)key->inner, found);
+	for (n = plan_first(node); n < plan_end(t, node); n = plan_next(t, n + 1)) {
+		if (t->nodes[n + 1].kind != PLAN_MAP)
+			continue;
+		rc |= plan_walk(l, n + 1, (enum plan_map_id)key->inner, found);
+		if (key->inner == PLAN_MAP_CREDENTIAL && found[PLAN_C_limits] != PLAN_NONE) {
+			uint32_t limits[PLAN_KEYS_MAX];
+
+			rc |= plan_walk(l, found[PLAN_C_limits], PLAN_MAP_BUDGETS, limits);
+		}
+	}
+	return rc;
+}
+
+static bool says_nothing(const struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+
+	if (n->kind == PLAN_BOOL)
+		return !n->integer;
+	if (n->kind == PLAN_ARRAY || n->kind == PLAN_MAP)
+		return n->count == 0;
+	return n->kind == PLAN_STRING && key->now && plan_word_index(key->now, plan_node_text(l->tree, node)) >= 0;
+}
+
+static bool mocked(const struct plan_loader *l, const struct plan_key *key)
+{
+	return l->opt->mock != PLAN_MOCK_OFF && (key->flags & PLAN_KEY_MOCKED);
+}
+
+static int check_later(struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+	struct plan_diag *g;
+	char q[PLAN_QUOTED];
+
+	if (!(key->flags & PLAN_KEY_LATER) || says_nothing(l, key, node) || mocked(l, key))
+		return 0;
+	if (key->now) {
+		g = plan_error_at(l, PLAN_E_UNSUPPORTED, node, "\"%s\" %s is not executed by this version yet", key->name,
+				  plan_quote(plan_node_text(l->tree, node), q));
+		plan_diag_hint(g, "it executes: %s%s", key->now,
+			       key->flags & PLAN_KEY_MOCKED ? "; --mock runs the plan without agents" : "");
+		return -1;
+	}
+	g = plan_error_at(l, PLAN_E_UNSUPPORTED, n->kind == PLAN_STRING ? node : node - 1,
+			  "\"%s\" is not executed by this version yet", key->name);
+	if (key->flags & PLAN_KEY_MOCKED)
+		plan_diag_hint(g, "--mock runs the plan without it");
+	return -1;
+}
+
+static int check_value(struct plan_loader *l, const struct plan_key *key, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+	char expected[128];
+
+	if (!kind_holds(n, key->kinds)) {
+		plan_error_at(l, PLAN_E_TYPE, node, "\"%s\" must be %s, not %s", key->name,
+			      plan_key_expected(key, expected), plan_kind_name((enum plan_kind)n->kind));
+		return -1;
+	}
+	if (check_scalar(l, key->name, node, (enum plan_rule)key->rule, key->words,
+			 key->kinds & PLAN_IS_NUMBER ? key->min : 0, key->kinds & PLAN_IS_NUMBER ? key->max : 0, false) ||
+	    check_length(l, key, node))
+		return -1;
+	if ((n->kind == PLAN_ARRAY || n->kind == PLAN_MAP) && check_parts(l, key, node)) {
+		/* An array with a wrong element is not used at all; a map keeps its other entries. */
+		if (n->kind == PLAN_ARRAY)
+			return -1;
+	}
+	if (check_inner(l, key, node))
+		return -1;
+	return check_later(l, key, node);
+}
+
+/* ---- maps ---- */
+
+static void tell_unknown(struct plan_loader *l, enum plan_map_id id, uint32_t key)
+{
+	const struct plan_map_index *index = &l->index[id];
+	struct rv_str name = plan_node_text(l->tree, key);
+	const char *known[PLAN_KEYS_MAX];
+	char q[PLAN_QUOTED];
+	struct plan_diag *g;
+	uint32_t i;
+	int near;
+
+	for (i = 0; i < index->count; i++)
+		known[i] = index->key[i]->name;
+	g = plan_error_at(l, PLAN_E_UNKNOWN_KEY, key, "%s has no key %s", plan_map_name(id), plan_quote(name, q));
+	near = rv_nearest(name, known, index->count);
+	if (near >= 0)
+		plan_diag_hint(g, "did you mean \"%s\"?", known[near]);
+	else if (rv_str_equal(name, RV_STR("unit_id")) || rv_str_equal(name, RV_STR("task_id")))
+		plan_diag_hint(g, "did you mean \"id\"?");
+	else
+		plan_diag_hint(g, "keys of your own start with x-");
+}
+
+static int check_required(struct plan_loader *l, uint32_t map, enum plan_map_id id, const uint32_t *found,
+			  uint64_t present)
+{
+	const struct plan_map_index *index = &l->index[id];
+	struct plan_diag *g;
+	uint32_t i;
+	int rc = 0;
+
+	(void)found;
+	for (i = 0; i < index->count; i++) {
+		const struct plan_key *key = index->key[i];
+
+		if (!(key->flags & PLAN_KEY_REQUIRED) || present & (uint64_t)1 << key->id)
+			continue;
+		if (id == PLAN_MAP_UNIT) /* units.c: a map of units gives the id as its key */
+			continue;
+		g = plan_error_at(l, PLAN_E_TYPE, map, "%s needs the key \"%s\"", plan_map_name(id), key->name);
+		if (g && l->tree->nodes[map].span > 1)
+			g->span = 1;
+		rc = -1;
+	}
+	return rc;
+}
+
+int plan_walk(struct plan_loader *l, uint32_t map, enum plan_map_id id, uint32_t *found)
+{
+	const struct plan_tree *t = l->tree;
+	uint64_t present = 0;
+	uint32_t k;
+	int rc = 0;
+
+	memset(found, 0xff, sizeof(*found) * PLAN_KEYS_MAX);
+	for (k = plan_first(map); k < plan_end(t, map); k = plan_next(t, k + 1)) {
+		struct rv_str name = plan_node_text(t, k);
+		const struct plan_key *key = plan_key_find(&l->index[id], name);
+
+		if (!key && name.bytes >= 2 && name.at[0] == 'x' && name.at[1] == '-')
+			continue;
+		if (!key) {
+			tell_unknown(l, id, k);
+			rc = -1;
+			continue;
+		}
+		present |= (uint64_t)1 << key->id;
+		if (check_value(l, key, k + 1))
+			rc = -1;
+		else
+			found[key->id] = k + 1;
+	}
+	/* A tree of --set holds only what is overridden. */
+	return l->tree == &l->set_tree || check_required(l, map, id, found, present) == 0 ? rc : -1;
+}
