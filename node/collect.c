@@ -60,17 +60,17 @@ static void not_spawned(struct node_collect *c)
 	switch (e->fault) {
 	case WARDEN_FAULT_NOT_FOUND:
 	case WARDEN_FAULT_NOT_EXECUTABLE:
-		fail(c, PROTO_CLASS_CONFIG, PROTO_REASON_NOT_FOUND, "%.*s", RV_STR_ARGS(detail));
+		fail(c, PROTO_CLASS_CONFIG, PROTO_REASON_NOT_FOUND, "cannot be started: %.*s", RV_STR_ARGS(detail));
 		break;
 	case WARDEN_FAULT_TOO_BIG:
-		fail(c, PROTO_CLASS_CONFIG, PROTO_REASON_SPAWN, "%.*s", RV_STR_ARGS(detail));
+		fail(c, PROTO_CLASS_CONFIG, PROTO_REASON_SPAWN, "its command and environment are too large for the kernel (%.*s)", RV_STR_ARGS(detail));
 		break;
 	case WARDEN_FAULT_CWD:
 	case WARDEN_FAULT_OUTPUT:
-		fail(c, PROTO_CLASS_ENVIRONMENT, e->sys == ENOSPC ? PROTO_REASON_NO_SPACE : PROTO_REASON_WORKSPACE, "%.*s", RV_STR_ARGS(detail));
+		fail(c, PROTO_CLASS_ENVIRONMENT, e->sys == ENOSPC ? PROTO_REASON_NO_SPACE : PROTO_REASON_WORKSPACE, "cannot be started: %.*s", RV_STR_ARGS(detail));
 		break;
 	default:
-		fail(c, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN, "could not be started: %.*s", RV_STR_ARGS(detail));
+		fail(c, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN, "cannot be started: %.*s", RV_STR_ARGS(detail));
 	}
 }
 
@@ -123,7 +123,7 @@ static void judge_exit(struct node_collect *c)
 
 static bool ran(const struct node_collect *c)
 {
-	return c->exited.why != WARDEN_WHY_SPAWN_FAILED && (c->exited.pid || c->exited.start_real_us);
+	return c->exited.why != WARDEN_WHY_SPAWN_FAILED && c->exited.pid;
 }
 
 static void set_facts(struct node_collect *c)

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#define MOCK_PID UINT32_MAX /* no process, yet it ran */
+
 enum mock_flag { MOCK_PREPARED = 1, MOCK_FAILS = 2 };
 
 /* The prompt's first characters, whole ones. */
@@ -85,7 +87,7 @@ static void write_artifact(struct node_namespaces *n, const struct node_cookie *
 
 const struct proto_result *node_mock_result(struct rv_str bytes, struct node_collector *with, uint64_t real_us, struct node_collect *c)
 {
-	struct warden_exited e = { .why = WARDEN_WHY_EXITED, .place.kind = WARDEN_OUTPUT_DISCARD };
+	struct warden_exited e = { .why = WARDEN_WHY_EXITED, .pid = MOCK_PID, .place.kind = WARDEN_OUTPUT_DISCARD };
 	struct node_cookie cookie = { 0 };
 	struct rv_arena arena;
 	struct rv_str message, answer;

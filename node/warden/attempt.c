@@ -262,6 +262,20 @@ static void live_output(void *arg, int stream, uint64_t offset, struct rv_str by
 		tell_now(w);
 }
 
+/* What the sentence is about: the program or the directory where the fault is theirs, else the step. */
+static const char *culprit(const struct attempt *a, enum warden_fault fault, const char *step)
+{
+	switch (fault) {
+	case WARDEN_FAULT_NOT_FOUND:
+	case WARDEN_FAULT_NOT_EXECUTABLE:
+		return a->spec.argv.count ? a->spec.argv.bytes.at : step;
+	case WARDEN_FAULT_CWD:
+		return a->spec.cwd.bytes ? a->spec.cwd.at : step;
+	default:
+		return step;
+	}
+}
+
 /* The attempt never ran: into `over` with why, unless it is a shortage that others' ends will cure. */
 static bool spawn_failed(struct warden *w, struct attempt *a, enum warden_fault fault, int sys, const char *step)
 {
@@ -283,7 +297,7 @@ static bool spawn_failed(struct warden *w, struct attempt *a, enum warden_fault 
 	a->start_mono = a->end_mono = w->now;
 	a->start_real = a->end_real = clock_real_us();
 	a->main_ended = true;
-	snprintf(a->detail, sizeof(a->detail), "%s: %s", step, sys ? strerror(sys) : "not possible");
+	snprintf(a->detail, sizeof(a->detail), "%.120s: %s", culprit(a, fault, step), sys ? strerror(sys) : "not possible");
 	unqueue(w, a);
 	a->phase = ATTEMPT_OVER;
 	rv_list_append(&w->over, &a->link);

@@ -228,8 +228,13 @@ void rig_stop(struct rig *r, enum rig_end end)
 	rv_buf_release(&r->printed);
 	rv_arena_release(&r->arena);
 	free(r->results);
-	if (end == RIG_REMOVE)
-		assert_int_equal(rv_tree_remove_at(AT_FDCWD, r->dir, &err), 0);
+	if (end == RIG_REMOVE) {
+		int top;
+
+		assert_int_equal(rv_dir_open("/", &top, &err), 0);
+		assert_int_equal(rv_tree_remove_at(top, r->dir + 1, &err), 0);
+		close(top);
+	}
 }
 
 /* --- doing --------------------------------------------------------------------------------------------------------------- */

@@ -431,7 +431,7 @@ static void mocks_answer_fail_and_hand_over(void **state)
 	s.cpus = 0;
 	s.flags = PROTO_SPEC_AGENT_UNIT | PROTO_SPEC_NAMESPACE | PROTO_SPEC_FILL_PROMPT;
 	memset(prompt, 'p', sizeof(prompt));
-	memcpy(prompt, "do {{what}}: \xc3\xa9", 14);
+	memcpy(prompt, "do {{what}}: \xc3\xa9", 15);
 	s.prompt = rv_str(prompt, sizeof(prompt));
 	s.context = RV_STR("{\"what\":\"it\"}");
 	s.mock_delay_us = 50000;
