@@ -64,7 +64,7 @@ PACKAGES = libzmq libczmq $(MSGPACK) libsodium sqlite3 jansson libfyaml
 MSGPACK = $(eval MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack))$(MSGPACK)
 pkg = $(shell pkg-config $(1) || echo :pkg-config:)
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(call need,$(call pkg,--cflags $(PACKAGES))))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(call need,$(call pkg,--libs $(PACKAGES))))$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $(call need,$(call pkg,--libs $(PACKAGES))) -lm)$(PKG_LIBS)
 TEST_CFLAGS = $(eval TEST_CFLAGS := $(call need,$(call pkg,--cflags cmocka)))$(TEST_CFLAGS)
 TEST_LIBS = $(eval TEST_LIBS := $(call need,$(call pkg,--libs cmocka)))$(TEST_LIBS)
 # The release program takes all but libc and libm from static libraries, which spares it 2 ms of loading thirty shared ones
