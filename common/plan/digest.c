@@ -5,7 +5,9 @@
  */
 #include "loader.h"
 
-#include <sodium.h>
+#include "common/os/keys.h"
+
+_Static_assert(PLAN_DIGEST_BYTES == RV_DIGEST_BYTES, "one kind of digest");
 
 static void put_str(struct rv_buf *b, struct rv_str s)
 {
@@ -89,19 +91,19 @@ void plan_unit_digest(const struct plan *p, const struct plan_unit *u, uint8_t o
 	rv_buf_init(&b, 0);
 	put_str(&b, p->context);
 	put_unit(&b, p, u);
-	crypto_generichash(out, PLAN_DIGEST_BYTES, (const unsigned char *)b.at, b.bytes, NULL, 0);
+	rv_digest(rv_buf_str(&b), out);
 	rv_buf_release(&b);
 }
 
 int plan_digest(struct plan_loader *l)
 {
 	const struct plan *p = l->plan;
-	crypto_generichash_state state;
+	struct rv_digest_state state;
 	struct rv_buf b;
 	uint32_t i;
 
 	rv_buf_init(&b, 0);
-	crypto_generichash_init(&state, NULL, 0, PLAN_DIGEST_BYTES);
+	rv_digest_begin(&state);
 	put_str(&b, p->context);
 	for (i = 0; i < p->unit_count; i++) {
 		put_unit(&b, p, &p->units[i]);
@@ -109,13 +111,13 @@ int plan_digest(struct plan_loader *l)
 			break;
 		if (b.bytes < 16384 && i + 1 < p->unit_count)
 			continue;
-		crypto_generichash_update(&state, (const unsigned char *)b.at, b.bytes);
+		rv_digest_add(&state, rv_buf_str(&b));
 		rv_buf_reset(&b);
 	}
 	if (p->verify)
 		put_unit(&b, p, p->verify);
-	crypto_generichash_update(&state, (const unsigned char *)b.at, b.bytes);
-	crypto_generichash_final(&state, l->plan->digest, PLAN_DIGEST_BYTES);
+	rv_digest_add(&state, rv_buf_str(&b));
+	rv_digest_end(&state, l->plan->digest);
 	i = b.failed;
 	rv_buf_release(&b);
 	return i ? plan_no_memory(l) : 0;
