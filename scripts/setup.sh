@@ -5,8 +5,8 @@
 set -eu
 
 base="gcc g++ libc6-dev binutils pkg-config python3 libzmq3-dev libczmq-dev libmsgpack-dev libsodium-dev libsqlite3-dev
-libjansson-dev libfyaml-dev libcmocka-dev uuid-dev libbsd-dev"
-for_ci="clang valgrind procps"
+libjansson-dev libfyaml-dev libcmocka-dev uuid-dev libbsd-dev procps"
+for_ci="clang valgrind"
 modules="libzmq libczmq libsodium sqlite3 jansson libfyaml cmocka"
 
 say() {
