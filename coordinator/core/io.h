@@ -228,6 +228,7 @@ struct coord_effects {
 
 struct coord_config {
 	uint32_t nodes_max, attempts_max, runs_max; /* pools, sized at creation */
+	uint32_t paths_max;       /* directories (with their ancestors) held or waited for at once, by all runs */
 	uint64_t seed;            /* jitter, sampling */
 	uint64_t prefetch_us;     /* aim of prefetch, 2,000; 0 = none */
 	uint64_t heartbeat_us_max; /* 2,000,000 */

@@ -1,0 +1,41 @@
+/* estimate.c - how long units of a class take, and so how many of them are sent ahead
+ *
+ * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice what a commit costs if that is
+ * more, by the median of the class's last tries. While nothing is known: by the unit's own estimate; without one, one ahead a
+ * place for what is quick by nature.
+ */
+#include "coordinator/core/state.h"
+
+void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us)
+{
+	uint32_t sorted[COORD_TIMES_SEEN], n = cl->seen_count < COORD_TIMES_SEEN ? cl->seen_count + 1 : COORD_TIMES_SEEN;
+
+	cl->seen[cl->seen_count++ % COORD_TIMES_SEEN] = (uint32_t)rv_min_u64(duration_us, UINT32_MAX);
+	if (cl->seen_count > 2 * COORD_TIMES_SEEN && cl->seen_count % COORD_TIMES_SEEN)
+		return; /* once a class is known, every eighth result moves its median */
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = i;
+
+		for (; k > 0 && sorted[k - 1] > cl->seen[i]; k--)
+			sorted[k] = sorted[k - 1];
+		sorted[k] = cl->seen[i];
+	}
+	cl->median_us = sorted[n / 2];
+}
+
+uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places)
+{
+	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * c->commit_us), each_us;
+	const struct coord_tmpl *tm = &r->g->tmpls[coord_unit_at(r, unit)->tmpl];
+
+	if (!cl->prefetch || !c->cfg.prefetch_us)
+		return 0;
+	if (cl->seen_count)
+		each_us = cl->median_us;
+	else if (tm->flags & COORD_TMPL_ESTIMATED)
+		each_us = tm->estimate_us;
+	else
+		return cl->quick ? places : 0;
+	each_us = rv_max_u64(each_us, 1);
+	return rv_min_u64(places * (aim_us / each_us), RV_PREFETCH_MAX);
+}

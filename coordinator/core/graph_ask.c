@@ -1,0 +1,202 @@
+/* graph_ask.c - questions about a run's graph: ids, items, dependencies, specs */
+#include "coordinator/core/tables.h"
+#include "common/check.h"
+
+#include <stdio.h>
+
+static const struct coord_tmpl *tmpl_of(const struct coord_graph *g, uint32_t unit)
+{
+	rv_check(unit < g->vertex_count);
+	return &g->tmpls[g->units[unit].tmpl];
+}
+
+uint64_t coord_graph_run(const struct coord_graph *g)
+{
+	return g->run;
+}
+
+struct rv_str coord_graph_name(const struct coord_graph *g)
+{
+	return g->name;
+}
+
+uint32_t coord_graph_unit_count(const struct coord_graph *g)
+{
+	return g->unit_count;
+}
+
+uint64_t coord_graph_edge_count(const struct coord_graph *g)
+{
+	return g->edge_count;
+}
+
+size_t coord_graph_bytes(const struct coord_graph *g)
+{
+	return g->arena.held_bytes + sizeof(*g);
+}
+
+struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
+{
+	const struct coord_tmpl *t = tmpl_of(g, unit);
+	int n;
+
+	if (!(t->flags & COORD_TMPL_MANY))
+		return t->id;
+	if (t->ids != COORD_NONE)
+		return g->ids[t->ids + (unit - t->first)];
+	n = snprintf(room, COORD_UNIT_ID_BYTES, "%.*s-%0*u", RV_STR_ARGS(t->id), (int)t->digits, unit - t->first + 1);
+	rv_check(n > 0 && n < (int)COORD_UNIT_ID_BYTES);
+	return rv_str(room, (size_t)n);
+}
+
+static uint32_t find_instance(const struct coord_graph *g, const struct coord_tmpl *t, struct rv_str id)
+{
+	char room[COORD_UNIT_ID_BYTES];
+	uint64_t number = 0;
+
+	if (t->ids != COORD_NONE) {
+		for (uint32_t k = 0; k < t->count; k++)
+			if (rv_str_equal(g->ids[t->ids + k], id))
+				return t->first + k;
+		return COORD_NONE;
+	}
+	if (id.bytes < t->id.bytes + 2 || id.bytes > t->id.bytes + 12 || memcmp(id.at, t->id.at, t->id.bytes) != 0)
+		return COORD_NONE;
+	for (size_t i = t->id.bytes + 1; i < id.bytes; i++) {
+		if (id.at[i] < '0' || id.at[i] > '9')
+			return COORD_NONE;
+		number = number * 10 + (uint64_t)(id.at[i] - '0');
+	}
+	if (!number || number > t->count)
+		return COORD_NONE;
+	return rv_str_equal(coord_graph_unit_id(g, t->first + (uint32_t)number - 1, room), id) ? t->first + (uint32_t)number - 1
+											     : COORD_NONE;
+}
+
+uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_t *count)
+{
+	*count = 1;
+	for (uint32_t t = 0; t < g->tmpl_count; t++) {
+		const struct coord_tmpl *tm = &g->tmpls[t];
+		uint32_t unit;
+
+		if (rv_str_equal(tm->id, id)) {
+			*count = tm->count;
+			return tm->first;
+		}
+		if (tm->flags & COORD_TMPL_MANY && (unit = find_instance(g, tm, id)) != COORD_NONE)
+			return unit;
+	}
+	return COORD_NONE;
+}
+
+struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit)
+{
+	uint32_t agent = g->classes[tmpl_of(g, unit)->class].agent;
+
+	return agent == COORD_NONE ? RV_STR("") : g->agents[agent].name;
+}
+
+struct rv_str coord_graph_spec(const struct coord_graph *g, uint32_t unit)
+{
+	return g->specs[tmpl_of(g, unit)->spec];
+}
+
+struct rv_str coord_graph_item(const struct coord_graph *g, uint32_t unit, char room[32])
+{
+	const struct coord_tmpl *t = tmpl_of(g, unit);
+
+	if (t->items != COORD_NONE)
+		return g->items[t->items + (unit - t->first)];
+	if (t->flags & COORD_TMPL_ITEM_NUMBERS)
+		return rv_str(room, (size_t)snprintf(room, 32, "%u", unit - t->first + 1));
+	return RV_STR("");
+}
+
+uint32_t coord_graph_dep_count(const struct coord_graph *g, uint32_t unit)
+{
+	const struct coord_tmpl *t = tmpl_of(g, unit);
+	uint32_t n = 0;
+
+	if (t->flags & COORD_TMPL_PLAIN_DEPS)
+		return t->in_count;
+	for (uint32_t i = 0; i < t->in_count; i++)
+		n += g->tmpls[g->in[t->in_first + i]].count;
+	return n + (t->same_as != COORD_NONE);
+}
+
+/* Which template dependency i belongs to, and which of its instances; the counterpart of same_as is the last. */
+static const struct coord_tmpl *dep_at(const struct coord_graph *g, uint32_t unit, uint32_t i, uint32_t *instance)
+{
+	const struct coord_tmpl *t = tmpl_of(g, unit);
+
+	*instance = 0;
+	if (t->flags & COORD_TMPL_PLAIN_DEPS) {
+		rv_check(i < t->in_count);
+		return &g->tmpls[g->in[t->in_first + i]];
+	}
+	for (uint32_t k = 0; k < t->in_count; k++) {
+		const struct coord_tmpl *d = &g->tmpls[g->in[t->in_first + k]];
+
+		if (i < d->count) {
+			*instance = i;
+			return d;
+		}
+		i -= d->count;
+	}
+	rv_check(i == 0);
+	rv_check(t->same_as != COORD_NONE);
+	*instance = unit - t->first;
+	return &g->tmpls[t->same_as];
+}
+
+uint32_t coord_graph_dep(const struct coord_graph *g, uint32_t unit, uint32_t i)
+{
+	uint32_t instance;
+	const struct coord_tmpl *d = dep_at(g, unit, i, &instance);
+
+	return d->first + instance;
+}
+
+void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i, char room[COORD_UNIT_ID_BYTES],
+			  struct rv_str *name, uint32_t *index)
+{
+	const struct coord_tmpl *t = tmpl_of(g, unit);
+	uint32_t instance;
+	const struct coord_tmpl *d = dep_at(g, unit, i, &instance);
+	bool counterpart = t->same_as != COORD_NONE && i + 1 == coord_graph_dep_count(g, unit);
+
+	(void)room; /* names are the templates' own texts */
+	*name = d->id;
+	*index = d->flags & COORD_TMPL_MANY && !counterpart ? instance : COORD_NONE;
+}
+
+bool coord_graph_needs_deps(const struct coord_graph *g, uint32_t unit)
+{
+	return tmpl_of(g, unit)->flags & COORD_TMPL_NEEDS_DEPS;
+}
+
+bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit)
+{
+	return tmpl_of(g, unit)->flags & COORD_TMPL_OUTPUT_WANTED;
+}
+
+struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)
+{
+	return tmpl_of(g, unit)->x_id;
+}
+
+uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit)
+{
+	return g->shapes[g->classes[tmpl_of(g, unit)->class].shape].slots;
+}
+
+struct rv_str coord_graph_verify_spec(const struct coord_graph *g)
+{
+	return g->has_verify ? coord_graph_spec(g, g->unit_count) : RV_STR("");
+}
+
+uint32_t coord_graph_template(const struct coord_graph *g, uint32_t unit)
+{
+	return (uint32_t)(tmpl_of(g, unit) - g->tmpls);
+}

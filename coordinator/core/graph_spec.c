@@ -1,0 +1,262 @@
+/* graph_spec.c - what a node is told of each unit: encoded once a template, equal ones once a run */
+#include "coordinator/core/build.h"
+#include "common/plan/template.h"
+
+static int no_memory(struct rv_err *err)
+{
+	return rv_fail(err, RV_E_NO_MEMORY, "no memory for the run's specs");
+}
+
+/* --- merging two compact JSON objects: the plan's context and the unit's over it --- */
+
+/* The end of the JSON value that starts at `at`. The texts are the plan's own compact JSON: valid. */
+static size_t skip_value(struct rv_str s, size_t at)
+{
+	int depth = 0;
+
+	for (; at < s.bytes; at++) {
+		char ch = s.at[at];
+
+		if (ch == '"') {
+			for (at++; at < s.bytes && s.at[at] != '"'; at++)
+				if (s.at[at] == '\\')
+					at++;
+		} else if (ch == '{' || ch == '[') {
+			depth++;
+		} else if (ch == '}' || ch == ']') {
+			if (depth-- == 0)
+				return at;
+		} else if (ch == ',' && depth == 0) {
+			return at;
+		}
+	}
+	return at;
+}
+
+static bool has_key(struct rv_str object, struct rv_str raw_key)
+{
+	size_t at = 1;
+
+	while (at + 1 < object.bytes) {
+		size_t end = skip_value(object, at);
+
+		if (end - at > raw_key.bytes && memcmp(object.at + at, raw_key.at, raw_key.bytes) == 0 &&
+		    object.at[at + raw_key.bytes] == ':')
+			return true;
+		at = end + 1;
+	}
+	return false;
+}
+
+static void merge_objects(struct rv_buf *out, struct rv_str below, struct rv_str above)
+{
+	size_t at = 1;
+	bool first = true;
+
+	rv_buf_putc(out, '{');
+	while (at + 1 < below.bytes) {
+		size_t end = skip_value(below, at), key_end = at + 1;
+
+		while (key_end < end && below.at[key_end] != '"')
+			key_end += below.at[key_end] == '\\' ? 2 : 1;
+		if (!has_key(above, rv_str(below.at + at, key_end + 1 - at))) {
+			if (!first)
+				rv_buf_putc(out, ',');
+			rv_buf_put(out, below.at + at, end - at);
+			first = false;
+		}
+		at = end + 1;
+	}
+	if (above.bytes > 2) {
+		if (!first)
+			rv_buf_putc(out, ',');
+		rv_buf_put(out, above.at + 1, above.bytes - 2);
+	}
+	rv_buf_putc(out, '}');
+}
+
+/* --- the spec --- */
+
+struct spec_room {
+	struct rv_str *argv;
+	struct proto_pair *env;
+	int32_t *exit_codes;
+	uint32_t argv_max, env_max;
+	struct rv_buf context;
+	struct rv_buf encoded;
+};
+
+static int room_for(struct coord_build *b, struct spec_room *r, uint32_t argc, uint32_t env_count, struct rv_err *err)
+{
+	if (argc > r->argv_max || !r->argv) {
+		r->argv_max = argc * 2 + 16;
+		r->argv = RV_ARENA_ARRAY(&b->temp, struct rv_str, r->argv_max);
+	}
+	if (env_count > r->env_max || !r->env) {
+		r->env_max = env_count * 2 + 16;
+		r->env = RV_ARENA_ARRAY(&b->temp, struct proto_pair, r->env_max);
+	}
+	if (!r->exit_codes)
+		r->exit_codes = RV_ARENA_ARRAY(&b->temp, int32_t, 256);
+	return r->argv && r->env && r->exit_codes ? 0 : no_memory(err);
+}
+
+static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_unit *u)
+{
+	const struct plan_settings *s = u->settings;
+	struct coord_tmpl *tm = &b->g->tmpls[t];
+	bool dirs = u->dirs && b->plan->workspace.mode == PLAN_MODE_SHARED;
+	uint32_t flags = 0;
+
+	flags |= s->agent_unit ? PROTO_SPEC_AGENT_UNIT : 0;
+	flags |= u->flags & (PLAN_UNIT_FILL | PLAN_UNIT_FILL_PROMPT) ? PROTO_SPEC_TEMPLATED : 0;
+	flags |= u->flags & PLAN_UNIT_PROMPT_FILE && u->flags & PLAN_UNIT_FILL_PROMPT ? PROTO_SPEC_TEMPLATE_PROMPT_FILE : 0;
+	flags |= u->flags & PLAN_UNIT_NAMESPACE ? PROTO_SPEC_NAMESPACE : 0;
+	flags |= s->at_most_once ? PROTO_SPEC_AT_MOST_ONCE : 0;
+	flags |= coord_build_has_dirs(b, u) || s->lock_count || s->at_most_once ? PROTO_SPEC_EXCLUSIVE : 0;
+	flags |= dirs ? PROTO_SPEC_HAS_DIRS : 0;
+	flags |= b->plan->workspace.mode == PLAN_MODE_NONE ? PROTO_SPEC_NO_WORKSPACE : 0;
+	if (u->flags & PLAN_UNIT_USES_CONTEXT && (u->dep_count || tm->same_as != COORD_NONE)) {
+		flags |= PROTO_SPEC_NEEDS_DEPS;
+		tm->flags |= COORD_TMPL_NEEDS_DEPS;
+		for (uint32_t i = 0; i < u->dep_count; i++)
+			b->g->tmpls[u->deps[i]].flags |= COORD_TMPL_OUTPUT_WANTED;
+		if (tm->same_as != COORD_NONE)
+			b->g->tmpls[tm->same_as].flags |= COORD_TMPL_OUTPUT_WANTED;
+	}
+	return flags;
+}
+
+static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct spec_room *r, struct proto_spec *s)
+{
+	s->description = u->description;
+	s->prompt = u->prompt;
+	s->x_keys = u->extra;
+	s->cwd = u->settings->cwd;
+	s->context = RV_STR("");
+	if (u->flags & PLAN_UNIT_USES_CONTEXT) {
+		if (u->context.bytes > 2) {
+			rv_buf_reset(&r->context);
+			merge_objects(&r->context, b->plan->context, u->context);
+			s->context = rv_buf_str(&r->context);
+		} else if (b->plan->context.bytes > 2) {
+			s->context = b->plan->context;
+		}
+	}
+	if (s->flags & PROTO_SPEC_HAS_DIRS) {
+		s->dirs = u->dirs->path;
+		s->dir_count = u->dirs->count;
+	}
+}
+
+static void spec_agent(struct coord_build *b, const struct plan_settings *from, struct spec_room *r, struct proto_spec *s)
+{
+	const struct plan_agent *a = from->agent == PLAN_NONE ? NULL : &b->plan->agents[from->agent];
+
+	s->agent_kind = from->profile == PLAN_PROFILE_NOOP   ? PROTO_AGENT_NOOP
+			: from->profile == PLAN_PROFILE_MOCK ? PROTO_AGENT_MOCK
+							     : PROTO_AGENT_COMMAND;
+	if (!a)
+		return;
+	s->agent = a->name;
+	s->model = a->model;
+	for (uint32_t i = 0; i < a->rate_limit_exit_count; i++)
+		r->exit_codes[i] = a->rate_limit_exit_codes[i];
+	s->rate_limit_exit_codes = r->exit_codes;
+	s->rate_limit_exit_code_count = a->rate_limit_exit_count;
+	s->rate_limit_patterns = a->rate_limit_patterns;
+	s->rate_limit_pattern_count = a->rate_limit_pattern_count;
+	if (from->profile == PLAN_PROFILE_MOCK) {
+		s->mock_delay_us = a->mock.delay_us;
+		s->mock_fail = a->mock.fail;
+		s->mock_output = a->mock.output;
+	}
+}
+
+static void spec_limits(struct coord_build *b, const struct plan_settings *from, struct proto_spec *s)
+{
+	s->grace_us = from->grace_us;
+	s->log_max_bytes = from->log_max_bytes;
+	s->timeout_us = from->timeout_us;
+	s->idle_timeout_us = from->idle_timeout_us;
+	s->start_timeout_us = from->start_timeout_us;
+	s->cpus = from->slots;
+	for (uint32_t i = 0; i < from->resource_count; i++)
+		if (rv_str_equal(from->resources[i].name, RV_STR("memory_mb")))
+			s->memory_bytes = from->resources[i].milli / 1000 << 20;
+	s->output_mode = from->output == PLAN_OUTPUT_JSON ? PROTO_OUTPUT_JSON : PROTO_OUTPUT_TEXT;
+	s->evidence_mode = from->evidence == PLAN_EVIDENCE_ARTIFACT		? PROTO_EVIDENCE_ARTIFACT
+			   : from->evidence == PLAN_EVIDENCE_ARTIFACT_AND_EXIT ? PROTO_EVIDENCE_ARTIFACT_AND_EXIT
+									       : PROTO_EVIDENCE_EXIT;
+	s->evidence_globs = from->required;
+	s->evidence_glob_count = from->required_count;
+	s->keep_logs = b->plan->keep_logs == PLAN_LOGS_NODE  ? PROTO_LOGS_NODE
+		       : b->plan->keep_logs == PLAN_LOGS_ALL ? PROTO_LOGS_ALL
+							     : PROTO_LOGS_FAILED;
+}
+
+static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, struct rv_err *err)
+{
+	const struct plan_unit *u = coord_build_unit(b, t);
+	struct proto_spec s;
+
+	if (room_for(b, r, u->command ? u->command->count : 0, u->settings->env_count, err) < 0)
+		return -1;
+	proto_spec_init(&s);
+	s.flags = spec_flags(b, t, u);
+	spec_agent(b, u->settings, r, &s);
+	spec_texts(b, u, r, &s);
+	spec_limits(b, u->settings, &s);
+	if (u->command) {
+		for (uint32_t i = 0; i < u->command->count; i++)
+			r->argv[i] = rv_str_of(u->command->arg[i]);
+		s.argv = r->argv;
+		s.argc = u->command->count;
+	}
+	for (uint32_t i = 0; i < u->settings->env_count; i++)
+		r->env[i] = (struct proto_pair){ u->settings->env[i].name, u->settings->env[i].value };
+	s.env = r->env;
+	s.env_count = u->settings->env_count;
+	rv_buf_reset(&r->encoded);
+	if (r->context.failed || proto_spec_encode(&s, &r->encoded) < 0)
+		return no_memory(err);
+	return 0;
+}
+
+static int build_each(struct coord_build *b, struct spec_room *r, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+
+	for (uint32_t t = 0; t < g->tmpl_count; t++) {
+		uint32_t at;
+
+		if (encode_unit(b, t, r, err) < 0)
+			return -1;
+		at = rv_strmap_get(&b->specs, rv_buf_str(&r->encoded));
+		if (at == RV_MAP_NONE) {
+			at = g->spec_count++;
+			g->specs[at] = rv_arena_str(&g->arena, rv_buf_str(&r->encoded));
+			if (!g->specs[at].at || rv_strmap_add(&b->specs, g->specs[at], at) == RV_MAP_NONE)
+				return no_memory(err);
+		}
+		g->tmpls[t].spec = at;
+	}
+	return 0;
+}
+
+int coord_build_specs(struct coord_build *b, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+	struct spec_room r = { 0 };
+	int rc;
+
+	g->specs = RV_ARENA_ARRAY(&g->arena, struct rv_str, g->tmpl_count + 1u);
+	if (!g->specs)
+		return no_memory(err);
+	rv_buf_init(&r.context, 0);
+	rv_buf_init(&r.encoded, 0);
+	rc = build_each(b, &r, err);
+	rv_buf_release(&r.context);
+	rv_buf_release(&r.encoded);
+	return rc;
+}

@@ -1,0 +1,163 @@
+/* lease.c - who is still there: suspects, lost attempts, and what a HELLO leaves open
+ *
+ * Liveness is counted in a clock that stands still while the coordinator is stalled: a step that comes later than a heartbeat
+ * after the last moves every deadline by the gap, so a stalled coordinator declares nobody lost.
+ */
+#include "coordinator/core/state.h"
+
+uint64_t coord_live_us(const struct coord *c)
+{
+	return c->now_us - c->stalled_us;
+}
+
+uint64_t coord_lease_heartbeat(const struct coord *c, const struct coord_node *n)
+{
+	uint64_t us = n->lost_after_min_us / 10;
+
+	return us < c->cfg.heartbeat_us_min ? c->cfg.heartbeat_us_min : rv_min_u64(us, c->cfg.heartbeat_us_max);
+}
+
+/* The attempt is given up: its unit runs elsewhere, or that was once too often. */
+void coord_attempt_lost(struct coord *c, uint32_t slot)
+{
+	const struct coord_attempt *a = &c->attempts[slot];
+	struct coord_run *r = &c->runs[a->run];
+	struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED, .class = PROTO_CLASS_NODE_LOST,
+				    .reason = PROTO_REASON_LOST, .exit = -1, .epoch = c->epoch,
+				    .flags = a->started ? PROTO_RESULT_STARTED : 0, .error = RV_STR("its node was lost") };
+
+	if (a->started)
+		res.start_us = res.end_us = 0;
+	coord_end_attempt(c, r, a->unit, a->node, &res);
+}
+
+static uint64_t lost_after(const struct coord *c, uint32_t slot)
+{
+	const struct coord_attempt *a = &c->attempts[slot];
+	const struct coord_run *r = &c->runs[a->run];
+
+	return coord_unit_setting(r, coord_unit_at(r, a->unit))->lost_after_us;
+}
+
+/* Attempts of a silent node whose time is over. One a call, so that what follows is drawn before the next: 1 one was lost, 0 none
+ * is due. *next: when the next one is. */
+static bool lose_one(struct coord *c, struct coord_node *n, uint64_t *next)
+{
+	uint64_t silent_us = rv_sat_sub(coord_live_us(c), n->heard_us);
+
+	*next = RV_NEVER;
+	for (uint32_t slot = n->attempts.first; slot != COORD_NONE; slot = c->attempts[slot].node_next) {
+		uint64_t after = lost_after(c, slot);
+
+		if (n->removed || silent_us >= after) {
+			coord_attempt_lost(c, slot);
+			return true;
+		}
+		*next = rv_min_u64(*next, after - silent_us);
+	}
+	return false;
+}
+
+static void schedule(struct coord *c, uint32_t node)
+{
+	struct coord_node *n = &c->nodes[node];
+	uint64_t at = RV_NEVER, silent_us = rv_sat_sub(coord_live_us(c), n->heard_us);
+
+	if (n->state == COORD_N_JOINED)
+		at = c->now_us + rv_sat_sub(3 * n->heartbeat_us, silent_us) + 1;
+	if (n->state != COORD_N_AWAY || n->attempt_count) /* a tick at least, to notice a stall */
+		at = rv_min_u64(at, c->now_us + c->cfg.heartbeat_us_max);
+	if (n->attempt_count)
+		at = rv_min_u64(at, c->now_us + rv_max_u64(rv_sat_sub(n->lost_after_min_us, silent_us), 1000));
+	if (n->state != COORD_N_AWAY)
+		at = rv_min_u64(at, coord_attempt_resend_due(c, n));
+	if (n->full_until_us)
+		at = rv_min_u64(at, n->full_until_us);
+	if (n->health == COORD_H_QUARANTINED)
+		at = rv_min_u64(at, rv_max_u64(n->probe_us, c->now_us + 1000));
+	n->deadline_us = at;
+	if (at == RV_NEVER)
+		rv_heap_remove(&c->deadlines, c->cfg.runs_max + node);
+	else
+		rv_heap_set(&c->deadlines, c->cfg.runs_max + node, at, c->cfg.runs_max + node);
+}
+
+bool coord_lease_due(struct coord *c, uint32_t node)
+{
+	struct coord_node *n = &c->nodes[node];
+	uint64_t next;
+
+	if (n->state != COORD_N_AWAY && !coord_attempt_resend(c, node))
+		return false;
+	if (n->state == COORD_N_JOINED && rv_sat_sub(coord_live_us(c), n->heard_us) > 3 * n->heartbeat_us) {
+		n->state = COORD_N_SUSPECT;
+		coord_node_update(c, node);
+		coord_tell_node(c, COORD_T_NODE_SUSPECT, node);
+	}
+	coord_node_probe(c, node);
+	if (n->full_until_us && n->full_until_us <= c->now_us) {
+		n->full_until_us = 0;
+		c->capacity_freed = true;
+		coord_node_update(c, node);
+	}
+	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &next)) {
+		if (!n->attempt_count && !n->lost_told) {
+			n->lost_told = true;
+			coord_tell_node(c, COORD_T_NODE_LOST, node);
+		}
+		return true; /* its deadline stands: the next one at once */
+	}
+	schedule(c, node);
+	return true;
+}
+
+/* After the last page of a HELLO: what we believed there and it did not list. */
+static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
+{
+	struct coord_attempt *a = &c->attempts[slot];
+	const struct coord_run *r = &c->runs[a->run];
+	const struct coord_unit *u = coord_unit_at(r, a->unit);
+	bool again = !n->rebooted && !coord_unit_setting(r, u)->at_most_once;
+
+	if (a->state == COORD_A_RETRACTING && a->mark != n->hello_mark) {
+		struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED,
+					    .reason = PROTO_REASON_RETRACTED, .exit = -1 };
+
+		coord_end_attempt(c, &c->runs[a->run], a->unit, a->node, &res);
+		return;
+	}
+	if (a->mark == n->hello_mark) { /* it is there */
+		if (r->stop_cancels || u->flags & COORD_U_CANCEL)
+			coord_attempt_cancel(c, slot, r->stop_cancels ? (enum proto_reason)r->stop : PROTO_REASON_CANCELLED,
+					     r->stop_cancels ? r->stop_grace_us : RV_NEVER);
+		else if (a->state == COORD_A_RETRACTING)
+			coord_attempt_retract(c, slot);
+		return;
+	}
+	if (again && !r->stop_cancels && !(u->flags & COORD_U_CANCEL) && (a->state == COORD_A_SENT || a->state == COORD_A_UNKNOWN))
+		coord_attempt_dispatch(c, slot); /* it never arrived */
+	else
+		coord_attempt_lost(c, slot);
+}
+
+bool coord_lease_reconcile(struct coord *c, uint32_t node)
+{
+	struct coord_node *n = &c->nodes[node];
+	uint32_t slot = n->reconcile;
+
+	if (!coord_room(c, 6))
+		return false;
+	if (slot != COORD_NONE) {
+		n->reconcile = c->attempts[slot].node_next;
+		reconcile_one(c, n, slot);
+	}
+	if (n->reconcile != COORD_NONE)
+		return true;
+	c->reconciling--;
+	n->reconciling = false;
+	n->rebooted = false;
+	n->greeted = true;
+	c->capacity_freed = true;
+	coord_node_update(c, node);
+	return true;
+}

@@ -1,0 +1,318 @@
+/* on_client.c - what people ask for: checked before, then a fact like any other */
+#include "coordinator/core/state.h"
+
+/* --- request ids: repeated = already done --- */
+
+bool coord_request_known(const struct coord *c, uint64_t request)
+{
+	return request && rv_intmap_get(&c->request_map, request) != RV_MAP_NONE;
+}
+
+static void remember(struct coord *c, uint64_t request)
+{
+	uint32_t at = (uint32_t)(c->request_count % COORD_REQUESTS_MAX);
+
+	if (!request || coord_request_known(c, request))
+		return;
+	if (c->request_count >= COORD_REQUESTS_MAX)
+		(void)rv_intmap_remove(&c->request_map, c->requests[at]);
+	c->requests[at] = request;
+	rv_intmap_put(&c->request_map, request, at);
+	c->request_count++;
+}
+
+/* --- checks --- */
+
+int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct rv_err *err)
+{
+	uint32_t new_locks = 0;
+
+	if (c->run_count >= c->cfg.runs_max)
+		return rv_fail(err, RV_E_LIMIT, "%u runs are live; that is the limit", c->run_count);
+	if (rv_intmap_get(&c->run_map, g->run) != RV_MAP_NONE)
+		return rv_fail(err, RV_E_EXISTS, "there is a run of that id already");
+	for (uint32_t i = 0; i < g->lock_count; i++) {
+		bool known = false;
+
+		for (uint32_t k = 0; k < c->lock_count && !known; k++)
+			known = c->locks[k].hash == g->locks[i].hash || !c->locks[k].users;
+		new_locks += !known;
+	}
+	if (c->lock_count + new_locks > COORD_LOCKS_MAX)
+		return rv_fail(err, RV_E_LIMIT, "the live runs name more than %u locks", COORD_LOCKS_MAX);
+	return 0;
+}
+
+static int check_node(const struct coord *c, uint32_t node, struct rv_err *err)
+{
+	if (node >= c->node_count || c->nodes[node].removed)
+		return rv_fail(err, RV_E_NOT_FOUND, "no such node");
+	return 0;
+}
+
+static int check_unit(const struct coord_run *r, enum proto_mutation what, uint32_t unit, struct rv_err *err)
+{
+	const struct coord_unit *u;
+
+	if (unit >= r->g->unit_count)
+		return rv_fail(err, RV_E_NOT_FOUND, "no such unit in the run");
+	u = coord_unit_at(r, unit);
+	if (what == PROTO_MUT_RETRY && !coord_state_ended(u->state))
+		return rv_fail(err, RV_E_CONFLICT, "the unit has not ended");
+	if (what == PROTO_MUT_SKIP && u->state == COORD_UNIT_ACTIVE)
+		return rv_fail(err, RV_E_CONFLICT, "the unit is running: cancel it");
+	return 0;
+}
+
+int coord_client_check(const struct coord *c, const struct proto_fact *f, struct rv_err *err)
+{
+	struct coord_run *r;
+	uint32_t unit = f->mutation.unit;
+
+	rv_check(f->kind == PROTO_FACT_MUTATION);
+	if (coord_request_known(c, f->mutation.request))
+		return 0; /* done before: the answer is the same */
+	switch (f->mutation.what) {
+	case PROTO_MUT_DRAIN:
+	case PROTO_MUT_UNDRAIN:
+	case PROTO_MUT_REMOVE:
+		return check_node(c, f->mutation.node, err);
+	default:
+		break;
+	}
+	r = coord_run_find((struct coord *)(uintptr_t)c, f->mutation.run);
+	if (!r)
+		return rv_fail(err, RV_E_NOT_FOUND, "no such run");
+	switch (f->mutation.what) {
+	case PROTO_MUT_SET_MAX_WORKERS:
+		if (f->mutation.value < 0 || f->mutation.value > (int64_t)RV_WORKERS_MAX)
+			return rv_fail(err, RV_E_USAGE, "max_workers is 0 to %u", RV_WORKERS_MAX);
+		return 0;
+	case PROTO_MUT_SET_PRIORITY:
+		if (f->mutation.value < -1000 || f->mutation.value > 1000)
+			return rv_fail(err, RV_E_USAGE, "priority is -1000 to 1000");
+		return 0;
+	case PROTO_MUT_HOLD:
+	case PROTO_MUT_RELEASE:
+	case PROTO_MUT_SKIP:
+		return check_unit(r, f->mutation.what, unit, err);
+	case PROTO_MUT_RETRY:
+	case PROTO_MUT_CANCEL:
+		return unit == RV_MAP_NONE ? 0 : check_unit(r, f->mutation.what, unit, err);
+	default:
+		return 0;
+	}
+}
+
+/* --- acts on a run --- */
+
+static void reset_unit(struct coord *c, struct coord_run *r, uint32_t unit, bool counters)
+{
+	struct coord_unit *u = coord_unit_at(r, unit);
+
+	coord_unit_event(c, r, unit, COORD_UE_RESET, NULL);
+	if (counters)
+		u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = 0;
+	c->mutated++;
+}
+
+/* The run goes on: what is reset is counted anew and swept up. */
+static void reopen(struct coord *c, struct coord_run *r)
+{
+	if (r->g->has_verify && coord_state_ended(coord_unit_at(r, r->g->unit_count)->state))
+		coord_unit_event(c, r, r->g->unit_count, COORD_UE_RESET, NULL);
+	r->ended = r->stop_cancels = false;
+	r->stop = r->reason = 0;
+	r->state = r->paused ? COORD_RUN_PAUSED : COORD_RUN_RUNNING;
+	r->stop_root = r->first_failed = COORD_NONE;
+	r->stop_grace_us = RV_NEVER;
+	r->recounted = true;
+	r->deadline_us = r->g->timeout_us ? rv_sat_add(c->now_us, r->g->timeout_us) : RV_NEVER;
+	coord_run_deadline(c, r);
+	coord_spread_recount(c, r);
+	coord_tell(c, COORD_T_RUN_RESUMED, r, COORD_NONE);
+	coord_run_begin(c, r);
+	coord_run_check(c, r);
+	coord_ready_update_run(c, r);
+}
+
+static void resume(struct coord *c, struct coord_run *r)
+{
+	coord_dirs_bury(c);
+	for (uint32_t i = 0; i < r->g->unit_count; i++) {
+		struct coord_unit *u = coord_unit_at(r, i);
+
+		if (coord_state_ended(u->state) && u->state != COORD_UNIT_SUCCEEDED)
+			reset_unit(c, r, i, true);
+		else if (u->state != COORD_UNIT_SUCCEEDED)
+			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = 0;
+	}
+	reopen(c, r);
+}
+
+/* One more try: the retry is spent beforehand, so that the same limit holds as after any other failure. */
+static void retry(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	coord_dirs_bury(c);
+	for (uint32_t i = 0; i < r->g->unit_count; i++) {
+		const struct coord_unit *u = coord_unit_at(r, i);
+		bool wanted = unit == RV_MAP_NONE ? u->state == COORD_UNIT_FAILED : i == unit && coord_state_ended(u->state);
+		bool because = u->state == COORD_UNIT_SKIPPED && u->reason == PROTO_REASON_BLOCKED &&
+			       (unit == RV_MAP_NONE || u->root_cause == unit);
+
+		if (wanted || because)
+			reset_unit(c, r, i, false);
+	}
+	reopen(c, r);
+}
+
+static void cancel_unit(struct coord *c, struct coord_run *r, uint32_t unit, int64_t grace)
+{
+	struct coord_unit *u = coord_unit_at(r, unit);
+	struct coord_unit_end e = { .state = COORD_UNIT_CANCELLED, .reason = PROTO_REASON_CANCELLED, .root_cause = COORD_NONE };
+
+	if (coord_state_ended(u->state))
+		return;
+	c->mutated++;
+	if (u->state != COORD_UNIT_ACTIVE) {
+		coord_unit_event(c, r, unit, COORD_UE_END, &e);
+		return;
+	}
+	u->flags |= COORD_U_CANCEL;
+	if (c->live)
+		coord_attempt_cancel(c, u->slot, PROTO_REASON_CANCELLED, grace < 0 ? RV_NEVER : (uint64_t)grace);
+}
+
+static void skip_unit(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	struct coord_unit_end e = { .state = COORD_UNIT_SKIPPED, .reason = PROTO_REASON_SKIPPED, .root_cause = COORD_NONE };
+	uint8_t state = coord_unit_at(r, unit)->state;
+
+	if (coord_state_ended(state) || state == COORD_UNIT_ACTIVE)
+		return;
+	coord_unit_event(c, r, unit, COORD_UE_END, &e);
+	c->mutated++;
+}
+
+static void set_paused(struct coord *c, struct coord_run *r, bool paused)
+{
+	if (r->ended || r->paused == paused)
+		return;
+	r->paused = paused;
+	r->state = paused ? COORD_RUN_PAUSED : COORD_RUN_RUNNING;
+	coord_tell(c, paused ? COORD_T_RUN_PAUSED : COORD_T_RUN_UNPAUSED, r, COORD_NONE);
+	coord_ready_update_run(c, r);
+	c->mutated++;
+}
+
+static void set_value(struct coord *c, struct coord_run *r, enum proto_mutation what, int64_t value)
+{
+	if (what == PROTO_MUT_SET_MAX_WORKERS)
+		r->max_workers = (uint32_t)value;
+	else
+		r->priority = (int32_t)value;
+	coord_tell(c, COORD_T_RUN_CHANGED, r, COORD_NONE);
+	coord_ready_update_run(c, r);
+	c->mutated++;
+}
+
+static void cancel_run(struct coord *c, struct coord_run *r, int64_t grace)
+{
+	if (r->ended)
+		return;
+	coord_run_stop(c, r, PROTO_REASON_CANCELLED, COORD_NONE, grace < 0 ? RV_NEVER : (uint64_t)grace);
+	coord_tell(c, COORD_T_RUN_STOPPED, r, COORD_NONE)->reason = PROTO_REASON_CANCELLED;
+	coord_run_deadline(c, r);
+	c->mutated++;
+}
+
+/* --- acts on a node --- */
+
+static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node)
+{
+	struct coord_node *n = &c->nodes[node];
+
+	switch (what) {
+	case PROTO_MUT_DRAIN:
+		n->draining = true;
+		coord_tell_node(c, COORD_T_NODE_DRAINED, node);
+		if (c->live && n->state != COORD_N_AWAY)
+			coord_emit(c, COORD_FX_DRAIN, n->peer);
+		break;
+	case PROTO_MUT_UNDRAIN:
+		n->draining = false;
+		c->capacity_freed = true;
+		break;
+	default:
+		n->removed = true;
+		coord_tell_node(c, COORD_T_NODE_LEFT, node);
+		if (c->live && n->state != COORD_N_AWAY) {
+			coord_emit(c, COORD_FX_GOAWAY, n->peer)->goaway.why = PROTO_GOAWAY_REVOKED;
+			coord_node_away(c, node);
+		}
+		coord_node_deadline(c, node, c->now_us); /* what it holds is given up at once */
+		break;
+	}
+	coord_node_update(c, node);
+	c->mutated++;
+}
+
+void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
+{
+	uint32_t unit = f->mutation.unit;
+	struct coord_run *r;
+
+	remember(c, f->mutation.request);
+	c->mutated = 0;
+	if (f->mutation.what >= PROTO_MUT_DRAIN) {
+		act_on_node(c, f->mutation.what, f->mutation.node);
+		return;
+	}
+	r = coord_run_find(c, f->mutation.run);
+	rv_check(r != NULL);
+	switch (f->mutation.what) {
+	case PROTO_MUT_CANCEL:
+		if (unit == RV_MAP_NONE)
+			cancel_run(c, r, f->mutation.value);
+		else
+			cancel_unit(c, r, unit, f->mutation.value);
+		break;
+	case PROTO_MUT_RETRY:
+		retry(c, r, unit);
+		break;
+	case PROTO_MUT_RESUME:
+		resume(c, r);
+		break;
+	case PROTO_MUT_PAUSE:
+	case PROTO_MUT_UNPAUSE:
+		set_paused(c, r, f->mutation.what == PROTO_MUT_PAUSE);
+		break;
+	case PROTO_MUT_HOLD:
+	case PROTO_MUT_RELEASE:
+		c->mutated += coord_unit_event(c, r, unit, f->mutation.what == PROTO_MUT_HOLD ? COORD_UE_HOLD : COORD_UE_RELEASE, NULL) == COORD_MOVED;
+		break;
+	case PROTO_MUT_SKIP:
+		skip_unit(c, r, unit);
+		break;
+	default:
+		set_value(c, r, f->mutation.what, f->mutation.value);
+		break;
+	}
+}
+
+void coord_on_mutation(struct coord *c, const struct coord_event *ev)
+{
+	const struct proto_fact *f = ev->mutation.fact;
+	bool before = coord_request_known(c, f->mutation.request);
+	struct coord_effect *e;
+
+	c->mutated = 0;
+	if (!before)
+		coord_decide(c, f, NULL);
+	if (!ev->mutation.client)
+		return;
+	e = coord_emit(c, COORD_FX_REPLY, 0);
+	e->reply.client = ev->mutation.client;
+	e->reply.done_before = before;
+	e->reply.changed = c->mutated;
+}

@@ -1,0 +1,72 @@
+/* outcome.c - an attempt is over: what that means for its unit, as a fact */
+#include "coordinator/core/state.h"
+
+static void decide_ended(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res,
+			 enum proto_end_state state, enum proto_class class, enum proto_reason reason)
+{
+	struct proto_fact f = { .kind = PROTO_FACT_ENDED };
+
+	f.ended.key = res->key;
+	f.ended.node = node;
+	f.ended.state = state;
+	f.ended.result = *res;
+	f.ended.result.class = class;
+	f.ended.result.reason = reason;
+	(void)r;
+	coord_decide(c, &f, NULL);
+}
+
+static void decide_again(struct coord *c, uint32_t node, const struct proto_result *res, uint64_t delay_us)
+{
+	struct proto_fact f = { .kind = PROTO_FACT_ATTEMPT_ENDED };
+
+	f.attempt_ended.key = res->key;
+	f.attempt_ended.node = node;
+	f.attempt_ended.retry_delay_us = delay_us;
+	f.attempt_ended.result = *res;
+	coord_decide(c, &f, NULL);
+}
+
+static void cancelled(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res)
+{
+	bool unit_only = coord_unit_at(r, res->key.unit)->flags & COORD_U_CANCEL;
+
+	decide_ended(c, r, node, res, PROTO_END_CANCELLED, PROTO_CLASS_NONE,
+		     unit_only ? PROTO_REASON_CANCELLED : (enum proto_reason)r->stop);
+}
+
+/* Ended through nothing that the unit did or the plan counts: it goes again. */
+static void for_nothing(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res)
+{
+	const struct coord_setting *s = coord_unit_setting(r, coord_unit_at(r, res->key.unit));
+
+	if (s->at_most_once && res->flags & PROTO_RESULT_STARTED)
+		decide_ended(c, r, node, res, PROTO_END_FAILED, PROTO_CLASS_NODE_LOST, PROTO_REASON_LOST);
+	else
+		decide_again(c, node, res, 0);
+}
+
+void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res)
+{
+	const struct coord_unit *u = coord_unit_at(r, unit);
+	bool asked = u->flags & COORD_U_CANCEL || r->stop_cancels;
+	struct coord_failure f;
+
+	if (res->outcome == PROTO_SUCCEEDED) {
+		decide_ended(c, r, node, res, PROTO_END_SUCCEEDED, PROTO_CLASS_NONE, res->reason);
+		return;
+	}
+	if (asked && (res->outcome == PROTO_CANCELLED || res->class == PROTO_CLASS_NONE || res->class == PROTO_CLASS_NODE_LOST)) {
+		cancelled(c, r, node, res);
+		return;
+	}
+	if (res->outcome == PROTO_CANCELLED || res->class == PROTO_CLASS_NONE) {
+		for_nothing(c, r, node, res);
+		return;
+	}
+	f = coord_retry_decide(c, r, unit, res);
+	if (f.verdict == COORD_V_AGAIN)
+		decide_again(c, node, res, f.delay_us);
+	else
+		decide_ended(c, r, node, res, PROTO_END_FAILED, f.class, f.reason);
+}

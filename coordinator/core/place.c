@@ -1,0 +1,284 @@
+/* place.c - which ready unit goes to which node
+ *
+ * One unit after another, from the head of the three heaps of ready.c, until nothing is left that has room. A shape that no node
+ * has room for is parked until capacity is freed; so is a class at its lock or agent, a unit at a path.
+ *
+ * A node has room for a unit if its slots are free, or, for a class that needs nothing but slots, if it may be sent ahead
+ * (estimate.c). While a better unit of the run waits for room, nothing is sent ahead of it: it would never see a free slot.
+ * A wide shape that has been bypassed COORD_BYPASS_MAX times reserves a node: others that need slots keep off it.
+ */
+#include "coordinator/core/state.h"
+
+#define AVOID_LOOKS 8u /* units of a class tried when its first must not go to the nodes that have room */
+
+struct wish {
+	struct coord_run *r;
+	uint32_t shape, class, unit;
+	const struct coord_shape *sh;
+	const struct coord_class *cl;
+	bool ahead;  /* may be sent ahead */
+};
+
+static bool lacks_workspace(const struct coord_run *r, uint32_t node)
+{
+	return r->no_workspace[node / 64] >> (node % 64) & 1;
+}
+
+static bool reserved_for_other(const struct coord *c, const struct coord_node *n, const struct wish *w)
+{
+	if (n->reserved_run == COORD_NONE || !w->sh->slots)
+		return false;
+	return n->reserved_run != coord_run_slot(c, w->r) || n->reserved_shape != w->shape;
+}
+
+/* Has the node room now? */
+static bool has_room(const struct coord *c, uint32_t node, const struct wish *w)
+{
+	const struct coord_node *n = &c->nodes[node];
+	uint64_t places = w->sh->slots ? n->slots : n->agent_slots, ahead;
+
+	if (!coord_node_usable(n) || n->full_until_us > c->now_us || reserved_for_other(c, n, w) || lacks_workspace(w->r, node))
+		return false;
+	if (n->health != COORD_H_GOOD && n->attempt_count)
+		return false;
+	if (!coord_node_fits(n, w->r->g, w->sh) || !coord_node_resources_free(n, w->r->g, w->sh, false))
+		return false;
+	if (n->slots_used + w->sh->slots <= n->slots && n->agent_used + w->sh->agent_slots <= n->agent_slots)
+		return true;
+	if (!w->ahead || n->health != COORD_H_GOOD)
+		return false;
+	ahead = coord_estimate_ahead(c, w->r, w->cl, w->unit, places);
+	return n->slots_used + w->sh->slots <= n->slots + ahead && n->agent_used + w->sh->agent_slots <= n->agent_slots + ahead;
+}
+
+static bool busier(const struct coord_node *a, const struct coord_node *b, const struct coord_shape *sh)
+{
+	if (sh->slots)
+		return a->slots_used * b->slots > b->slots_used * a->slots;
+	return a->agent_used * b->agent_slots > b->agent_used * a->agent_slots;
+}
+
+/* Least busy: mostly the first of the heap; where it does not fit, all are looked at. */
+static uint32_t pick_least_busy(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	const struct rv_heap_item *first = rv_heap_first(w->sh->slots ? &c->busy_slots : &c->busy_agents);
+	uint32_t best = COORD_NONE;
+
+	if (!first)
+		return COORD_NONE;
+	if (first->value != avoid && has_room(c, first->value, w))
+		return first->value;
+	if (first->key >= 1000000 && !w->ahead && first->value != avoid)
+		return COORD_NONE; /* the emptiest has nothing free */
+	for (uint32_t i = 0; i < c->node_count; i++)
+		if (i != avoid && has_room(c, i, w) && (best == COORD_NONE || busier(&c->nodes[best], &c->nodes[i], w->sh)))
+			best = i;
+	return best;
+}
+
+static uint32_t pick_pack(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	uint32_t best = COORD_NONE;
+
+	for (uint32_t i = 0; i < c->node_count; i++)
+		if (i != avoid && has_room(c, i, w) && (best == COORD_NONE || busier(&c->nodes[i], &c->nodes[best], w->sh)))
+			best = i;
+	return best;
+}
+
+static uint32_t pick_round_robin(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	for (uint32_t k = 1; k <= c->node_count; k++) {
+		uint32_t i = (w->r->robin + k) % c->node_count;
+
+		if (i != avoid && has_room(c, i, w)) {
+			w->r->robin = i;
+			return i;
+		}
+	}
+	return COORD_NONE;
+}
+
+static uint32_t pick(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	switch (w->r->g->placement) {
+	case PLAN_PACK:
+		return pick_pack(c, w, avoid);
+	case PLAN_ROUND_ROBIN:
+		return pick_round_robin(c, w, avoid);
+	default:
+		return pick_least_busy(c, w, avoid);
+	}
+}
+
+static bool eligible_elsewhere(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	for (uint32_t i = 0; i < c->node_count; i++)
+		if (i != avoid && coord_node_usable(&c->nodes[i]) && !lacks_workspace(w->r, i) &&
+		    coord_node_fits(&c->nodes[i], w->r->g, w->sh))
+			return true;
+	return false;
+}
+
+/* The node for this unit: not the one it failed on, while another is eligible. */
+static uint32_t node_for(const struct coord *c, const struct wish *w)
+{
+	const struct coord_unit *u = coord_unit_at(w->r, w->unit);
+	uint32_t avoid = u->flags & COORD_U_AVOID ? u->node : COORD_NONE;
+
+	if (avoid != COORD_NONE && !eligible_elsewhere(c, w, avoid))
+		avoid = COORD_NONE;
+	return pick(c, w, avoid);
+}
+
+/* --- what waits --- */
+
+/* Does a better unit of this run wait for room that it could have? */
+static bool better_waits(const struct coord_run *r, uint32_t rank)
+{
+	uint32_t left = r->parked_shapes;
+
+	for (uint32_t s = 0; s < r->g->shape_count && left; s++) {
+		const struct coord_shape *sh = &r->g->shapes[s];
+		const struct rv_heap_item *first;
+
+		if (!sh->parked)
+			continue;
+		left--;
+		first = rv_heap_first(&sh->ready);
+		if (!sh->hopeless && first && first->key < rank)
+			return true;
+	}
+	return false;
+}
+
+static void reserve(struct coord *c, struct coord_run *r, uint32_t shape)
+{
+	struct coord_shape *sh = &r->g->shapes[shape];
+	uint32_t best = COORD_NONE;
+
+	for (uint32_t i = 0; i < c->node_count; i++) {
+		const struct coord_node *n = &c->nodes[i];
+
+		if (coord_node_usable(n) && n->reserved_run == COORD_NONE && coord_node_fits(n, r->g, sh) && !lacks_workspace(r, i) &&
+		    (best == COORD_NONE || busier(&c->nodes[best], n, sh)))
+			best = i;
+	}
+	if (best == COORD_NONE)
+		return;
+	sh->reserved = best;
+	c->nodes[best].reserved_run = coord_run_slot(c, r);
+	c->nodes[best].reserved_shape = shape;
+}
+
+void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape)
+{
+	struct coord_shape *sh = &r->g->shapes[shape];
+
+	if (sh->reserved == COORD_NONE)
+		return;
+	c->nodes[sh->reserved].reserved_run = c->nodes[sh->reserved].reserved_shape = COORD_NONE;
+	sh->reserved = COORD_NONE;
+	c->capacity_freed = true;
+}
+
+static void park(struct coord *c, const struct wish *w)
+{
+	struct coord_shape *sh = &w->r->g->shapes[w->shape];
+
+	coord_ready_park_shape(c, w->r, w->shape);
+	sh->hopeless = !eligible_elsewhere(c, w, COORD_NONE);
+	if (sh->reserved == COORD_NONE && sh->slots > 1 && !sh->hopeless && c->placements - sh->waits_since >= COORD_BYPASS_MAX)
+		reserve(c, w->r, w->shape);
+}
+
+static void park_at_agent(struct coord *c, const struct wish *w)
+{
+	struct coord_class *cl = &w->r->g->classes[w->class];
+	struct coord_agent *ag = &w->r->g->agents[cl->agent];
+
+	cl->block = COORD_CLASS_AT_AGENT;
+	cl->next_waiting = ag->waiting;
+	ag->waiting = w->class;
+	coord_ready_update(c, w->r, w->class);
+}
+
+/* --- placing --- */
+
+static void assign(struct coord *c, const struct wish *w, uint32_t node)
+{
+	const struct coord_unit *u = coord_unit_at(w->r, w->unit);
+	struct proto_fact f = { .kind = PROTO_FACT_ASSIGNED };
+
+	f.assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, u->attempt + 1 };
+	f.assigned.node = node;
+	coord_decide(c, &f, NULL);
+	coord_attempt_dispatch(c, coord_unit_at(w->r, w->unit)->slot);
+	c->placements++;
+	w->r->g->shapes[w->shape].waits_since = UINT64_MAX;
+	coord_place_unreserve(c, w->r, w->shape);
+}
+
+/* The unit that goes now, of the class's first few, and where: only one that has to keep off a node lets others pass. */
+static uint32_t choose(const struct coord *c, struct wish *w)
+{
+	uint32_t local = rv_rankset_first(&w->cl->ready);
+
+	for (uint32_t i = 0; i < AVOID_LOOKS && local != RV_RANK_NONE; i++) {
+		uint32_t node;
+
+		w->unit = w->r->g->order[w->cl->unit_first + local];
+		node = node_for(c, w);
+		if (node != COORD_NONE)
+			return node;
+		if (!(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
+			break;
+		local = rv_rankset_next(&w->cl->ready, local);
+	}
+	return COORD_NONE;
+}
+
+static void place_first(struct coord *c, struct coord_run *r)
+{
+	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
+	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value] };
+	uint32_t node;
+
+	w.class = w.sh->class_first + rv_heap_first(&w.sh->ready)->value;
+	w.cl = &r->g->classes[w.class];
+	w.ahead = w.cl->prefetch && !(r->parked_shapes && better_waits(r, (uint32_t)first->key));
+	node = choose(c, &w);
+	if (node == COORD_NONE) {
+		park(c, &w);
+		return;
+	}
+	if (w.cl->lock_count && !coord_locks_free(c, r, w.class, true))
+		return;
+	if (w.cl->agent != COORD_NONE && r->g->agents[w.cl->agent].max_concurrent &&
+	    r->g->agents[w.cl->agent].running >= r->g->agents[w.cl->agent].max_concurrent) {
+		park_at_agent(c, &w);
+		return;
+	}
+	if (w.cl->dirs && !coord_dirs_free(c, r, w.unit, true)) {
+		if (!(coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT))
+			park(c, &w); /* no room to note its paths */
+		return;
+	}
+	assign(c, &w, node);
+}
+
+bool coord_place(struct coord *c)
+{
+	const struct rv_heap_item *first;
+
+	if (c->capacity_freed) {
+		c->capacity_freed = false;
+		coord_ready_unpark_shapes(c);
+	}
+	while ((first = rv_heap_first(&c->run_heap)) && c->attempt_free != COORD_NONE) {
+		if (!coord_room(c, 6))
+			return false;
+		place_first(c, &c->runs[first->value]);
+	}
+	return true;
+}

@@ -1,0 +1,132 @@
+/* query.c - asking, between steps */
+#include "coordinator/core/state.h"
+
+static const struct coord_run *find(const struct coord *c, uint64_t run)
+{
+	uint32_t slot = rv_intmap_get(&c->run_map, run);
+
+	return slot == RV_MAP_NONE ? NULL : &c->runs[slot];
+}
+
+const struct coord_graph *coord_run_graph(const struct coord *c, uint64_t run)
+{
+	const struct coord_run *r = find(c, run);
+
+	return r ? r->g : NULL;
+}
+
+void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_counts *out)
+{
+	const struct coord_run *r = find(c, run);
+
+	*out = (struct coord_run_counts){ 0 };
+	if (!r)
+		return;
+	*out = (struct coord_run_counts){ .total = r->g->unit_count,
+					  .pending = r->counts[COORD_UNIT_PENDING],
+					  .ready = r->counts[COORD_UNIT_READY],
+					  .active = r->counts[COORD_UNIT_ACTIVE],
+					  .retry_wait = r->counts[COORD_UNIT_RETRY_WAIT],
+					  .held = r->counts[COORD_UNIT_HELD],
+					  .succeeded = r->counts[COORD_UNIT_SUCCEEDED],
+					  .failed = r->counts[COORD_UNIT_FAILED],
+					  .skipped = r->counts[COORD_UNIT_SKIPPED],
+					  .cancelled = r->counts[COORD_UNIT_CANCELLED],
+					  .retries = r->retries,
+					  .node_lost = r->node_lost };
+}
+
+enum coord_run_state coord_run_state(const struct coord *c, uint64_t run, enum proto_reason *reason)
+{
+	const struct coord_run *r = find(c, run);
+
+	rv_check(r != NULL);
+	if (reason)
+		*reason = (enum proto_reason)r->reason;
+	return (enum coord_run_state)r->state;
+}
+
+void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct coord_unit_view *out)
+{
+	const struct coord_run *r = find(c, run);
+	const struct coord_unit *u;
+
+	rv_check(r != NULL);
+	rv_check(unit < r->g->vertex_count);
+	u = coord_unit_at(r, unit);
+	*out = (struct coord_unit_view){ .state = (enum coord_unit_state)u->state,
+					 .class = (enum proto_class)u->class,
+					 .reason = (enum proto_reason)u->reason,
+					 .attempt = u->attempt,
+					 .tries = u->tries,
+					 .node = u->node,
+					 .root_cause = u->root_cause,
+					 .start_us = r->g->times[unit].start_us,
+					 .end_us = r->g->times[unit].end_us,
+					 .ready_us = u->ready_us };
+}
+
+uint64_t coord_run_at(const struct coord *c, uint32_t i)
+{
+	return i < c->run_count ? c->runs[c->run_order[i]].id : 0;
+}
+
+struct rv_str coord_node_name(const struct coord *c, uint32_t node)
+{
+	return node < c->node_count ? rv_str_of(c->nodes[node].name) : RV_STR("");
+}
+
+const char *coord_unit_state_name(enum coord_unit_state s)
+{
+	static const char *const names[COORD_UNIT_STATE_COUNT] = {
+		[COORD_UNIT_PENDING] = "pending",	  [COORD_UNIT_READY] = "ready",	    [COORD_UNIT_ACTIVE] = "active",
+		[COORD_UNIT_RETRY_WAIT] = "retry_wait", [COORD_UNIT_HELD] = "held",	    [COORD_UNIT_SUCCEEDED] = "succeeded",
+		[COORD_UNIT_FAILED] = "failed",	  [COORD_UNIT_SKIPPED] = "skipped", [COORD_UNIT_CANCELLED] = "cancelled",
+	};
+
+	return (unsigned)s < COORD_UNIT_STATE_COUNT ? names[s] : "?";
+}
+
+const char *coord_run_state_name(enum coord_run_state s)
+{
+	static const char *const names[] = { [COORD_RUN_RUNNING] = "running", [COORD_RUN_PAUSED] = "paused",
+					     [COORD_RUN_SUCCEEDED] = "succeeded", [COORD_RUN_FAILED] = "failed",
+					     [COORD_RUN_CANCELLED] = "cancelled" };
+
+	return (unsigned)s < RV_ARRAY_LEN(names) ? names[s] : "?";
+}
+
+const char *coord_transition_name(enum coord_transition_kind k)
+{
+	static const char *const names[] = {
+		[COORD_T_RUN_ACCEPTED] = "run_accepted",
+		[COORD_T_RUN_STARTED] = "run_started",
+		[COORD_T_RUN_STOPPED] = "run_stopped",
+		[COORD_T_RUN_RESUMED] = "run_resumed",
+		[COORD_T_RUN_PAUSED] = "run_paused",
+		[COORD_T_RUN_UNPAUSED] = "run_unpaused",
+		[COORD_T_RUN_CHANGED] = "run_changed",
+		[COORD_T_RUN_FINISHED] = "run_finished",
+		[COORD_T_UNIT_READY] = "unit_ready",
+		[COORD_T_UNIT_ASSIGNED] = "unit_assigned",
+		[COORD_T_UNIT_STARTED] = "unit_started",
+		[COORD_T_UNIT_RETRACTED] = "unit_retracted",
+		[COORD_T_UNIT_RETRY_WAIT] = "unit_retry_wait",
+		[COORD_T_UNIT_HELD] = "unit_held",
+		[COORD_T_UNIT_RELEASED] = "unit_released",
+		[COORD_T_UNIT_REQUEUED] = "unit_requeued",
+		[COORD_T_UNIT_FINISHED] = "unit_finished",
+		[COORD_T_ATTEMPT_LOST] = "attempt_lost",
+		[COORD_T_ATTEMPT_REJECTED] = "attempt_rejected",
+		[COORD_T_RESULT_FENCED] = "result_fenced",
+		[COORD_T_NODE_JOINED] = "node_joined",
+		[COORD_T_NODE_SUSPECT] = "node_suspect",
+		[COORD_T_NODE_LOST] = "node_lost",
+		[COORD_T_NODE_QUARANTINED] = "node_quarantined",
+		[COORD_T_NODE_RECOVERED] = "node_recovered",
+		[COORD_T_NODE_DRAINED] = "node_drained",
+		[COORD_T_NODE_LEFT] = "node_left",
+	};
+
+	return (unsigned)k < RV_ARRAY_LEN(names) && names[k] ? names[k] : "?";
+}

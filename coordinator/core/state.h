@@ -1,0 +1,431 @@
+/* state.h - the core's tables and the way a step goes through them (private to coordinator/core/)
+ *
+ *	event --> on_client / on_node / lease --decide--> coord_fact() + apply_*() --> work queue --> spread.c --> run ends
+ *	TURN  --> deadlines, then place.c --> ASSIGNED + DISPATCH
+ *
+ * A decision is a fact; the fact is emitted (live) and applied by the function that replay uses (apply.c). What follows from it in
+ * the graph goes through the work queue, which is empty before the next fact is applied: live state equals replayed state.
+ *
+ * Runs, nodes and attempts lie in pools made at creation; they are named by slot. Lists are links of slots, never pointers.
+ */
+#ifndef COORD_STATE_H
+#define COORD_STATE_H
+
+#include "common/check.h"
+#include "common/map.h"
+#include "common/prng.h"
+#include "coordinator/core/tables.h"
+
+#define COORD_RESOURCES_MAX RV_RESOURCES_MAX
+#define COORD_NODE_TEXT_BYTES 2048u
+#define COORD_RESEND_LEVELS 6u        /* 1, 2, 4, 8, 16, 30 s */
+#define COORD_REQUESTS_MAX 10000u
+#define COORD_BYPASS_MAX 100u
+#define COORD_LOCKS_MAX (4 * RV_LOCKS_MAX)
+#define COORD_QUARANTINE_AT 3u
+#define COORD_SCRATCH_BYTES ((size_t)256 << 10)
+#define COORD_ITEM_BYTES_MAX 768u     /* of scratch, that one decision may need an effect */
+
+/* --- attempts ------------------------------------------------------------------------------------------------- */
+
+enum coord_attempt_state {
+	COORD_A_FREE,
+	COORD_A_UNKNOWN,    /* from the journal: the node has not said yet */
+	COORD_A_SENT,       /* DISPATCH is not answered */
+	COORD_A_TAKEN,
+	COORD_A_RUNNING,
+	COORD_A_STOPPING,   /* CANCEL is not answered */
+	COORD_A_RETRACTING, /* RETRACT is not answered */
+};
+
+struct coord_attempt {
+	uint8_t state;
+	uint8_t sends;              /* of the unanswered message */
+	uint8_t level;              /* resend list it is in; UINT8_MAX: none */
+	uint8_t cancel_reason;      /* enum proto_reason */
+	bool started;               /* STARTED was seen */
+	bool counted;               /* in the node's table digest */
+	uint32_t run, unit, attempt, node;
+	uint32_t run_prev, run_next;   /* the run's attempts */
+	uint32_t node_prev, node_next; /* the node's, oldest first */
+	uint32_t wait_prev, wait_next; /* the node's resend list of this level */
+	uint32_t mark;              /* HELLO that last listed it */
+	uint64_t due_us;            /* of the resend */
+	uint64_t grace_us;          /* STOPPING */
+};
+
+struct coord_ring {
+	uint32_t first, last;
+};
+
+/* --- nodes ------------------------------------------------------------------------------------------------------ */
+
+enum coord_node_state { COORD_N_AWAY, COORD_N_JOINED, COORD_N_SUSPECT };
+/* CAREFUL and PROBED get one unit at a time; QUARANTINED none until its probe is due. */
+enum coord_node_health { COORD_H_GOOD, COORD_H_CAREFUL, COORD_H_PROBED, COORD_H_QUARANTINED };
+
+struct coord_node_resource {
+	uint64_t name;              /* hash */
+	uint64_t milli, used;
+};
+
+struct coord_node {
+	/* folded */
+	char name[RV_NAME_BYTES_MAX + 1];
+	uint8_t key[PROTO_DIGEST_BYTES];
+	bool draining, removed;
+	uint8_t health;             /* enum coord_node_health; QUARANTINED is folded */
+	/* from HELLO */
+	uint8_t state;
+	uint64_t peer, session;
+	uint8_t boot_id[16];
+	uint64_t incarnation;
+	uint64_t slots, agent_slots;
+	struct coord_node_resource resources[COORD_RESOURCES_MAX];
+	uint32_t resource_count;
+	char text[COORD_NODE_TEXT_BYTES]; /* labels: key NUL value NUL ... */
+	uint32_t label_count;
+	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
+	bool reconciling;           /* a HELLO is being gone through: */
+	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
+	uint64_t full_until_us;     /* it rejected: no work until then */
+	bool greeted;               /* the last page has been seen and gone through: it may be given work */
+	bool rebooted;              /* what it held before this HELLO is gone */
+	/* what it holds */
+	uint64_t slots_used, agent_used;
+	struct coord_ring attempts, resend[COORD_RESEND_LEVELS];
+	uint32_t attempt_count;
+	uint64_t digest;
+	uint64_t lost_after_min_us; /* of what it holds; RV_NEVER when empty */
+	uint32_t reserved_run, reserved_shape; /* a wide unit waits for it; COORD_NONE */
+	/* liveness, in the clock that stands still while we are stalled */
+	uint64_t heard_us;
+	uint64_t heartbeat_us;
+	uint64_t messages_in, messages_out; /* of the session */
+	uint64_t deadline_us;       /* in the core's heap; RV_NEVER */
+	bool lost_told;
+	/* health */
+	uint32_t failures_row;
+	uint64_t probe_us;          /* QUARANTINED: when the next unit may be tried */
+	uint32_t probes;
+};
+
+/* --- runs -------------------------------------------------------------------------------------------------------- */
+
+enum coord_sweep { COORD_SWEEP_NONE, COORD_SWEEP_BEGIN /* ready what has no dependencies */, COORD_SWEEP_CLOSE /* end what never started */ };
+
+struct coord_run {
+	struct coord_graph *g;      /* NULL: free slot */
+	uint64_t id;
+	uint32_t order;             /* of acceptance */
+	int32_t priority;
+	uint8_t state;              /* enum coord_run_state */
+	uint8_t reason;             /* enum proto_reason: why it ended so */
+	uint8_t stop;               /* enum proto_reason: why nothing new starts; NONE */
+	bool stop_cancels;          /* and what runs is cancelled */
+	bool paused, started, ended;
+	bool recounted;             /* units were reset: some pending one may be blocked already */
+	uint32_t stop_root;         /* unit that failed first */
+	uint32_t first_failed;
+	uint32_t counts[COORD_UNIT_STATE_COUNT];
+	uint32_t retries, node_lost;
+	uint32_t max_workers;
+	uint32_t active;            /* attempts, the verify step's too */
+	uint64_t usage;             /* slots and agent slots */
+	uint8_t sweep;
+	uint32_t sweep_at;
+	uint32_t cancel_at;         /* attempt to cancel next; COORD_NONE */
+	uint64_t stop_grace_us;
+	bool check_end;
+	struct coord_ring attempts;
+	uint64_t deadline_us;       /* of the run; RV_NEVER */
+	uint32_t robin;             /* round robin: the last node */
+	uint64_t *no_workspace;     /* bit a node */
+	uint32_t parked_shapes;
+};
+
+/* --- paths and locks ------------------------------------------------------------------------------------------------ */
+
+struct coord_path {
+	uint64_t hash;
+	uint32_t held;              /* attempts that hold exactly this path */
+	uint32_t below;             /* that hold one under it */
+	uint32_t above_waiters;     /* units that wait until held is 0: heap of vertices by rank */
+	uint32_t self_waiters;      /* units that wait until below is 0 */
+	bool waking;                /* one of them has been woken and not been tried yet */
+	uint32_t next_free;
+};
+
+struct coord_lock {
+	uint64_t hash;
+	uint32_t capacity, used;
+	uint64_t waiting;           /* first class parked here: run slot << 32 | class; UINT64_MAX: none; links in class.next_waiting */
+	uint32_t users;             /* runs that name it */
+};
+
+/* --- the core ------------------------------------------------------------------------------------------------------- */
+
+struct coord {
+	struct coord_config cfg;
+	/* of this step */
+	struct coord_effects *out;
+	char *scratch;
+	size_t scratch_used;
+	uint64_t now_us, real_us, last_us;
+	uint64_t position;
+	uint32_t index;
+	bool live, turning;
+	bool unfinished;            /* the last step had no room for all that follows */
+	uint32_t mutated;           /* what the last mutation changed */
+	/* of the journal */
+	uint64_t epoch;
+	uint64_t sessions;
+	uint64_t stalled_us;        /* liveness clock = now - stalled */
+	uint64_t commit_us;
+	struct rv_prng prng;
+	/* pools */
+	struct coord_run *runs;
+	struct rv_intmap run_map;
+	uint32_t run_count, runs_seen;
+	uint32_t *run_order;        /* slots in order of acceptance */
+	struct coord_node *nodes;
+	uint32_t node_count;
+	struct rv_intmap peer_map;
+	struct coord_attempt *attempts;
+	uint32_t attempt_free;      /* list through run_next */
+	uint32_t attempt_count;
+	/* work */
+	uint32_t work_first, work_last; /* vertices */
+	uint32_t work_cursor;       /* how far the first one has been spread */
+	uint32_t sweeps, checks;    /* runs with a sweep or cancel under way; runs to check for their end */
+	/* placement */
+	struct rv_heap run_heap;    /* runs with something placeable, by priority and share */
+	struct rv_heap busy_slots, busy_agents; /* nodes that may get work, least busy first */
+	bool capacity_freed;        /* parked shapes may fit again */
+	uint32_t parked_shapes;     /* of all runs */
+	uint64_t placements;        /* counts */
+	uint32_t reconciling;       /* nodes with a HELLO to go through */
+	/* deadlines: runs, then nodes */
+	struct rv_heap deadlines;
+	/* exclusion */
+	struct coord_path *paths;
+	uint32_t path_free, path_room, path_fresh; /* path_fresh: entries from here on have never been used */
+	uint32_t corpses;           /* ended units that are still in a heap of waiters */
+	struct rv_intmap path_map;
+	struct coord_lock *locks;
+	uint32_t lock_count;
+	/* request ids */
+	uint64_t *requests;
+	struct rv_intmap request_map;
+	uint64_t request_count;
+	void *blocks[24];           /* what coord_create() took */
+	uint32_t block_count;
+	uint64_t stale;             /* late messages: counted, never applied */
+};
+
+/* --- emit.c: effects -------------------------------------------------------------------------------------------------- */
+
+/* Is there room for `n` more effects and what they point to? */
+static inline bool coord_room(const struct coord *c, uint32_t n)
+{
+	return c->out->count + n <= c->out->capacity && c->scratch_used + (size_t)n * COORD_ITEM_BYTES_MAX <= COORD_SCRATCH_BYTES;
+}
+
+struct coord_effect *coord_emit(struct coord *c, enum coord_effect_kind kind, uint64_t peer);
+/* Copies the fact's used part to scratch and, live, emits it; gives the copy to apply. */
+const struct proto_fact *coord_fact(struct coord *c, const struct proto_fact *f);
+/* A transition with its defaults, already emitted: fill in what is particular. */
+struct coord_transition *coord_tell(struct coord *c, enum coord_transition_kind kind, const struct coord_run *r, uint32_t unit);
+struct coord_transition *coord_tell_node(struct coord *c, enum coord_transition_kind kind, uint32_t node);
+
+/* --- lists of attempts ---------------------------------------------------------------------------------------------------- */
+
+static inline uint32_t coord_run_slot(const struct coord *c, const struct coord_run *r)
+{
+	return (uint32_t)(r - c->runs);
+}
+
+static inline struct coord_unit *coord_unit_at(const struct coord_run *r, uint32_t unit)
+{
+	return &r->g->units[unit];
+}
+
+static inline bool coord_unit_is_verify(const struct coord_run *r, uint32_t unit)
+{
+	return unit == r->g->unit_count;
+}
+
+static inline bool coord_state_ended(uint8_t state)
+{
+	return state >= COORD_UNIT_SUCCEEDED;
+}
+
+static inline const struct coord_setting *coord_unit_setting(const struct coord_run *r, const struct coord_unit *u)
+{
+	return &r->g->settings[r->g->tmpls[u->tmpl].setting];
+}
+
+static inline struct coord_class *coord_unit_class(const struct coord_run *r, const struct coord_unit *u)
+{
+	return &r->g->classes[u->place_class];
+}
+
+struct coord_run *coord_run_find(struct coord *c, uint64_t id);
+
+/* --- unit.c: the states of a unit ------------------------------------------------------------------------------------------ */
+
+enum coord_unit_event {
+	COORD_UE_READY,     /* its rule holds: ready, or held */
+	COORD_UE_ASSIGN,
+	COORD_UE_RETRY,     /* its attempt ended and it waits */
+	COORD_UE_REQUEUE,   /* its attempt ended and it is ready again; a wait is over */
+	COORD_UE_HOLD,
+	COORD_UE_RELEASE,
+	COORD_UE_END,       /* terminal: state, class, reason in the argument */
+	COORD_UE_RESET,     /* an ended unit goes back to pending */
+	COORD_UE_COUNT
+};
+
+struct coord_unit_end {
+	enum coord_unit_state state;
+	enum proto_class class;
+	enum proto_reason reason;
+	uint32_t root_cause;
+	const struct proto_result *result; /* NULL: none */
+};
+
+struct coord_unit_assign {
+	uint32_t attempt, node;
+};
+
+enum coord_unit_move { COORD_MOVED, COORD_MOVE_STALE };
+
+enum coord_unit_move coord_unit_event(struct coord *c, struct coord_run *r, uint32_t unit, enum coord_unit_event ev, const void *arg);
+
+/* --- spread.c: what follows in the graph -------------------------------------------------------------------------------------- */
+
+void coord_work_push(struct coord *c, uint32_t vertex);
+/* Spreads until nothing is left: true; false: out of room. */
+bool coord_work(struct coord *c);
+/* The counters of the whole graph anew from the states of its units (after a reset), then what is ready is swept up. */
+void coord_spread_recount(struct coord *c, struct coord_run *r);
+void coord_spread_begin(struct coord *c, struct coord_run *r, uint32_t unit);
+
+/* --- ready.c: queues of what may be placed --------------------------------------------------------------------------------------- */
+
+void coord_ready_add(struct coord *c, struct coord_run *r, uint32_t unit);
+void coord_ready_remove(struct coord *c, struct coord_run *r, uint32_t unit);
+/* The class's place among its shape's, the shape's among the run's, the run's among runs, anew. */
+void coord_ready_update(struct coord *c, struct coord_run *r, uint32_t class);
+void coord_ready_update_run(struct coord *c, struct coord_run *r);
+void coord_ready_park_shape(struct coord *c, struct coord_run *r, uint32_t shape);
+void coord_ready_unpark_shapes(struct coord *c);
+void coord_ready_unpark_class(struct coord *c, struct coord_run *r, uint32_t class);
+
+/* --- place.c ----------------------------------------------------------------------------------------------------------------------- */
+
+bool coord_place(struct coord *c); /* false: out of room */
+void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
+
+/* --- locks.c ------------------------------------------------------------------------------------------------------------------------- */
+
+bool coord_locks_free(struct coord *c, struct coord_run *r, uint32_t class, bool park); /* false: parked at the first that is not */
+void coord_locks_take(struct coord *c, struct coord_run *r, uint32_t class);
+void coord_locks_give(struct coord *c, struct coord_run *r, uint32_t class);
+void coord_locks_name(struct coord *c, struct coord_run *r);   /* a run comes */
+void coord_locks_unname(struct coord *c, struct coord_run *r); /* a run goes */
+bool coord_dirs_free(struct coord *c, struct coord_run *r, uint32_t unit, bool wait); /* false: the unit waits at a path */
+void coord_dirs_take(struct coord *c, struct coord_run *r, uint32_t unit);
+void coord_dirs_give(struct coord *c, struct coord_run *r, uint32_t unit);
+enum coord_leave { COORD_LEAVE_TO_RUN, COORD_LEAVE_FOR_A_WHILE, COORD_LEAVE_FOR_GOOD };
+/* It does not wait any more, nor is it the one that was woken. */
+void coord_dirs_leave(struct coord *c, struct coord_run *r, uint32_t unit, enum coord_leave why);
+void coord_dirs_bury(struct coord *c); /* before units are reset or a run goes */
+
+/* --- attempt.c ------------------------------------------------------------------------------------------------------------------------- */
+
+void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node); /* takes a slot and all it needs */
+void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit);                /* gives all back */
+void coord_attempt_count(struct coord *c, uint32_t slot);     /* the node has it, as far as we know: in its table digest */
+void coord_attempt_dispatch(struct coord *c, uint32_t slot);  /* sends it (again) */
+void coord_attempt_cancel(struct coord *c, uint32_t slot, enum proto_reason reason, uint64_t grace_us);
+void coord_attempt_retract(struct coord *c, uint32_t slot);
+void coord_attempt_answered(struct coord *c, uint32_t slot);
+/* Resends what is due at the node; false: out of room. */
+bool coord_attempt_resend(struct coord *c, uint32_t node);
+uint64_t coord_attempt_resend_due(const struct coord *c, const struct coord_node *n);
+uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struct coord_run **run); /* COORD_NONE */
+
+/* --- nodes.c, lease.c ---------------------------------------------------------------------------------------------------------------------- */
+
+struct coord_node *coord_node_by_peer(struct coord *c, uint64_t peer);
+bool coord_node_usable(const struct coord_node *n);
+void coord_node_update(struct coord *c, uint32_t node); /* its places in the heaps of busy nodes anew */
+void coord_node_deadline(struct coord *c, uint32_t node, uint64_t at_us); /* no later than this */
+void coord_node_away(struct coord *c, uint32_t node);
+uint32_t coord_nodes_joined(const struct coord *c);
+void coord_node_health(struct coord *c, uint32_t node, const struct proto_result *result);
+bool coord_node_fits(const struct coord_node *n, const struct coord_graph *g, const struct coord_shape *sh); /* by labels, pin, totals */
+bool coord_node_resources_free(const struct coord_node *n, const struct coord_graph *g, const struct coord_shape *sh, bool total);
+void coord_node_describe(struct coord_node *n, const struct proto_node_info *info);
+void coord_node_recount(struct coord *c, uint32_t node);
+void coord_node_probe(struct coord *c, uint32_t node);
+bool coord_lease_due(struct coord *c, uint32_t node);       /* false: out of room */
+bool coord_lease_reconcile(struct coord *c, uint32_t node); /* after a HELLO; false: out of room */
+uint64_t coord_live_us(const struct coord *c);
+uint64_t coord_lease_heartbeat(const struct coord *c, const struct coord_node *n);
+void coord_attempt_lost(struct coord *c, uint32_t slot);
+
+/* --- run.c ------------------------------------------------------------------------------------------------------------------------------------ */
+
+void coord_run_begin(struct coord *c, struct coord_run *r); /* makes ready what may be */
+void coord_run_stop(struct coord *c, struct coord_run *r, enum proto_reason reason, uint32_t root, uint64_t grace_us);
+void coord_run_unit_failed(struct coord *c, struct coord_run *r, uint32_t unit);
+void coord_run_check(struct coord *c, struct coord_run *r); /* look at its end once the work is done */
+bool coord_run_sweeps(struct coord *c);                     /* false: out of room */
+bool coord_run_ends(struct coord *c);
+void coord_run_deadline(struct coord *c, struct coord_run *r); /* its place in the heap of deadlines anew */
+bool coord_run_due(struct coord *c, struct coord_run *r);
+void coord_run_release(struct coord *c, struct coord_run *r);
+
+/* --- retry.c --------------------------------------------------------------------------------------------------------------------------------------- */
+
+enum coord_verdict { COORD_V_END, COORD_V_AGAIN };
+
+struct coord_failure {
+	enum coord_verdict verdict;
+	enum coord_unit_state state; /* END */
+	enum proto_class class;
+	enum proto_reason reason;
+	uint64_t delay_us;           /* AGAIN */
+};
+
+struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run *r, uint32_t unit, const struct proto_result *result);
+
+/* --- outcome.c ----------------------------------------------------------------------------------------------------------------------------------------- */
+
+/* An attempt is over: decides what follows for its unit. */
+void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res);
+
+/* --- estimate.c --------------------------------------------------------------------------------------------------------------------------------------- */
+
+void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us);
+/* How many units of this class may be sent ahead to a node of so many places. */
+uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places);
+
+/* --- apply.c: facts folded, live and in replay -------------------------------------------------------------------------------------------------------- */
+
+void coord_apply(struct coord *c, const struct proto_fact *f, struct coord_graph *g);
+/* Emits, then applies. */
+void coord_decide(struct coord *c, const struct proto_fact *f, struct coord_graph *g);
+
+/* --- on_client.c, on_node.c --------------------------------------------------------------------------------------------------------------------------------- */
+
+void coord_on_mutation(struct coord *c, const struct coord_event *ev);
+void coord_apply_mutation(struct coord *c, const struct proto_fact *f);
+void coord_on_run_stop(struct coord *c, const struct coord_event *ev);
+bool coord_request_known(const struct coord *c, uint64_t request);
+void coord_on_hello(struct coord *c, const struct coord_event *ev);
+void coord_on_node(struct coord *c, const struct coord_event *ev);
+
+#endif

@@ -1,0 +1,266 @@
+/* tables.h - a run's graph as the core sees it (private to coordinator/core/)
+ *
+ * A *template* here is a unit of the plan: what stands for one unit, or with for_each for many. Edges are kept between
+ * templates, as written, so that a join of a million instances by a thousand dependents is a thousand edges. What the
+ * instances share has two virtual vertices:
+ *
+ *	deps of t --> [gate of t] --> every instance of t --> [join of t] --> dependents of t
+ *
+ * A plain unit (one instance, no for_each) is its own gate and join. `same_as` pairs are arithmetic: no edges at all.
+ *
+ * One arena holds everything; what changes (unit states, counters, ready sets) lies beside what does not, so that the
+ * core allocates nothing.
+ */
+#ifndef COORD_TABLES_H
+#define COORD_TABLES_H
+
+#include "common/arena.h"
+#include "common/heap.h"
+#include "common/limits.h"
+#include "common/plan/plan.h"
+#include "common/rankset.h"
+#include "coordinator/core/graph.h"
+#include "coordinator/core/io.h"
+
+/* A vertex of the whole core in 32 bits: what kind, which run (slot), which unit or template. */
+enum coord_vertex_kind { COORD_V_UNIT, COORD_V_JOIN_FAILED, COORD_V_JOIN_DONE, COORD_V_GATE };
+#define COORD_V_INDEX_BITS 20u
+#define COORD_V_RUN_BITS 10u
+_Static_assert(RV_UNITS_MAX + 1 < 1u << COORD_V_INDEX_BITS, "a unit and the verify step fit a vertex");
+_Static_assert(RV_RUNS_LIVE_MAX <= 1u << COORD_V_RUN_BITS, "a run's slot fits a vertex");
+
+static inline uint32_t coord_vertex(enum coord_vertex_kind kind, uint32_t run, uint32_t index)
+{
+	return (uint32_t)kind << 30 | run << COORD_V_INDEX_BITS | index;
+}
+
+static inline enum coord_vertex_kind coord_vertex_kind(uint32_t v)
+{
+	return (enum coord_vertex_kind)(v >> 30);
+}
+
+static inline uint32_t coord_vertex_run(uint32_t v)
+{
+	return v >> COORD_V_INDEX_BITS & ((1u << COORD_V_RUN_BITS) - 1);
+}
+
+static inline uint32_t coord_vertex_index(uint32_t v)
+{
+	return v & ((1u << COORD_V_INDEX_BITS) - 1);
+}
+
+/* Counters of what is still awaited: the top bit says that one dependency succeeded. */
+#define COORD_WAIT_OK 0x80000000u
+#define COORD_WAIT_COUNT 0x7fffffffu
+
+/* Targets of edges: a unit's number, or with the top bit a template whose gate it is. */
+#define COORD_EDGE_GATE 0x80000000u
+
+enum coord_unit_flag {
+	COORD_U_TRIGGER = 3u << 0,     /* enum plan_trigger */
+	COORD_U_HELD = 1u << 2,        /* by a person: not placed until released */
+	COORD_U_AVOID = 1u << 3,       /* another node than the last, while one is eligible */
+	COORD_U_LOST = 1u << 4,        /* its newest attempt was lost: it may come back until the next is assigned */
+	COORD_U_CANCEL = 1u << 5,      /* a person asked: its attempt's end is the unit's */
+	COORD_U_DIR_WAIT = 1u << 6,    /* READY, but waits at a path */
+	COORD_U_WOKEN = 1u << 7,       /* was woken at a path: once tried, the next one there is */
+};
+
+/* One instance. 64 bytes: a cache line. */
+struct coord_unit {
+	uint8_t state;         /* enum coord_unit_state */
+	uint8_t class;         /* enum proto_class, of the newest failure */
+	uint8_t reason;        /* enum proto_reason */
+	uint8_t flags;
+	uint32_t attempt;      /* newest number, 0: none yet */
+	uint32_t slot;         /* ACTIVE: in the core's attempts; waiting at a path: that path; ended: link of the work queue */
+	uint32_t node;         /* of the newest attempt; COORD_NONE */
+	uint32_t root_cause;   /* unit; COORD_NONE */
+	uint32_t tmpl;
+	uint32_t rank;         /* in the run: smaller goes first */
+	uint32_t local;        /* the same order within its class */
+	uint32_t left, right;  /* links of the waiters at a path; woken: left is that path */
+	uint32_t place_class;
+	uint16_t tries;
+	uint16_t retries;      /* failures of a class in retry.on */
+	uint16_t environment, node_lost, rate_limited;
+	uint8_t not_found;     /* environment failures "program not found" */
+	bool was_reset;        /* and that has not been told yet */
+	uint64_t ready_us;     /* CLOCK_REALTIME, shown only */
+};
+_Static_assert(sizeof(struct coord_unit) == 64, "a unit is a cache line");
+
+struct coord_times {
+	uint64_t start_us, end_us; /* CLOCK_REALTIME, of the newest try; 0: not yet */
+};
+
+enum coord_tmpl_flag {
+	COORD_TMPL_MANY = 1u << 0,         /* for_each */
+	COORD_TMPL_ITEM_NUMBERS = 1u << 1, /* items are 1..count */
+	COORD_TMPL_ESTIMATED = 1u << 2,    /* estimate given or learned, not the default */
+	COORD_TMPL_PLAIN_DEPS = 1u << 3,   /* every dependency is a plain unit: the i-th is found at once */
+	COORD_TMPL_NEEDS_DEPS = 1u << 4,
+	COORD_TMPL_OUTPUT_WANTED = 1u << 5,
+	COORD_TMPL_SATISFIED = 1u << 6,
+	COORD_TMPL_DIRS_EACH = 1u << 7,    /* dirs: one set an instance, dirs + k */
+	/* these change */
+	COORD_TMPL_JOIN_FAILED = 1u << 16, /* some instance did not succeed */
+	COORD_TMPL_JOIN_OK = 1u << 17,     /* some did */
+	COORD_TMPL_GATE_SETTLED = 1u << 18,
+	COORD_TMPL_GATE_BLOCKED = 1u << 19, /* settled: the rule cannot hold */
+};
+
+struct coord_tmpl {
+	uint32_t first, count;        /* its units */
+	uint32_t out_first, out_count; /* in graph->out */
+	uint32_t in_first, in_count;   /* in graph->in: templates */
+	uint32_t same_as;              /* template, COORD_NONE */
+	uint32_t pair_first, pair_next; /* templates that are same_as this one; the next of the same list */
+	uint32_t setting;
+	uint32_t class;
+	uint32_t dirs;                 /* set of directories, COORD_NONE: none to exclude by */
+	uint32_t flags;
+	uint32_t spec;                 /* in graph->specs */
+	uint32_t trigger;              /* enum plan_trigger */
+	/* these change */
+	uint32_t join_left;            /* instances that have not ended */
+	uint32_t gate_left;            /* shared dependencies that have not; COORD_WAIT_OK */
+	uint32_t join_root, gate_root; /* root causes */
+	uint32_t join_failed_link, join_done_link, gate_link;
+	/* and these do not */
+	uint32_t items;                /* first in graph->items, COORD_NONE */
+	uint32_t ids;                  /* first in graph->ids: ids of instances by pattern; COORD_NONE: <id>-0001 */
+	uint32_t digits;
+	struct rv_str id, x_id;
+	uint64_t estimate_us, path_us;
+};
+
+/* What the core needs to know of a plan_settings. */
+struct coord_setting {
+	struct plan_retry retry;
+	uint64_t queue_timeout_us;
+	uint64_t lost_after_us;
+	uint64_t grace_us;
+	bool at_most_once;
+	bool agent_unit;
+};
+
+/* One allowed directory: hashes of its prefixes (with the workspace), shortest first; the last is the path itself. */
+struct coord_dir {
+	uint32_t prefix_first, prefix_count;
+};
+
+struct coord_dirset {
+	uint32_t dir_first, dir_count;
+};
+
+/* What a node must offer, whoever asks. */
+struct coord_shape {
+	uint32_t slots, agent_slots;
+	uint32_t label_first, label_count;
+	uint32_t resource_first, resource_count;
+	struct rv_str node; /* pin, "" */
+	struct rv_heap ready; /* classes with ready units that are not parked, by the rank of their first; values: class - class_first */
+	uint32_t class_first, class_count; /* its classes lie side by side */
+	uint64_t waits_since; /* count of placements when it was parked first since it was served; UINT64_MAX: it does not wait */
+	uint32_t reserved;    /* node kept free for it, COORD_NONE */
+	bool parked;          /* no node has room: waits for capacity */
+	bool hopeless;        /* parked, and no node that is here could ever take it */
+};
+
+struct coord_label {
+	struct rv_str key, value;
+	bool must_not;
+};
+
+struct coord_resource {
+	uint64_t name; /* hash */
+	struct rv_str name_text;
+	uint64_t milli;
+};
+
+#define COORD_TIMES_SEEN 8u
+
+enum coord_class_block { COORD_CLASS_FREE, COORD_CLASS_AT_LOCK, COORD_CLASS_AT_AGENT };
+
+/* Units that are placed alike. */
+struct coord_class {
+	uint32_t shape;
+	uint32_t agent;              /* COORD_NONE: a command unit's own */
+	uint32_t lock_first, lock_count; /* in graph->class_locks */
+	bool dirs;                   /* its units hold directories */
+	bool prefetch;               /* may be sent ahead: needs slots and nothing else */
+	bool quick;                  /* command units, mock, noop: one ahead a slot while nothing is known */
+	enum coord_class_block block;
+	uint32_t unit_first, unit_count; /* in graph->order */
+	struct rv_rankset ready;     /* local ranks */
+	uint64_t next_waiting;       /* in the list of the lock or agent it is parked at */
+	uint32_t seen[COORD_TIMES_SEEN]; /* durations of its last tries, us, saturating */
+	uint32_t seen_count, median_us;
+};
+
+struct coord_agent {
+	struct rv_str name;
+	uint32_t max_concurrent; /* 0: no limit */
+	uint32_t running;
+	uint32_t waiting;        /* first class parked here */
+};
+
+struct coord_lock_name {
+	struct rv_str name;
+	uint64_t hash;
+	uint32_t count;
+	uint32_t place; /* in the core's table, once the run is there */
+};
+
+struct coord_graph {
+	struct rv_arena arena;
+	uint64_t run;
+	struct rv_str name;
+	uint32_t unit_count;    /* the verify step, if there is one, is unit number unit_count */
+	uint32_t vertex_count;  /* with the verify step */
+	bool has_verify;
+	uint64_t edge_count;    /* expanded */
+	uint32_t max_workers;
+	enum plan_on_failure on_failure;
+	enum plan_placement placement;
+	struct plan_limits limits;
+	uint64_t timeout_us;
+	uint64_t workspace;     /* hash of its root: runs of one workspace exclude each other's directories */
+	bool timers;            /* some unit can wait for a time: `timers` has room */
+
+	struct coord_tmpl *tmpls;
+	uint32_t tmpl_count;    /* with the verify step's, the last */
+	struct coord_unit *units;
+	struct coord_times *times;
+	uint32_t *waiting;      /* a unit's counter */
+	uint32_t *order;        /* class by class: units by local rank */
+	uint32_t *out, *in;
+	struct rv_str *specs;
+	uint32_t spec_count;
+	struct rv_str *items, *ids;
+	struct coord_setting *settings;
+	struct coord_dirset *dirsets;
+	struct coord_dir *dirs;
+	uint64_t *prefixes;
+	struct coord_shape *shapes;
+	uint32_t shape_count;
+	struct coord_label *labels;
+	struct coord_resource *resources;
+	struct coord_class *classes;
+	uint32_t class_count;
+	uint32_t *class_locks;
+	struct coord_agent *agents;
+	uint32_t agent_count;
+	struct coord_lock_name *locks;
+	uint32_t lock_count;
+	struct rv_heap ready;   /* shapes by the rank of their first unit */
+	struct rv_heap unit_timers; /* retry waits and queue timeouts, where `timers` */
+};
+
+static inline enum plan_trigger coord_unit_trigger(const struct coord_unit *u)
+{
+	return (enum plan_trigger)(u->flags & COORD_U_TRIGGER);
+}
+
+#endif
