@@ -109,8 +109,8 @@ static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_
 	uint32_t flags = 0;
 
 	flags |= s->agent_unit ? PROTO_SPEC_AGENT_UNIT : 0;
-	flags |= u->flags & (PLAN_UNIT_FILL | PLAN_UNIT_FILL_PROMPT) ? PROTO_SPEC_TEMPLATED : 0;
-	flags |= u->flags & PLAN_UNIT_PROMPT_FILE && u->flags & PLAN_UNIT_FILL_PROMPT ? PROTO_SPEC_TEMPLATE_PROMPT_FILE : 0;
+	flags |= u->flags & PLAN_UNIT_FILL ? PROTO_SPEC_TEMPLATED : 0;
+	flags |= u->flags & PLAN_UNIT_FILL_PROMPT ? PROTO_SPEC_FILL_PROMPT : 0;
 	flags |= u->flags & PLAN_UNIT_NAMESPACE ? PROTO_SPEC_NAMESPACE : 0;
 	flags |= s->at_most_once ? PROTO_SPEC_AT_MOST_ONCE : 0;
 	flags |= coord_build_has_dirs(b, u) || s->lock_count || s->at_most_once ? PROTO_SPEC_EXCLUSIVE : 0;
