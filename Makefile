@@ -245,6 +245,12 @@ integration: $(call program,$(TEST_PROFILE)) $(addprefix build/$(TEST_PROFILE)/,
 fuzz: $(addprefix build/fuzz/,$(call chosen,$(FUZZERS))) ## every fuzz target for SECONDS=15 (T=fuzz_x: one; needs clang)
 	@python3 tests/run.py -j 2 --fuzz-seconds $(SECONDS) $(addprefix build/fuzz/,$(call chosen,$(FUZZERS)))
 
+.PHONY: coverage
+coverage: ## line coverage of unit and core tests, a file a line (T=common/map: with the lines that are missing)
+	@mkdir -p build; find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(submake) PROFILE=cov unit core T= >build/coverage.log || { tail -n 30 build/coverage.log; exit 1; }
+	@python3 scripts/coverage.py build/cov $(T)
+
 # ---- guards ----
 
 .PHONY: check-headers check-floors check-pure guards
