@@ -458,7 +458,8 @@ static int check_required(struct plan_loader *l, uint32_t map, enum plan_map_id 
 
 		if (!(key->flags & PLAN_KEY_REQUIRED) || present & (uint64_t)1 << key->id)
 			continue;
-		if (id == PLAN_MAP_UNIT) /* units.c: a map of units gives the id as its key */
+		/* A map of units gives the id as its key (units.c); in JSON lines the units follow. */
+		if (id == PLAN_MAP_UNIT || (l->lines && id == PLAN_MAP_PLAN && key->id == PLAN_P_units))
 			continue;
 		g = plan_error_at(l, PLAN_E_TYPE, map, "%s needs the key \"%s\"", plan_map_name(id), key->name);
 		if (g && l->tree->nodes[map].span > 1)
