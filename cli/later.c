@@ -9,9 +9,6 @@
 		return cli_failf(RV_E_UNSUPPORTED, "`reeve " #verb "` is not built yet");          \
 	}
 
-LATER(check)
-LATER(graph)
-LATER(import)
 LATER(status)
 LATER(logs)
 LATER(output)

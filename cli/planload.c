@@ -1,0 +1,55 @@
+/* planload.c - the options that every verb taking a plan has, and the plan they give */
+#include "cli/planload.h"
+
+#include "cli/error.h"
+#include "cli/out.h"
+
+int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
+{
+	struct plan_load_options opt = {
+		.sets = p->sets.item,
+		.set_count = p->sets.count,
+		.context_file = p->context,
+	};
+
+	plan_diags_init(&p->diags);
+	if (cli_format_parse(p->format_word, &p->format, err) < 0)
+		return -1;
+	if (p->mock && strcmp(p->mock, "agents") == 0)
+		opt.mock = PLAN_MOCK_AGENTS;
+	else if (p->mock && !*p->mock)
+		opt.mock = PLAN_MOCK_ALL;
+	else if (p->mock)
+		return rv_fail(err, RV_E_USAGE, "--mock takes nothing or =agents, not \"%s\"", p->mock);
+	return plan_load_file(path, &opt, &p->plan, &p->diags, err);
+}
+
+void cli_planload_release(struct cli_planload *p)
+{
+	plan_destroy(&p->plan);
+	plan_diags_release(&p->diags);
+}
+
+static void put_diags(const struct plan_diags *d)
+{
+	struct rv_buf text;
+
+	rv_buf_init(&text, 0);
+	(void)plan_diags_text(d, &text);
+	(void)cli_write_all(2, text.at, text.bytes);
+	rv_buf_release(&text);
+}
+
+int cli_planload_fail(struct cli_planload *p, const struct rv_err *err)
+{
+	if (err->code != RV_E_PLAN || !p->diags.error_count)
+		return cli_fail(err);
+	put_diags(&p->diags);
+	return CLI_USAGE;
+}
+
+void cli_planload_warn(const struct cli_planload *p)
+{
+	if (p->diags.warning_count)
+		put_diags(&p->diags);
+}
