@@ -198,7 +198,7 @@ int rv_file_read_fd(int fd, const char *name, size_t limit, struct rv_buf *out, 
 		if ((uint64_t)st.st_size > limit)
 			return rv_fail(err, RV_E_LIMIT, "%s has %llu bytes; the limit is %zu", name,
 				       (unsigned long long)st.st_size, limit);
-		want = (size_t)st.st_size + 1; /* one more, to see the end in the same call */
+		want = st.st_size > 4096 ? (size_t)st.st_size + 1 : 4097; /* one more, to see the end; /proc says 0 */
 	}
 	for (;;) {
 		size_t room = limit - (out->bytes - before) + 1;

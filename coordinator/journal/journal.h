@@ -53,7 +53,9 @@ struct journal_options {
 	/* NULL, or JOURNAL_CLUSTER_BYTES that must be the journal's own (RV_E_CONFLICT); a new journal takes them.
 	 * NULL and new: random. */
 	const uint8_t *cluster;
-	size_t wal_bytes; /* a checkpoint is made when the write-ahead log has grown past this; 0: 16 MiB */
+	const char *what; /* who we are, for those who find the directory taken: "reeve run 4k2m9x01ab"; NULL: "reeve" */
+	size_t wal_bytes; /* a checkpoint is made when the write-ahead log has grown past this; 0: 64 MiB with
+	                     JOURNAL_PROCESS (most runs never make one), 16 MiB with JOURNAL_POWER */
 	const char *vfs;  /* SQLite's file layer, NULL: its own. Tests put faults here */
 };
 
@@ -88,7 +90,8 @@ struct journal_batch {
 int journal_open(struct journal **out, const char *state_dir, const struct journal_options *options,
 		 struct rv_err *err);
 
-/* Takes the next epoch, synced; needed before the first append. May be called once. */
+/* Takes the next epoch, synced (but for the first of a new journal with JOURNAL_PROCESS: whatever a power loss leaves of
+ * it, no epoch is given out twice under one cluster id); needed before the first append. May be called once. */
 int journal_claim_epoch(struct journal *j, uint64_t *epoch, struct rv_err *err);
 
 /* Waits until all that was appended is durable, then closes, and gives the directory free. The result of the last

@@ -1,0 +1,1029 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/os/clock.h"
+#include "common/os/file.h"
+#include "coordinator/journal/journal.h"
+#include "coordinator/journal/store.h"
+#include "tests/lib/faultfs.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- a state directory per test --------------------------------------------------------------------------------- */
+
+static char base[64], dir[96], db_path[128], wal_path[128];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	snprintf(base, sizeof(base), "/tmp/reeve-journal-XXXXXX");
+	assert_non_null(mkdtemp(base));
+	snprintf(dir, sizeof(dir), "%s/state", base);
+	snprintf(db_path, sizeof(db_path), "%s/journal.db", dir);
+	snprintf(wal_path, sizeof(wal_path), "%s/journal.db-wal", dir);
+	return 0;
+}
+
+static int drop_dir(void **state)
+{
+	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	rv_tree_remove_at(tmp, base + 5, NULL);
+	close(tmp);
+	return 0;
+}
+
+static struct journal_options own(enum journal_durability durability)
+{
+	return (struct journal_options){ .mode = JOURNAL_OWN, .durability = durability, .what = "test owner" };
+}
+
+static struct journal *open_with(struct journal_options o)
+{
+	struct journal *j = NULL;
+	struct rv_err err;
+
+	if (journal_open(&j, dir, &o, &err))
+		fail_msg("%s", err.msg);
+	return j;
+}
+
+static uint64_t claim(struct journal *j)
+{
+	uint64_t epoch = 0;
+	struct rv_err err;
+
+	if (journal_claim_epoch(j, &epoch, &err))
+		fail_msg("%s", err.msg);
+	return epoch;
+}
+
+static struct journal *open_own(enum journal_durability durability)
+{
+	struct journal *j = open_with(own(durability));
+
+	(void)claim(j);
+	return j;
+}
+
+static struct journal *open_reader(void)
+{
+	return open_with((struct journal_options){ .mode = JOURNAL_READ });
+}
+
+static enum rv_code open_code(struct journal_options o, struct rv_err *err)
+{
+	struct journal *j = NULL;
+
+	if (journal_open(&j, dir, &o, err) == 0) {
+		journal_close(&j);
+		return RV_OK;
+	}
+	assert_null(j);
+	return err->code;
+}
+
+/* Records that tell their row: N times the row's number as text. */
+static int append(struct journal *j, uint64_t n, struct rv_err *err)
+{
+	struct journal_batch batch = { .real_us = 1000 + n };
+	uint64_t position = 0;
+	char text[64];
+
+	batch.records = rv_str(text, (size_t)snprintf(text, sizeof(text), "row %llu", (unsigned long long)n));
+	if (journal_append(j, &batch, &position, err))
+		return -1;
+	assert_int_equal(position, n);
+	assert_int_equal(journal_last(j), n);
+	return 0;
+}
+
+static void append_ok(struct journal *j, uint64_t from, uint64_t to)
+{
+	struct rv_err err;
+
+	for (; from <= to; from++)
+		if (append(j, from, &err))
+			fail_msg("%s", err.msg);
+}
+
+struct seen {
+	uint64_t next; /* position expected */
+	uint64_t last_epoch;
+	uint64_t stop_at;
+};
+
+static enum journal_next see(void *arg, const struct journal_row *row)
+{
+	struct seen *s = arg;
+	char text[64];
+	int n;
+
+	n = snprintf(text, sizeof(text), "row %llu", (unsigned long long)row->position);
+	assert_int_equal(row->position, s->next);
+	assert_int_equal(row->records.bytes, n);
+	assert_memory_equal(row->records.at, text, n);
+	assert_int_equal(row->real_us, 1000 + row->position);
+	assert_true(row->epoch >= s->last_epoch);
+	s->last_epoch = row->epoch;
+	s->next++;
+	return row->position == s->stop_at ? JOURNAL_STOP : JOURNAL_MORE;
+}
+
+/* Reads all from `from`; the last position. */
+static uint64_t read_all(struct journal *j, uint64_t from)
+{
+	struct seen s = { .next = from ? from : 1 };
+	struct rv_err err;
+
+	if (journal_read(j, from, see, &s, &err))
+		fail_msg("%s", err.msg);
+	return s.next - 1;
+}
+
+static enum rv_code read_code(struct journal *j, struct rv_err *err)
+{
+	struct seen s = { .next = 1 };
+
+	return journal_read(j, 0, see, &s, err) ? err->code : RV_OK;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+static void rows_come_back_across_restarts(void **state)
+{
+	enum journal_durability d;
+	struct journal *j;
+	struct rv_err err;
+	uint64_t end;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		make_dir(NULL);
+		j = open_with(own(d));
+		assert_int_equal(claim(j), 1);
+		assert_int_equal(journal_epoch(j), 1);
+		assert_int_equal(journal_last(j), 0);
+		assert_int_equal(journal_durable(j), 0);
+		assert_int_equal(read_all(j, 0), 0);
+		append_ok(j, 1, 2500);
+		assert_int_equal(journal_flush(j, &err), 0);
+		assert_int_equal(journal_durable(j), 2500);
+		assert_int_equal(journal_backlog_bytes(j), 0);
+		assert_int_equal(read_all(j, 0), 2500);
+		assert_int_equal(read_all(j, 2400), 2500);
+		assert_int_equal(read_all(j, 2501), 2500);
+		journal_close(&j);
+		journal_close(&j);
+		j = open_with(own(d));
+		assert_int_equal(journal_last(j), 2500);
+		assert_int_equal(journal_durable(j), 2500);
+		assert_int_equal(claim(j), 2);
+		append_ok(j, 2501, 2510);
+		assert_int_equal(journal_flush(j, &err), 0);
+		assert_int_equal(read_all(j, 0), 2510);
+		assert_int_equal(journal_end(j, &end, &err), 0);
+		assert_int_equal(end, 2510);
+		journal_close(&j);
+		/* closed by the other durability, too */
+		j = open_with(own(d == JOURNAL_POWER ? JOURNAL_PROCESS : JOURNAL_POWER));
+		assert_int_equal(claim(j), 3);
+		assert_int_equal(read_all(j, 0), 2510);
+		journal_close(&j);
+		drop_dir(NULL);
+	}
+}
+
+static void process_is_durable_on_return_and_power_tells_by_descriptor(void **state)
+{
+	struct journal *j = open_own(JOURNAL_PROCESS);
+	struct rv_err err;
+
+	(void)state;
+	append_ok(j, 1, 1);
+	assert_int_equal(journal_durable(j), 1);
+	assert_int_equal(journal_fd(j), -1);
+	assert_int_equal(journal_poll(j, &err), 0);
+	journal_close(&j);
+
+	j = open_own(JOURNAL_POWER);
+	append_ok(j, 2, 3);
+	while (journal_durable(j) < 3) {
+		struct pollfd p = { .fd = journal_fd(j), .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, 30000), 1);
+		assert_int_equal(journal_poll(j, &err), 0);
+	}
+	journal_close(&j);
+}
+
+static void a_reader_sees_what_a_live_owner_commits(void **state)
+{
+	struct journal *j = open_own(JOURNAL_PROCESS), *r;
+	struct seen s = { .next = 1, .stop_at = 3 };
+	struct rv_err err;
+	uint64_t end;
+
+	(void)state;
+	append_ok(j, 1, 5);
+	r = open_reader();
+	assert_memory_equal(journal_cluster(r), journal_cluster(j), JOURNAL_CLUSTER_BYTES);
+	assert_int_equal(read_all(r, 0), 5);
+	append_ok(j, 6, 9);
+	assert_int_equal(read_all(r, 6), 9);
+	assert_int_equal(journal_end(r, &end, &err), 0);
+	assert_int_equal(end, 9);
+	assert_int_equal(journal_read(r, 0, see, &s, &err), 0); /* stops where it is told */
+	assert_int_equal(s.next, 4);
+	journal_close(&j);
+	assert_int_equal(read_all(r, 0), 9);
+	journal_close(&r);
+	r = open_reader(); /* and after it has gone */
+	assert_int_equal(read_all(r, 0), 9);
+	journal_close(&r);
+	assert_int_equal(open_code(own(JOURNAL_PROCESS), &err), RV_OK);
+}
+
+static void large_batches_and_limits(void **state)
+{
+	struct journal *j = open_own(JOURNAL_PROCESS);
+	struct journal_batch batch = { .real_us = 1 };
+	char *big = malloc(5 << 20);
+	struct rv_err err;
+	uint64_t position, end;
+
+	(void)state;
+	memset(big, 'x', 5 << 20);
+	batch.records = rv_str(big, 5 << 20);
+	assert_int_equal(journal_append(j, &batch, &position, &err), 0);
+	assert_int_equal(position, 1);
+	batch.records.bytes = JOURNAL_BATCH_BYTES_MAX + 1; /* not looked at */
+	assert_int_equal(journal_append(j, &batch, &position, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	batch.records.bytes = 10; /* that was a refusal, not a failure */
+	assert_int_equal(journal_append(j, &batch, &position, &err), 0);
+	assert_int_equal(position, 2);
+	assert_int_equal(journal_end(j, &end, &err), 0);
+	assert_int_equal(end, 2);
+	journal_close(&j);
+	free(big);
+}
+
+/* --- owners ----------------------------------------------------------------------------------------------------------- */
+
+static void a_second_owner_is_refused_and_told_of_the_first(void **state)
+{
+	struct journal *j = open_own(JOURNAL_PROCESS);
+	struct journal_options o = own(JOURNAL_PROCESS);
+	struct rv_err err;
+	char pid[32];
+
+	(void)state;
+	o.what = "the second";
+	assert_int_equal(open_code(o, &err), RV_E_BUSY);
+	snprintf(pid, sizeof(pid), "pid %d", (int)getpid());
+	assert_non_null(strstr(err.msg, "test owner"));
+	assert_non_null(strstr(err.msg, pid));
+	append_ok(j, 1, 1); /* and the first did not notice */
+	journal_close(&j);
+	assert_int_equal(open_code(o, &err), RV_OK);
+}
+
+static void sql(const char *text)
+{
+	sqlite3 *db;
+	char *msg = NULL;
+
+	assert_int_equal(sqlite3_open(db_path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, &msg) != SQLITE_OK)
+		fail_msg("%s: %s", text, msg);
+	sqlite3_close(db);
+}
+
+static void a_coordinator_whose_epoch_is_over_writes_nothing(void **state)
+{
+	enum journal_durability d;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		struct journal *j, *r;
+		struct rv_err err = { 0 };
+
+		make_dir(NULL);
+		j = open_own(d);
+		append_ok(j, 1, 3);
+		assert_int_equal(journal_flush(j, &err), 0);
+		sql("UPDATE head SET epoch=7"); /* somebody else claims, whatever the lock says */
+		if (d == JOURNAL_PROCESS) {
+			assert_int_equal(append(j, 4, &err), -1);
+		} else {
+			append_ok(j, 4, 4);
+			assert_int_equal(journal_flush(j, &err), -1);
+			assert_int_equal(journal_poll(j, &err), -1);
+		}
+		assert_int_equal(err.code, RV_E_STALE);
+		assert_int_equal(journal_durable(j), 3);
+		sql("UPDATE head SET epoch=1"); /* nor does it come back to life */
+		assert_int_equal(append(j, journal_last(j) + 1, &err), -1);
+		assert_int_equal(err.code, RV_E_STALE);
+		r = open_reader();
+		assert_int_equal(read_all(r, 0), 3);
+		journal_close(&r);
+		journal_close(&j);
+		drop_dir(NULL);
+	}
+}
+
+/* --- runs --------------------------------------------------------------------------------------------------------------- */
+
+static struct journal_run run_of(uint32_t n)
+{
+	struct journal_run r = { .name = RV_STR("plan"), .state = RV_STR("running"), .created_us = 5000 - n / 2,
+				 .total = n };
+
+	snprintf(r.run.text, sizeof(r.run.text), "r%09u", n);
+	r.plan_digest[0] = (uint8_t)n;
+	return r;
+}
+
+struct listed {
+	uint32_t count;
+	uint64_t last_us;
+	char last[RV_RUN_ID_CHARS + 1];
+	uint32_t finished;
+};
+
+static enum journal_next list(void *arg, const struct journal_run *r)
+{
+	struct listed *l = arg;
+	uint32_t n = (uint32_t)atoi(r->run.text + 1);
+
+	assert_true(r->created_us > l->last_us || (r->created_us == l->last_us && strcmp(r->run.text, l->last) > 0));
+	l->last_us = r->created_us;
+	memcpy(l->last, r->run.text, sizeof(l->last));
+	assert_true(rv_str_equal(r->name, RV_STR("plan")));
+	assert_int_equal(r->plan_digest[0], (uint8_t)n);
+	assert_int_equal(r->total, n);
+	if (rv_str_equal(r->state, RV_STR("failed"))) {
+		assert_true(rv_str_equal(r->reason, RV_STR("two units failed")));
+		assert_int_equal(r->failed, 2);
+		assert_int_equal(r->position, 7);
+		l->finished++;
+	} else {
+		assert_int_equal(r->reason.bytes, 0);
+		assert_int_equal(r->position, n + 1); /* of the batch that brought it */
+	}
+	l->count++;
+	return JOURNAL_MORE;
+}
+
+static void runs_are_listed_without_a_replay(void **state)
+{
+	enum journal_durability d;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		struct listed l = { 0 };
+		struct journal *j, *r;
+		struct rv_err err;
+		uint64_t position;
+		uint32_t n;
+
+		make_dir(NULL);
+		j = open_own(d);
+		for (n = 0; n < 200; n++) {
+			struct journal_run run = run_of(n);
+			struct journal_batch b = { .records = RV_STR("x"), .runs = &run, .runs_count = 1 };
+
+			assert_int_equal(journal_append(j, &b, &position, &err), 0);
+		}
+		for (n = 0; n < 200; n += 50) { /* replaced, without records */
+			struct journal_run run = run_of(n);
+			struct journal_batch b = { .runs = &run, .runs_count = 1 };
+
+			run.state = RV_STR("failed");
+			run.reason = RV_STR("two units failed");
+			run.failed = 2;
+			run.position = 7;
+			assert_int_equal(journal_append(j, &b, &position, &err), 0);
+		}
+		assert_int_equal(journal_flush(j, &err), 0);
+		r = open_reader();
+		assert_int_equal(journal_runs(r, list, &l, &err), 0);
+		assert_int_equal(l.count, 200);
+		assert_int_equal(l.finished, 4);
+		journal_close(&r);
+		journal_close(&j);
+		drop_dir(NULL);
+	}
+}
+
+/* --- files that are not ours, or not whole --------------------------------------------------------------------------------- */
+
+static void fill(uint64_t rows)
+{
+	struct journal *j = open_own(JOURNAL_POWER); /* power closes with everything in the database file */
+
+	append_ok(j, 1, rows);
+	assert_int_equal(journal_flush(j, NULL), 0);
+	journal_close(&j);
+}
+
+static void strangers_files_are_refused(void **state)
+{
+	struct journal_options o = own(JOURNAL_PROCESS), r = { .mode = JOURNAL_READ };
+	char other[160];
+	struct rv_err err;
+
+	(void)state;
+	fill(3);
+	assert_int_equal(chmod(db_path, 0620), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(open_code(r, &err), RV_E_DENIED);
+	assert_int_equal(chmod(db_path, 0602), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(chmod(db_path, 0600), 0);
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(open_code(r, &err), RV_E_DENIED);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(open_code(r, &err), RV_OK);
+
+	snprintf(other, sizeof(other), "%s/elsewhere.db", base);
+	assert_int_equal(rename(db_path, other), 0);
+	assert_int_equal(symlink(other, db_path), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_non_null(strstr(err.msg, "symlink"));
+	assert_int_equal(unlink(db_path), 0);
+	assert_int_equal(link(other, db_path), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(open_code(o, &err), RV_OK);
+
+	unlink(wal_path);
+	assert_int_equal(symlink("/etc/passwd", wal_path), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(unlink(wal_path), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(db_path, 1234, 0), 0);
+		assert_int_equal(open_code(o, &err), RV_E_DENIED);
+		assert_int_equal(open_code(r, &err), RV_OK); /* root may look */
+		assert_int_equal(chown(db_path, 0, 0), 0);
+	}
+	assert_int_equal(unlink(db_path), 0);
+	assert_int_equal(mkdir(db_path, 0700), 0);
+	assert_int_equal(open_code(o, &err), RV_E_DENIED);
+	assert_int_equal(rmdir(db_path), 0);
+	assert_int_equal(open_code(r, &err), RV_E_NOT_FOUND);
+	unlink(wal_path);
+	assert_int_equal(rv_file_write(wal_path, RV_STR("log"), 0600, RV_FILE_NOSYNC, NULL), 0);
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT); /* a log without its database */
+}
+
+static void modes_are_private(void **state)
+{
+	static const char *const names[] = { "", "/journal.db", "/journal.db-wal", "/journal.db-shm", "/lock" };
+	struct journal *j;
+	size_t i;
+
+	(void)state;
+	umask(0);
+	j = open_own(JOURNAL_PROCESS);
+	append_ok(j, 1, 1);
+	for (i = 0; i < RV_ARRAY_LEN(names); i++) {
+		char path[160];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, i == 0 ? 0700 : 0600);
+	}
+	umask(022);
+	journal_close(&j);
+}
+
+static void another_clusters_and_versions_are_refused(void **state)
+{
+	struct journal_options o = own(JOURNAL_PROCESS);
+	uint8_t cluster[JOURNAL_CLUSTER_BYTES] = { 1, 2, 3 };
+	struct rv_err err;
+
+	(void)state;
+	o.cluster = cluster;
+	assert_int_equal(open_code(o, &err), RV_OK);
+	assert_int_equal(open_code(o, &err), RV_OK);
+	cluster[15] = 9;
+	assert_int_equal(open_code(o, &err), RV_E_CONFLICT);
+	o.cluster = NULL;
+	assert_int_equal(open_code(o, &err), RV_OK);
+	sql("PRAGMA user_version=2");
+	assert_int_equal(open_code(o, &err), RV_E_VERSION);
+	assert_int_equal(open_code((struct journal_options){ .mode = JOURNAL_READ }, &err), RV_E_VERSION);
+	sql("PRAGMA user_version=1; PRAGMA application_id=5");
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT);
+	sql("PRAGMA application_id=0x72657665; DELETE FROM meta");
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+static void truncated_and_foreign_bytes_are_refused(void **state)
+{
+	struct journal_options o = own(JOURNAL_PROCESS);
+	struct rv_err err;
+	struct journal *j;
+	off_t bytes;
+	char junk[8192];
+
+	(void)state;
+	fill(5000);
+	bytes = size_of(db_path);
+	assert_int_equal(truncate(db_path, bytes / 2), 0);
+	j = NULL;
+	if (journal_open(&j, dir, &o, &err) == 0) /* SQLite may see it only when it gets there */
+		assert_int_equal(read_code(j, &err), RV_E_CORRUPT);
+	else
+		assert_int_equal(err.code, RV_E_CORRUPT);
+	journal_close(&j);
+	assert_int_equal(truncate(db_path, 100), 0);
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT);
+	assert_int_equal(truncate(db_path, 0), 0);
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT); /* never begun anew over lost work */
+	memset(junk, 'j', sizeof(junk));
+	assert_int_equal(rv_file_write(db_path, rv_str(junk, sizeof(junk)), 0600, RV_FILE_NOSYNC, NULL), 0);
+	assert_int_equal(open_code(o, &err), RV_E_CORRUPT);
+}
+
+static void flip(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	char c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c ^= 0x10;
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+/* Any single flipped bit: an error, or the very same rows (it hit slack). Never other rows, never fewer in silence. */
+static void flipped_bits_never_change_what_is_read(void **state)
+{
+	struct rv_err err;
+	uint32_t found = 0;
+	off_t bytes, at;
+
+	(void)state;
+	fill(400);
+	bytes = size_of(db_path);
+	for (at = 100; at < bytes; at += 37) {
+		struct journal_options r = { .mode = JOURNAL_READ };
+		struct journal *j = NULL;
+		struct seen s = { .next = 1 };
+
+		flip(db_path, at);
+		if (journal_open(&j, dir, &r, &err) || journal_read(j, 0, see, &s, &err)) {
+			found++;
+			assert_true(err.code == RV_E_CORRUPT || err.code == RV_E_VERSION || err.code == RV_E_IO);
+		} else {
+			uint64_t end;
+
+			/* a lost tail would be an end before what the owner knew; the owner of this test knew 400 */
+			assert_int_equal(journal_end(j, &end, &err), 0);
+			if (s.next != 401)
+				print_message("flip at %lld: read %llu\n", (long long)at, (unsigned long long)s.next - 1);
+			assert_int_equal(s.next, 401);
+		}
+		journal_close(&j);
+		flip(db_path, at);
+	}
+	assert_true(found > 100);
+}
+
+static void rows_that_are_missing_or_moved_are_found_out(void **state)
+{
+	struct journal *j;
+	struct rv_err err;
+
+	(void)state;
+	fill(10);
+	sql("DELETE FROM log WHERE position=5");
+	j = open_reader();
+	assert_int_equal(read_code(j, &err), RV_E_CORRUPT);
+	assert_non_null(strstr(err.msg, "row 5"));
+	journal_close(&j);
+	sql("INSERT INTO log SELECT 5, row FROM log WHERE position=6");
+	j = open_reader();
+	assert_int_equal(read_code(j, &err), RV_E_CORRUPT);
+	assert_non_null(strstr(err.msg, "row 5"));
+	journal_close(&j);
+}
+
+/* --- crashes -------------------------------------------------------------------------------------------------------------- */
+
+/* A child that appends and tells each confirmed position; killed somewhere. */
+static uint64_t run_and_kill(enum journal_durability d, uint64_t enough)
+{
+	uint64_t acked = 0, got;
+	int pipes[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct journal_options o = own(d);
+		struct journal *j;
+		uint64_t epoch, position, told = 0, n;
+
+		o.wal_bytes = 64 << 10; /* with checkpoints in the middle */
+		if (journal_open(&j, dir, &o, NULL) || journal_claim_epoch(j, &epoch, NULL))
+			_exit(1);
+		for (n = journal_last(j) + 1;; n++) {
+			struct journal_batch batch = { .real_us = 1000 + n };
+			char text[64];
+
+			batch.records = rv_str(text, (size_t)snprintf(text, sizeof(text), "row %llu",
+								      (unsigned long long)n));
+			if (journal_append(j, &batch, &position, NULL))
+				_exit(1);
+			if (d == JOURNAL_POWER && n % 8 == 0 && journal_flush(j, NULL))
+				_exit(1);
+			got = journal_durable(j);
+			if (got > told && write(pipes[1], &got, sizeof(got)) != sizeof(got))
+				_exit(1);
+			told = got;
+		}
+	}
+	close(pipes[1]);
+	while (acked < enough && read(pipes[0], &got, sizeof(got)) == sizeof(got))
+		acked = got;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	while (read(pipes[0], &got, sizeof(got)) == sizeof(got))
+		acked = got;
+	close(pipes[0]);
+	return acked;
+}
+
+static void what_was_confirmed_survives_kill_9(void **state)
+{
+	enum journal_durability d;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		uint64_t acked = 0;
+		int round;
+
+		make_dir(NULL);
+		for (round = 1; round <= 4; round++) {
+			struct journal *j;
+			uint64_t there;
+
+			acked = run_and_kill(d, acked + (d == JOURNAL_POWER ? 100 : 1500));
+			j = open_reader(); /* first without an owner's repair */
+			there = read_all(j, 0);
+			assert_true(there >= acked);
+			journal_close(&j);
+			j = open_with(own(d));
+			assert_int_equal(claim(j), 2 * round);
+			assert_int_equal(read_all(j, 0), there);
+			assert_int_equal(journal_last(j), there);
+			acked = there;
+			journal_close(&j);
+		}
+		drop_dir(NULL);
+	}
+}
+
+static void copy_file(const char *from, const char *to, size_t bytes)
+{
+	struct rv_buf b;
+
+	rv_buf_init(&b, 0);
+	assert_int_equal(rv_file_read(from, (size_t)1 << 30, &b, NULL), 0);
+	assert_int_equal(rv_file_write(to, rv_str(b.at, bytes < b.bytes ? bytes : b.bytes), 0600, RV_FILE_NOSYNC, NULL), 0);
+	rv_buf_release(&b);
+}
+
+/* What power loss leaves of an unsynced log: any prefix, or a page gone bad. Rows are a prefix then, whole ones. */
+static void a_torn_log_gives_a_prefix_of_whole_rows(void **state)
+{
+	char saved_db[160], saved_wal[160];
+	struct journal *j;
+	uint64_t last = 0;
+	off_t bytes, cut;
+
+	(void)state;
+	snprintf(saved_db, sizeof(saved_db), "%s/saved.db", base);
+	snprintf(saved_wal, sizeof(saved_wal), "%s/saved.wal", base);
+	j = open_own(JOURNAL_PROCESS);
+	append_ok(j, 1, 60);
+	journal_close(&j);
+	bytes = size_of(wal_path);
+	assert_true(bytes > 60 * 4096);
+	copy_file(db_path, saved_db, SIZE_MAX);
+	copy_file(wal_path, saved_wal, SIZE_MAX);
+	for (cut = 0; cut <= bytes; cut = cut < bytes && cut + 1999 > bytes ? bytes : cut + 1999) {
+		char shm[160];
+		uint64_t got;
+
+		snprintf(shm, sizeof(shm), "%s/journal.db-shm", dir);
+		unlink(shm);
+		copy_file(saved_db, db_path, SIZE_MAX);
+		copy_file(saved_wal, wal_path, (size_t)cut);
+		j = open_reader();
+		got = read_all(j, 0);
+		assert_true(got >= last);
+		last = got;
+		journal_close(&j);
+		/* and one bad byte ends the log there */
+		copy_file(saved_wal, wal_path, SIZE_MAX);
+		unlink(shm);
+		if (cut < bytes)
+			flip(wal_path, cut);
+		j = open_own(JOURNAL_PROCESS);
+		got = journal_last(j);
+		assert_int_equal(read_all(j, 0), got);
+		append_ok(j, got + 1, got + 1); /* and it goes on from there */
+		journal_close(&j);
+	}
+	assert_int_equal(last, 60);
+}
+
+/* --- disks that fail --------------------------------------------------------------------------------------------------------- */
+
+static struct journal *open_faulty(enum journal_durability d, size_t wal_bytes)
+{
+	struct journal_options o = own(d);
+
+	o.vfs = FAULTFS;
+	o.wal_bytes = wal_bytes;
+	return open_with(o);
+}
+
+static void a_failed_write_is_for_good(void **state)
+{
+	static const int errors[] = { SQLITE_IOERR_WRITE, SQLITE_FULL };
+	enum journal_durability d;
+	size_t e;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++)
+		for (e = 0; e < RV_ARRAY_LEN(errors); e++) {
+			struct faultfs *f = faultfs();
+			struct journal *j;
+			struct rv_err err = { 0 };
+			uint64_t writes;
+
+			make_dir(NULL);
+			j = open_faulty(d, 0);
+			(void)claim(j);
+			append_ok(j, 1, 5);
+			assert_int_equal(journal_flush(j, &err), 0);
+			f->write_error = errors[e];
+			f->writes_left = 1; /* in the middle of a commit */
+			if (append(j, 6, &err) == 0)
+				assert_int_equal(journal_flush(j, &err), -1);
+			assert_int_equal(err.code, errors[e] == SQLITE_FULL ? RV_E_NO_SPACE : RV_E_IO);
+			f->writes_left = -1; /* the disk is well again; the journal is not */
+			writes = f->writes;
+			assert_int_equal(append(j, 7, &err), -1);
+			assert_int_equal(err.code, errors[e] == SQLITE_FULL ? RV_E_NO_SPACE : RV_E_IO);
+			assert_int_equal(journal_flush(j, &err), -1);
+			assert_int_equal(journal_poll(j, &err), -1);
+			assert_int_equal(f->writes, writes);
+			assert_int_equal(journal_durable(j), 5);
+			journal_close(&j);
+			j = open_own(d); /* anew, from what is on disk */
+			assert_int_equal(read_all(j, 0), 5);
+			append_ok(j, 6, 6);
+			journal_close(&j);
+			drop_dir(NULL);
+		}
+}
+
+static void a_failed_sync_is_never_retried(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err = { 0 };
+	struct journal *j;
+	uint64_t syncs;
+
+	(void)state;
+	j = open_faulty(JOURNAL_POWER, 0);
+	(void)claim(j);
+	append_ok(j, 1, 5);
+	assert_int_equal(journal_flush(j, &err), 0);
+	f->syncs_left = 0;
+	append_ok(j, 6, 6);
+	assert_int_equal(journal_flush(j, &err), -1);
+	assert_int_equal(err.code, RV_E_IO);
+	f->syncs_left = -1;
+	syncs = f->syncs;
+	assert_int_equal(append(j, 7, &err), -1);
+	assert_int_equal(journal_durable(j), 5);
+	assert_int_equal(f->syncs, syncs);
+	journal_close(&j);
+}
+
+static void only_what_must_be_is_synced(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct journal_batch at_most_once = { .records = RV_STR("row 11"), .real_us = 1011, .synced = true };
+	struct rv_err err = { 0 };
+	struct journal *j;
+	uint64_t position, syncs;
+
+	(void)state;
+	j = open_faulty(JOURNAL_PROCESS, 0);
+	(void)claim(j);
+	append_ok(j, 1, 10);
+	assert_int_equal(f->syncs, 0);
+	assert_int_equal(journal_append(j, &at_most_once, &position, &err), 0);
+	assert_int_equal(position, 11);
+	syncs = f->syncs;
+	assert_true(syncs > 0);
+	append_ok(j, 12, 20);
+	assert_int_equal(f->syncs, syncs);
+	assert_int_equal(read_all(j, 0), 20);
+	journal_close(&j);
+	assert_int_equal(f->syncs, syncs);
+	j = open_faulty(JOURNAL_PROCESS, 0);
+	assert_int_equal(claim(j), 2); /* a later claim is */
+	assert_true(f->syncs > syncs);
+	f->syncs_left = 0; /* and a sync that fails there is as bad */
+	at_most_once.records = RV_STR("row 21");
+	assert_int_equal(journal_append(j, &at_most_once, &position, &err), -1);
+	f->syncs_left = -1;
+	assert_int_equal(append(j, 22, &err), -1);
+	journal_close(&j);
+}
+
+static void a_claim_that_fails_claims_nothing(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err = { 0 };
+	struct journal *j;
+	uint64_t epoch = 99;
+
+	(void)state;
+	j = open_faulty(JOURNAL_PROCESS, 0);
+	assert_int_equal(claim(j), 1);
+	journal_close(&j);
+	j = open_faulty(JOURNAL_PROCESS, 0);
+	f->writes_left = 0;
+	assert_int_equal(journal_claim_epoch(j, &epoch, &err), -1);
+	assert_int_equal(err.code, RV_E_IO);
+	assert_int_equal(epoch, 99);
+	journal_close(&j);
+}
+
+static _Atomic int hold_syncs, syncs_held;
+
+static void wait_in_sync(void)
+{
+	syncs_held++;
+	while (hold_syncs)
+		usleep(100); /* until the test lets go */
+}
+
+static void what_waits_for_a_sync_shares_the_next(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err;
+	struct journal *j;
+	uint64_t syncs, deadline;
+
+	(void)state;
+	j = open_faulty(JOURNAL_POWER, 0);
+	(void)claim(j);
+	append_ok(j, 1, 1);
+	assert_int_equal(journal_flush(j, &err), 0);
+	hold_syncs = 1;
+	syncs_held = 0;
+	f->on_sync = wait_in_sync;
+	append_ok(j, 2, 2);
+	deadline = rv_clock_monotonic_us() + 30 * RV_US_PER_S;
+	while (!syncs_held && rv_clock_monotonic_us() < deadline)
+		usleep(100);
+	assert_true(syncs_held);
+	syncs = f->syncs;
+	append_ok(j, 3, 500); /* none of these waits */
+	assert_int_equal(journal_durable(j), 1);
+	assert_true(journal_backlog_bytes(j) > 498 * 24);
+	hold_syncs = 0;
+	assert_int_equal(journal_flush(j, &err), 0);
+	assert_int_equal(journal_durable(j), 500);
+	assert_true(f->syncs - syncs <= 4);
+	f->on_sync = NULL;
+	assert_int_equal(read_all(j, 0), 500);
+	journal_close(&j);
+}
+
+/* --- checkpoints --------------------------------------------------------------------------------------------------------------- */
+
+static void checkpoints_keep_the_log_short(void **state)
+{
+	enum journal_durability d;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		struct journal_options o = own(d);
+		struct journal *j, *r;
+		struct rv_err err;
+		uint64_t n;
+
+		make_dir(NULL);
+		o.wal_bytes = 256 << 10;
+		j = open_with(o);
+		(void)claim(j);
+		r = open_reader();
+		for (n = 0; n < 10; n++) {
+			append_ok(j, n * 500 + 1, n * 500 + 500);
+			assert_int_equal(journal_flush(j, &err), 0);
+			assert_int_equal(read_all(r, 0), (n + 1) * 500);
+		}
+		/* 5,000 commits wrote 20 MiB of log; far less lies there */
+		assert_true(atomic_load(&j->checkpoints) > 0);
+		assert_true(size_of(wal_path) < 8 << 20);
+		assert_int_equal(read_all(j, 0), 5000);
+		journal_close(&j);
+		assert_int_equal(read_all(r, 0), 5000);
+		journal_close(&r);
+		drop_dir(NULL);
+	}
+}
+
+static void a_checkpoint_that_fails_loses_nothing(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err;
+	struct journal *j;
+
+	(void)state;
+	f->suffix = "journal.db"; /* the log can be written, the database cannot */
+	j = open_faulty(JOURNAL_POWER, 64 << 10);
+	(void)claim(j);
+	f->writes_left = 0;
+	append_ok(j, 1, 200);
+	assert_int_equal(journal_flush(j, &err), 0);
+	assert_int_equal(read_all(j, 0), 200);
+	journal_close(&j);
+	f->writes_left = -1;
+	j = open_own(JOURNAL_POWER);
+	assert_int_equal(read_all(j, 0), 200);
+	journal_close(&j);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_come_back_across_restarts),
+		TEST(process_is_durable_on_return_and_power_tells_by_descriptor),
+		TEST(a_reader_sees_what_a_live_owner_commits),
+		TEST(large_batches_and_limits),
+		TEST(a_second_owner_is_refused_and_told_of_the_first),
+		cmocka_unit_test(a_coordinator_whose_epoch_is_over_writes_nothing),
+		cmocka_unit_test(runs_are_listed_without_a_replay),
+		TEST(strangers_files_are_refused),
+		TEST(modes_are_private),
+		TEST(another_clusters_and_versions_are_refused),
+		TEST(truncated_and_foreign_bytes_are_refused),
+		TEST(flipped_bits_never_change_what_is_read),
+		TEST(rows_that_are_missing_or_moved_are_found_out),
+		cmocka_unit_test(what_was_confirmed_survives_kill_9),
+		TEST(a_torn_log_gives_a_prefix_of_whole_rows),
+		cmocka_unit_test(a_failed_write_is_for_good),
+		TEST(a_failed_sync_is_never_retried),
+		TEST(only_what_must_be_is_synced),
+		TEST(a_claim_that_fails_claims_nothing),
+		TEST(what_waits_for_a_sync_shares_the_next),
+		cmocka_unit_test(checkpoints_keep_the_log_short),
+		TEST(a_checkpoint_that_fails_loses_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
