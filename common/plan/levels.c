@@ -96,7 +96,8 @@ static void find_paths(struct plan_levels *v, const struct plan *p, const uint32
 		v->path_us[unit] = rv_sat_add(v->path_us[unit], own_us(&p->units[unit]));
 		v->work_us = rv_sat_add(v->work_us, own_us(&p->units[unit]) * plan_unit_instances(&p->units[unit]));
 		for (k = 0; (dep = dep_at(&p->units[unit], k)) != PLAN_NONE; k++) {
-			if (follows[dep] == PLAN_NONE || v->path_us[unit] > v->path_us[dep]) {
+			if (follows[dep] == PLAN_NONE || v->path_us[unit] > v->path_us[dep] ||
+			    (v->path_us[unit] == v->path_us[dep] && unit < follows[dep])) {
 				v->path_us[dep] = v->path_us[unit];
 				follows[dep] = unit;
 			}
