@@ -104,6 +104,8 @@ $(foreach p,$(filter-out release,$(PROFILES)),$(eval program.$(p) := build/$(p)/
 program = $(if $(wildcard $(MAIN)),$(program.$(1)))
 sim = $(if $(wildcard tests/sim/main.c),build/$(1)/tests/sim/sim)
 
+# Test programs see reeve's allocations, so that a step of a core can be shown to make none (tests/lib/noalloc.h).
+WRAPPED := -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 static.release := $(if $(filter 1,$(STATIC)),build/release/$(STATIC_STUBS:.c=.o))
 no_static = echo 'reeve: static libraries do not link (build/release/static-link.log); taking shared ones' >&2
 link_static.release = $(cc.release) -o $@ $< $(static.release) $(BASE_LDFLAGS) \
@@ -159,12 +161,12 @@ $$(addprefix build/$(1)/,$$(UNIT_TESTS) $$(CORE_TESTS) $$(HELPERS) $$(FUZZERS)):
 		build/$(1)/%.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/link-flags
 	$$(call say,LD,$$@)
 	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(ldflags.$(1)) \
-		-Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)
+		$$(WRAPPED) -Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)
 
 build/$(1)/tests/sim/sim: build/$(1)/tests/sim/main.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/link-flags
 	$$(call say,LD,$$@)
 	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(ldflags.$(1)) \
-		-Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)
+		$$(WRAPPED) -Wl,--start-group $$(testlibs.$(1)) $$(libs.$(1)) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) $$(LDFLAGS)
 
 $$(if $$(wildcard build/$(1)),$$(eval -include $$(wildcard $$(objects.$(1):.o=.d))))
 endef

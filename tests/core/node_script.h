@@ -6,6 +6,7 @@
 #ifndef TESTS_CORE_NODE_SCRIPT_H
 #define TESTS_CORE_NODE_SCRIPT_H
 
+#include "tests/lib/noalloc.h"
 #include "tests/lib/test.h"
 
 #include "node/core/io.h"
@@ -91,7 +92,9 @@ static inline void script_step(struct script *s, struct node_event ev)
 
 	ev.now_us = s->now_us;
 	s->out.count = 0;
+	noalloc_begin();
 	node_core_step(s->core, &ev, &s->out);
+	noalloc_end();
 	node_core_audit(s->core);
 	for (i = 0; i < s->out.count; i++)
 		script_name(s, &s->out.items[i]);

@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "proto/record.h"
+#include "tests/lib/noalloc.h"
 #include "tests/lib/test.h"
 
 #define START_US 1000000000u
@@ -208,7 +209,9 @@ static void step_on(struct driver *d, struct coord *c, struct coord_event *ev, b
 	ev->real_us = d->real_us;
 	do {
 		out.count = 0;
+		noalloc_begin();
 		coord_step(c, ev, &out);
+		noalloc_end();
 		for (uint32_t i = 0; listen && i < out.count; i++) {
 			if (d->hook)
 				d->hook(d, &out.items[i]);
