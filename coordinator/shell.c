@@ -369,6 +369,8 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			break;
 		case COORD_FX_RELEASE_RUN:
 			coord_outputs_drop_run(s->outputs, coord_graph_run(fx->release));
+			if (s->learned)
+				coord_learned_drop_run(s->learned, coord_graph_run(fx->release));
 			coord_graph_destroy(&fx->release);
 			break;
 		default:
