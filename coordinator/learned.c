@@ -96,7 +96,7 @@ uint64_t *coord_learned_estimates(struct coord_learned *l, const struct plan *pl
 		(void)journal_estimates_of_plan(e, plan->name, found, &look, NULL); /* advice: what was read counts */
 	}
 	rv_strmap_release(&look.units);
-	journal_estimates_close(e);
+	journal_estimates_close(&e);
 	if (!look.any) {
 		free(look.us);
 		return NULL;
@@ -110,14 +110,13 @@ static struct lesson *lesson_of(struct coord_learned *l, const struct coord_grap
 {
 	uint64_t run = coord_graph_run(g);
 	struct lesson *s = l->lessons;
-	uint32_t units = coord_graph_unit_count(g), count;
+	uint32_t count = coord_graph_template_count(g);
 
 	if (s && s->run == run)
 		return s; /* nearly always the newest */
 	for (; s; s = s->next)
 		if (s->run == run)
 			return s;
-	count = units ? coord_graph_template(g, units - 1) + 1 : 0; /* templates stand in plan order */
 	if (count == 0 || count > ESTIMATES_KEYS_MAX)
 		return NULL;
 	s = calloc(1, sizeof *s);
@@ -158,21 +157,14 @@ void coord_learned_note(struct coord_learned *l, const struct coord_graph *g, co
 	t->us[t->count++ % ESTIMATES_TIMES] = r->duration_us;
 }
 
-static struct rv_str name_of(const struct lesson *s, uint32_t template, char room[COORD_UNIT_ID_BYTES])
-{
-	return coord_graph_template_id(s->graph, template, room);
-}
-
 static int write_lesson(struct journal_estimates *e, const struct lesson *s, uint64_t now_us)
 {
-	char room[COORD_UNIT_ID_BYTES];
-
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct times *t = &s->times[i];
 		uint32_t kept = t->count < ESTIMATES_TIMES ? t->count : ESTIMATES_TIMES;
 
 		for (uint32_t k = 0; k < kept; k++)
-			if (journal_estimates_add(e, rv_buf_str(&s->plan), name_of(s, i, room), coord_graph_agent(s->graph, t->unit), t->us[k],
+			if (journal_estimates_add(e, rv_buf_str(&s->plan), coord_graph_template_id(s->graph, i), coord_graph_agent(s->graph, t->unit), t->us[k],
 						  now_us, NULL) < 0)
 				return -1;
 	}
@@ -192,7 +184,7 @@ void coord_learned_drop_run(struct coord_learned *l, uint64_t run)
 			/* advice only: a store that fails costs the order of a later run, nothing else */
 			if (journal_estimates_begin(e, NULL) == 0 && write_lesson(e, s, rv_clock_realtime_us()) == 0)
 				(void)journal_estimates_end(e, NULL);
-			journal_estimates_close(e);
+			journal_estimates_close(&e);
 		}
 		*at = s->next;
 		rv_buf_release(&s->plan);

@@ -299,7 +299,7 @@ static void put_evidence(struct rv_buf *b, const struct plan_settings *s)
 	}
 	key(b, "evidence");
 	(void)rv_buf_putc(b, '{');
-	put_word(b, "mode", plan_evidence_name(s->evidence));
+	put_word(b, "type", plan_evidence_name(s->evidence));
 	put_strs(b, "required", s->required, s->required_count);
 	(void)rv_buf_putc(b, '}');
 }

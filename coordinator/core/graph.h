@@ -55,5 +55,7 @@ uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit);
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g);
 /* Plan unit (template) that a unit came from, for learned estimates. */
 uint32_t coord_graph_template(const struct coord_graph *g, uint32_t unit);
+uint32_t coord_graph_template_count(const struct coord_graph *g);
+struct rv_str coord_graph_template_id(const struct coord_graph *g, uint32_t template);
 
 #endif

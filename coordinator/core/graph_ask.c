@@ -200,3 +200,14 @@ uint32_t coord_graph_template(const struct coord_graph *g, uint32_t unit)
 {
 	return (uint32_t)(tmpl_of(g, unit) - g->tmpls);
 }
+
+uint32_t coord_graph_template_count(const struct coord_graph *g)
+{
+	return g->tmpl_count;
+}
+
+struct rv_str coord_graph_template_id(const struct coord_graph *g, uint32_t template)
+{
+	rv_check(template < g->tmpl_count);
+	return g->tmpls[template].id;
+}

@@ -9,10 +9,10 @@ units:
   - {id: liar, evidence: artifact_and_exit, command: [sh, -c, 'echo data >"$REEVE_ARTIFACTS/report.txt"; exit 1']}
   - {id: only, evidence: artifact, command: [sh, -c, 'echo data >"$REEVE_ARTIFACTS/x"; exit 5']}
   - id: wants
-    evidence: {mode: artifact_and_exit, required: ["*.json", "sub/*.txt"]}
+    evidence: {type: artifact_and_exit, required: ["*.json", "sub/*.txt"]}
     command: [sh, -c, 'cd "$REEVE_ARTIFACTS"; echo 1 >a.json']
   - id: has
-    evidence: {mode: artifact_and_exit, required: ["*.json", "sub/*.txt"]}
+    evidence: {type: artifact_and_exit, required: ["*.json", "sub/*.txt"]}
     command: [sh, -c, 'cd "$REEVE_ARTIFACTS"; mkdir sub; echo 1 >a.json; echo 2 >sub/b.txt']
   - id: stale
     evidence: artifact_and_exit
