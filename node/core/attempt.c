@@ -741,7 +741,7 @@ static enum proto_reject_why refuse(const struct node_core *n, const struct prot
 		return f->why;
 	if (f && f->attempt >= d->key.attempt)
 		return PROTO_REJECT_STALE;
-	if (n->stopping || n->draining)
+	if (n->stopping)
 		return PROTO_REJECT_DRAINING;
 	/* Results that wait for their ack take room in the table, not on the machine. */
 	if (n->count >= n->cfg.attempts_max || n->live >= n->cfg.slots + n->cfg.agent_slots + n->cfg.prefetch_max)
@@ -873,8 +873,8 @@ void node_attempt_recovered(struct node_core *n, const struct node_event *ev, st
 		n->lapsed++;
 		return;
 	}
-	/* What its lease was is gone with the daemon before us; the verdict tells it anew. */
-	node_lease_set(n, a, RV_LOST_AFTER_US_COMMAND / 10 * 9);
+	/* When it began to run is gone with the daemon before us: it begins anew. */
+	node_lease_set(n, a, ev->recovered.lease_us ? ev->recovered.lease_us : RV_LOST_AFTER_US_COMMAND / 10 * 9);
 }
 
 /* --- sweeps --------------------------------------------------------------------------------------------------------------------- */

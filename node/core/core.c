@@ -190,21 +190,27 @@ static void message(struct node_core *n, const struct node_event *ev, struct nod
 	case NODE_EV_CHECKPOINT:
 		node_outbox_checkpoint(n, ev->checkpoint.n, out);
 		break;
-	default: /* DRAIN */
-		n->draining = true;
+	default:
+		/* DRAIN: the coordinator sends nothing new, what is here goes on. What it had sent before is welcome: refusing it
+		 * would only move it, and nothing tells us when a drain is taken back. */
 		break;
 	}
 }
 
-/* Somebody stopped us, or the machine slept: that is no silence of the coordinator. */
+/* Stepped long after the deadline that we had named: somebody stopped us, or the machine slept. That is no silence of the
+ * coordinator. */
 static void note_time(struct node_core *n, uint64_t now_us)
 {
-	uint64_t gap = rv_sat_sub(now_us, n->last_step_us);
+	uint64_t late;
 
-	n->now_us = rv_max_u64(n->now_us, now_us);
-	if (n->last_step_us && gap > 2 * n->heartbeat_us)
-		n->heard_us = rv_sat_add(n->heard_us, gap);
-	n->last_step_us = n->now_us;
+	if (now_us <= n->now_us)
+		return;
+	if (now_us - n->now_us > n->heartbeat_us) {
+		late = rv_sat_sub(now_us, node_core_next_deadline(n));
+		if (late > n->heartbeat_us)
+			n->heard_us = rv_sat_add(n->heard_us, late);
+	}
+	n->now_us = now_us;
 }
 
 static enum node_at_event slot_event(enum node_event_kind kind)
@@ -324,6 +330,11 @@ uint64_t node_core_slots_used(const struct node_core *n)
 uint64_t node_core_stale(const struct node_core *n)
 {
 	return n->stale;
+}
+
+uint64_t node_core_epoch(const struct node_core *n)
+{
+	return n->epoch;
 }
 
 const uint32_t *node_core_cells(const struct node_core *n)

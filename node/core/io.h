@@ -61,6 +61,7 @@ struct node_event {
 			enum proto_held_state state; /* RUNNING or FINISHED */
 			uint32_t flags;              /* proto_spec_flag */
 			uint64_t cpus;
+			uint64_t lease_us;           /* that it was dispatched with; 0: not known */
 		} recovered;
 		const struct proto_welcome *welcome;
 		const struct proto_held_verdict *verdict;
@@ -166,6 +167,7 @@ uint32_t node_core_find(const struct node_core *n, struct proto_attempt_key key)
 uint32_t node_core_attempts(const struct node_core *n);
 uint64_t node_core_slots_used(const struct node_core *n);
 uint64_t node_core_stale(const struct node_core *n); /* late messages, counted */
+uint64_t node_core_epoch(const struct node_core *n); /* the highest obeyed; 0: none yet */
 
 /* For tests: how often each cell of the attempts' [state][event] table was used, and whether it may be. */
 #define NODE_CORE_STATES 16u

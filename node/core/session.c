@@ -143,6 +143,7 @@ static void hello_begin(struct node_core *n, struct node_effects *out)
 	fx->hello.held_count = n->counted;
 	fx->hello.last = n->counted == 0;
 	n->sent = 0;
+	n->hello_tried_us = n->now_us;
 	if (n->hello_sent_us == 0)
 		n->hello_sent_us = n->now_us;
 }
@@ -197,9 +198,8 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 	n->heartbeat_at_us = rv_sat_add(n->now_us, w->heartbeat_us);
 	n->received = 0;
 	n->results_sent = 0;
-	n->draining = false;
 	n->heard_us = n->now_us;
-	if (n->session == NODE_SESSION_GREETING || n->lapsed)
+	if (n->session == NODE_SESSION_GREETING)
 		node_outbox_welcomed(n);
 	n->session = NODE_SESSION_UP;
 	if (n->hello_sent_us)
@@ -244,7 +244,8 @@ void node_session_hb_ack(struct node_core *n, const struct proto_hb_ack *a, stru
 	n->heartbeat_us = a->heartbeat_us;
 	n->heartbeat_at_us = rv_min_u64(n->heartbeat_at_us, rv_sat_add(n->now_us, a->heartbeat_us));
 	/* What lapsed needs a verdict, and an acknowledged heartbeat gives none. */
-	if ((a->want_table || n->lapsed) && n->hello_sent_us == 0)
+	if ((a->want_table || n->lapsed) &&
+	    (n->hello_sent_us == 0 || rv_sat_add(n->hello_tried_us, GREETING_US_MAX) <= n->now_us))
 		n->hello_due = true;
 }
 

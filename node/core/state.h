@@ -110,7 +110,7 @@ struct node_fence {
 struct node_core {
 	struct rv_arena arena;
 	struct node_core_config cfg;
-	uint64_t now_us, last_step_us;
+	uint64_t now_us;
 
 	struct node_attempt *attempts;
 	uint32_t high;        /* slots ever used: sweeps stop here */
@@ -142,13 +142,14 @@ struct node_core {
 	uint64_t lease_base_us;  /* send time of the last message the coordinator acknowledged */
 	uint64_t heard_us;       /* last word of the coordinator */
 	uint64_t hello_sent_us;  /* of the oldest HELLO not answered, 0: none */
+	uint64_t hello_tried_us; /* of the newest HELLO */
 	bool hello_due;          /* a HELLO is to be sent, or sent anew */
 	bool hello_open;         /* its items are being sent: from hello_slot on */
 	uint32_t hello_slot, hello_left;
 	bool verdicts_apply;     /* the last WELCOME was taken */
 	uint32_t lapsed;         /* attempts that wait for a verdict */
 
-	bool draining, warden_up;
+	bool warden_up;
 	bool stopping, stopped;
 	uint64_t stop_grace_us, stop_until_us;
 	enum proto_reason stop_reason;

@@ -153,6 +153,21 @@ static void silence_makes_a_new_link(void **state)
 	script_close(&s);
 }
 
+static void a_hello_without_an_answer_makes_a_new_link(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_open(&s, 1);
+	ev_connected(&s);
+	expect(&s, "HELLO 0 last");
+	assert_int_equal(node_core_next_deadline(s.core), 105 * SEC);
+	s.now_us = 105 * SEC;
+	script_turn(&s);
+	expect(&s, "reconnect");
+	script_close(&s);
+}
+
 static void a_stall_of_our_own_is_no_silence(void **state)
 {
 	struct script s;
@@ -297,7 +312,7 @@ static void recovered_attempts_are_told_and_collected(void **state)
 	script_close(&s);
 }
 
-static void drain_takes_nothing_new_until_the_next_welcome(void **state)
+static void drain_refuses_nothing_here(void **state)
 {
 	struct script s;
 
@@ -305,11 +320,28 @@ static void drain_takes_nothing_new_until_the_next_welcome(void **state)
 	script_up(&s, 1);
 	script_step(&s, (struct node_event){ .kind = NODE_EV_DRAIN });
 	dispatch(&s, 1, 1, PROTO_AGENT_NOOP, 0, 1);
-	expect(&s, "REJECTED 1.1[draining]");
-	ev_connected(&s);
-	ev_welcome(&s);
-	dispatch(&s, 1, 2, PROTO_AGENT_NOOP, 0, 1);
-	expect(&s, "HELLO 0 last; collect 0; RESULT 1.2");
+	expect(&s, "collect 0; RESULT 1.1");
+	script_close(&s);
+}
+
+static void a_wanted_table_is_told_again_when_its_hello_was_lost(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_up(&s, 1);
+	s.now_us += 2 * SEC;
+	script_turn(&s);
+	ev_hb_ack(&s, 1, true);
+	script_turn(&s);
+	expect(&s, "HEARTBEAT 1[sent 0 received 0 load 0]; HELLO 0 last");
+	ev_hb_ack(&s, 1, true);
+	script_turn(&s);
+	expect(&s, "");
+	s.now_us += 5 * SEC;
+	ev_hb_ack(&s, 1, true);
+	script_turn(&s);
+	expect(&s, "HELLO 0 last; HEARTBEAT 2[sent 0 received 0 load 0]");
 	script_close(&s);
 }
 
@@ -395,12 +427,14 @@ int main(void)
 		cmocka_unit_test(a_result_is_resent_until_its_ack_with_a_cap),
 		cmocka_unit_test(heartbeats_count_items_and_a_wanted_table_is_told_within_the_session),
 		cmocka_unit_test(silence_makes_a_new_link),
+		cmocka_unit_test(a_hello_without_an_answer_makes_a_new_link),
 		cmocka_unit_test(a_stall_of_our_own_is_no_silence),
 		cmocka_unit_test(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
 		cmocka_unit_test(a_lapsed_lease_needs_a_verdict_not_an_ack),
 		cmocka_unit_test(an_exclusive_attempt_does_not_start_when_its_lease_is_over),
 		cmocka_unit_test(recovered_attempts_are_told_and_collected),
-		cmocka_unit_test(drain_takes_nothing_new_until_the_next_welcome),
+		cmocka_unit_test(drain_refuses_nothing_here),
+		cmocka_unit_test(a_wanted_table_is_told_again_when_its_hello_was_lost),
 		cmocka_unit_test(nothing_is_obeyed_before_the_welcome),
 		cmocka_unit_test(goaway_and_checkpoint),
 		cmocka_unit_test(stop_cancels_all_waits_for_acks_and_says_bye),

@@ -1,0 +1,331 @@
+/* main.c - the simulator's command line
+ *
+ *	sim --seeds N             seeds 1..N (with CI set: half of them drawn from the commit's hash), on all processors
+ *	sim --seeds A..B
+ *	sim --seed N [--trace]    one world; its report and trace hash
+ *	sim --seed N --shrink     the smallest world found that breaks as this one does, as a C initializer
+ *	sim --planted K --until N in a planted build: how many seeds it takes to find bug K
+ *
+ * Worlds run in processes of their own, a batch each: an abort in one of them is that seed's failure.
+ */
+#include "common/check.h"
+#include "common/plant.h"
+#include "tests/sim/shrink.h"
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef RV_PLANTED
+unsigned rv_planted;
+#endif
+
+#define JOBS_MAX 64u
+#define FAILURES_MAX 32u
+
+struct range {
+	uint64_t first, count;
+	uint64_t drawn_from; /* != 0: the second half are hashes of this */
+	bool stop_at_first;
+};
+
+/* Shared with the workers. */
+struct job {
+	uint64_t next, at;      /* index of the next seed, of the one being run */
+	bool running;
+	struct sim_counts counts;
+	uint64_t done;
+	uint64_t failures;
+	struct {
+		uint64_t seed;
+		char what[256];
+	} failed[FAILURES_MAX];
+};
+
+struct shared {
+	struct job jobs[JOBS_MAX];
+	uint64_t first_failed;  /* index + 1 */
+};
+
+static uint64_t seed_of(const struct range *r, uint64_t i)
+{
+	if (r->drawn_from && i >= r->count / 2)
+		return rv_hash_u64(r->drawn_from, i) >> 16;
+	return r->first + i;
+}
+
+static void add_counts(struct sim_counts *to, const struct sim_counts *from)
+{
+	const uint64_t *f = (const uint64_t *)from;
+	uint64_t *t = (uint64_t *)to;
+	size_t i;
+
+	_Static_assert(sizeof(struct sim_counts) % sizeof(uint64_t) == 0, "all counts are u64");
+	for (i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+		t[i] += f[i];
+}
+
+static void note_failure(struct shared *sh, struct job *j, const struct range *r, uint64_t index, const char *what)
+{
+	if (j->failures < FAILURES_MAX) {
+		j->failed[j->failures].seed = seed_of(r, index);
+		(void)snprintf(j->failed[j->failures].what, sizeof(j->failed[0].what), "%s", what);
+	}
+	j->failures++;
+	if (!sh->first_failed || index + 1 < sh->first_failed)
+		sh->first_failed = index + 1;
+}
+
+static void work(struct shared *sh, struct job *j, const struct range *r, uint32_t jobs)
+{
+	for (; j->next < r->count; j->next += jobs) {
+		struct sim_report report;
+		struct sim_spec spec;
+
+		if (r->stop_at_first && sh->first_failed && sh->first_failed <= j->next)
+			break;
+		j->at = j->next;
+		j->running = true;
+		(void)alarm(300);
+		sim_spec_draw(seed_of(r, j->next), &spec);
+		if (sim_run_world(&spec, false, &report) == SIM_BROKEN)
+			note_failure(sh, j, r, j->next, report.what);
+		add_counts(&j->counts, &report.counts);
+		j->done++;
+		j->running = false;
+	}
+}
+
+static pid_t start_worker(struct shared *sh, uint32_t k, const struct range *r, uint32_t jobs)
+{
+	pid_t child;
+
+	(void)fflush(NULL);
+	child = fork();
+	rv_check(child >= 0);
+	if (child == 0) {
+		struct rlimit none = { 0, 0 };
+
+		(void)setrlimit(RLIMIT_CORE, &none);
+		work(sh, &sh->jobs[k], r, jobs);
+		_exit(0);
+	}
+	return child;
+}
+
+static void run_range(struct shared *sh, const struct range *r, uint32_t jobs)
+{
+	pid_t children[JOBS_MAX];
+	uint32_t k, left = jobs;
+
+	for (k = 0; k < jobs; k++) {
+		sh->jobs[k].next = k;
+		children[k] = start_worker(sh, k, r, jobs);
+	}
+	while (left) {
+		int status;
+		pid_t child = wait(&status);
+
+		for (k = 0; k < jobs && children[k] != child; k++)
+			;
+		if (k == jobs)
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+			left--;
+			continue;
+		}
+		note_failure(sh, &sh->jobs[k], r, sh->jobs[k].at, WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ?
+			     "took longer than 300 s" : "died: see what it wrote above");
+		fprintf(stderr, "sim: the process died in seed %llu\n", (unsigned long long)seed_of(r, sh->jobs[k].at));
+		sh->jobs[k].done++;
+		sh->jobs[k].next = sh->jobs[k].at + jobs;
+		children[k] = start_worker(sh, k, r, jobs);
+	}
+}
+
+static uint64_t drawn_from_commit(void)
+{
+	char line[64] = "";
+	FILE *git = popen("git rev-parse HEAD 2>/dev/null", "r");
+
+	if (git) {
+		(void)!fgets(line, sizeof(line), git);
+		(void)pclose(git);
+	}
+	return line[0] ? rv_hash(1, rv_str_of(line)) | 1 : 0;
+}
+
+/* Cells that no world reaches, each with its reason. */
+static const struct {
+	uint8_t state, event;
+} unreached[] = {
+	{ 0, 0 },
+};
+
+static bool is_excluded(uint32_t state, uint32_t event)
+{
+	uint32_t i;
+
+	for (i = 0; i < RV_ARRAY_LEN(unreached); i++)
+		if (unreached[i].state == state && unreached[i].event == event)
+			return true;
+	return false;
+}
+
+/* How often what happened; in a large run each kind must have. */
+static int show_counts(const struct sim_counts *c, bool must_have_all)
+{
+	uint32_t k, e, zeros = 0, cells = 0, used = 0;
+
+	printf("  %llu events, %llu frames (%llu lost, %llu duplicated, %llu reordered, %llu slow, %llu cut)\n", (unsigned long long)c->events,
+	       (unsigned long long)c->frames, (unsigned long long)c->lost, (unsigned long long)c->duplicated, (unsigned long long)c->reordered,
+	       (unsigned long long)c->slowed, (unsigned long long)c->cut);
+	printf("  %llu coordinator steps, %llu node steps, %llu processes, %llu rows, %llu replays\n  faults:", (unsigned long long)c->coord_steps,
+	       (unsigned long long)c->node_steps, (unsigned long long)c->starts, (unsigned long long)c->rows, (unsigned long long)c->replays);
+	for (k = 1; k < SIM_F_COUNT; k++) {
+		printf(" %s %llu", sim_fault_name((enum sim_fault_kind)k), (unsigned long long)c->faults[k]);
+		zeros += c->faults[k] == 0;
+	}
+	printf("\n");
+	for (k = 0; k < NODE_CORE_STATES; k++) {
+		for (e = 0; e < NODE_CORE_EVENTS; e++) {
+			if (!node_core_cell_exists(k, e))
+				continue;
+			cells++;
+			if (c->node_cells[k * NODE_CORE_EVENTS + e]) {
+				used++;
+			} else if (must_have_all && !is_excluded(k, e)) {
+				printf("  never: a node's attempt that is %s and %s\n", node_core_state_name(k), node_core_event_name(e));
+				zeros++;
+			}
+		}
+	}
+	printf("  %u of %u cells of the node's table of attempts\n", used, cells);
+	return must_have_all && zeros ? -1 : 0;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int run_seeds(struct range *r, uint32_t jobs)
+{
+	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct sim_counts total = { 0 };
+	uint64_t failures = 0, done = 0;
+	double start = seconds(), took;
+	uint32_t k, i;
+	int rc;
+
+	rv_check(sh != MAP_FAILED);
+	run_range(sh, r, jobs);
+	took = seconds() - start;
+	for (k = 0; k < jobs; k++) {
+		const struct job *j = &sh->jobs[k];
+
+		add_counts(&total, &j->counts);
+		failures += j->failures;
+		done += j->done;
+		for (i = 0; i < j->failures && i < FAILURES_MAX; i++)
+			printf("seed %llu: %s\n", (unsigned long long)j->failed[i].seed, j->failed[i].what);
+	}
+	printf("%llu worlds in %.1f s (%.0f an hour), %.0f s of virtual time (%.0f x a core), %llu broken\n", (unsigned long long)done, took,
+	       (double)done * 3600 / took, (double)total.virtual_us / 1e6, (double)total.virtual_us / 1e6 / took / jobs, (unsigned long long)failures);
+	rc = show_counts(&total, done >= 2000 && !r->stop_at_first);
+	if (r->stop_at_first) {
+		if (sh->first_failed)
+			printf("found by seed %llu, number %llu\n", (unsigned long long)seed_of(r, sh->first_failed - 1), (unsigned long long)sh->first_failed);
+		else
+			printf("not found\n");
+	}
+	(void)munmap(sh, sizeof(*sh));
+	return failures || rc ? 1 : 0;
+}
+
+static int run_one(uint64_t seed, bool trace)
+{
+	struct sim_report report;
+	struct sim_spec spec;
+	enum sim_end end;
+
+	sim_spec_draw(seed, &spec);
+	if (trace)
+		sim_spec_print(&spec);
+	end = sim_run_world(&spec, trace, &report);
+	printf("seed %llu: %s%s, hash %016llx, %llu events, %.3f s\n", (unsigned long long)seed, end == SIM_BROKEN ? "BROKEN: " : "fine",
+	       report.what, (unsigned long long)report.hash, (unsigned long long)report.counts.events, (double)report.counts.virtual_us / 1e6);
+	return end == SIM_BROKEN;
+}
+
+static int shrink_one(uint64_t seed)
+{
+	struct sim_spec spec;
+	char what[512] = "";
+
+	sim_spec_draw(seed, &spec);
+	sim_shrink(&spec, 2000);
+	if (!sim_breaks(&spec, what)) {
+		printf("seed %llu does not break\n", (unsigned long long)seed);
+		return 0;
+	}
+	printf("%s\n", what);
+	sim_spec_print(&spec);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct range r = { .first = 1, .count = 100 };
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t jobs = processors > 0 && processors < JOBS_MAX ? (uint32_t)processors : 2;
+	uint64_t seed = 0;
+	bool trace = false, shrink = false, one = false;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
+		char *end;
+
+		if (!strcmp(argv[i], "--trace")) {
+			trace = true;
+		} else if (!strcmp(argv[i], "--shrink")) {
+			shrink = true;
+		} else if (!strcmp(argv[i], "--seed")) {
+			seed = strtoull(value, &end, 0), one = true, i++;
+		} else if (!strcmp(argv[i], "--jobs")) {
+			jobs = (uint32_t)strtoul(value, &end, 0), i++;
+			if (jobs < 1 || jobs > JOBS_MAX)
+				jobs = 1;
+		} else if (!strcmp(argv[i], "--seeds")) {
+			r.count = strtoull(value, &end, 0), i++;
+			if (!strncmp(end, "..", 2)) {
+				r.first = r.count;
+				r.count = strtoull(end + 2, &end, 0) - r.first + 1;
+			} else if (getenv("CI")) {
+				r.drawn_from = drawn_from_commit();
+			}
+#ifdef RV_PLANTED
+		} else if (!strcmp(argv[i], "--planted")) {
+			rv_planted = (unsigned)strtoul(value, &end, 0), r.stop_at_first = true, i++;
+#endif
+		} else {
+			fprintf(stderr, "usage: sim [--seeds N | --seeds A..B | --seed N [--trace | --shrink]] [--jobs N]\n");
+			return 2;
+		}
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (shrink)
+		return shrink_one(seed);
+	if (one)
+		return run_one(seed, trace);
+	return run_seeds(&r, jobs);
+}
