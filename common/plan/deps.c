@@ -201,7 +201,11 @@ static void tell_cycle(struct plan_loader *l, struct walk *w, uint32_t from)
 	unit = w->stack[from + first].unit;
 	next = w->stack[from + (first + 1) % length].unit;
 	(void)rv_buf_put_str(&chain, units[unit].id);
-	plan_diag_hint(plan_error_unit(l, PLAN_E_CYCLE, unit, RV_STR("depends_on"), units[next].id,
+	plan_diag_hint(plan_error_unit(l, PLAN_E_CYCLE, unit,
+				       units[unit].for_each && units[unit].for_each->same_as == next ?
+					       RV_STR("for_each") :
+					       RV_STR("depends_on"),
+				       units[next].id,
 				       "these units wait for each other: %.900s", chain.at),
 		       "%s: one of these dependencies has to go", places.at);
 	rv_buf_release(&chain);

@@ -182,9 +182,13 @@ static void tell_overlap(struct check *c, const struct entry *a, const struct en
 			    "units \"%s\" and \"%s\" %s overlapping directories: %s and %s", na, nb,
 			    strict ? "have" : "could run at the same time in", plan_quote(shown(a->path), qa),
 			    plan_quote(shown(b->path), qb));
-	plan_diag_hint(g, strict ? "give them separate directories, or set workspace.overlap to ordered" :
-				   "let one depend on the other, give them separate directories, or set "
-				   "workspace.overlap to serialize");
+	if (a->place == b->place)
+		plan_diag_hint(g, "give each item a directory of its own, as in \"out/{{item}}\", or set workspace.overlap to "
+				  "serialize");
+	else
+		plan_diag_hint(g, strict ? "give them separate directories, or set workspace.overlap to ordered" :
+					   "let one depend on the other, give them separate directories, or set "
+					   "workspace.overlap to serialize");
 }
 
 /* ---- asking ---- */

@@ -111,10 +111,15 @@ static void tell_fault(struct plan_loader *l, const struct plan_fault *f)
 {
 	struct plan_spot spot = { .kind = PLAN_SPOT_SOURCE, .at = f->at, .span = f->span };
 
-	if (f->code == PLAN_CODES)
+	struct plan_diag *g;
+
+	if (f->code == PLAN_CODES) {
 		(void)plan_no_memory(l);
-	else
-		plan_diag_hint(plan_diag_add(l->diags, f->code, spot, "%s", f->message), f->hint[0] ? "%s" : "", f->hint);
+		return;
+	}
+	g = plan_diag_add(l->diags, f->code, spot, "%s", f->message);
+	if (f->hint[0])
+		plan_diag_hint(g, "%s", f->hint);
 }
 
 static enum plan_format format_of(const struct plan_loader *l, const char *path, struct rv_str s)

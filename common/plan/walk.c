@@ -383,8 +383,8 @@ static int check_later(struct plan_loader *l, const struct plan_key *key, uint32
 	if (!(key->flags & PLAN_KEY_LATER) || says_nothing(l, key, node) || mocked(l, key))
 		return 0;
 	if (key->now) {
-		g = plan_error_at(l, PLAN_E_UNSUPPORTED, node, "\"%s\" %s is not executed by this version yet", key->name,
-				  plan_quote(plan_node_text(l->tree, node), q));
+		g = plan_error_at(l, PLAN_E_UNSUPPORTED, node, "\"%s\" with the value %s is not executed by this version yet",
+				  key->name, plan_quote(plan_node_text(l->tree, node), q));
 		plan_diag_hint(g, "it executes: %s%s", key->now,
 			       key->flags & PLAN_KEY_MOCKED ? "; --mock runs the plan without agents" : "");
 		return -1;

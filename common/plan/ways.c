@@ -77,6 +77,12 @@ static void way_of_agent(struct plan_loader *l, struct plan_way *w, uint32_t nod
 		g->span = 1;
 }
 
+/* Is the key there, though its value was refused? */
+static bool told(const struct plan_loader *l, uint32_t map, const char *key)
+{
+	return plan_map_get(l->tree, map, rv_str_of(key)) != PLAN_NONE;
+}
+
 struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint32_t node)
 {
 	struct plan_way w = { .agent = PLAN_NONE, .profile = PLAN_PROFILE_COMMAND };
@@ -85,6 +91,8 @@ struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint
 	if (has(found, PLAN_U_command)) {
 		w.command = plan_read_argv(l, found[PLAN_U_command]);
 		w.unknown = !w.command;
+	} else if (told(l, node, "command") || (!has(found, PLAN_U_agent) && told(l, node, "agent"))) {
+		w.unknown = true;
 	}
 	if (has(found, PLAN_U_agent)) {
 		w.agent = plan_unit_agent(l, found[PLAN_U_agent], &w.unknown);

@@ -20,6 +20,7 @@ struct reader {
 	struct plan_tree *tree;
 	struct plan_fault *fault;
 	uint32_t documents;
+	size_t last; /* where the last thing with a place ended: an empty value has none of its own */
 };
 
 /* ---- before the parser: UTF-8, long lines ---- */
@@ -184,17 +185,19 @@ static void resolve_plain(struct plan_node *n, struct rv_str s)
 	}
 }
 
-static struct rv_str place_of(const struct reader *r, struct fy_event *e, uint32_t *at)
+static struct rv_str place_of(struct reader *r, struct fy_event *e, uint32_t *at)
 {
 	const struct fy_mark *from = fy_event_start_mark(e), *to = fy_event_end_mark(e);
 	size_t bytes = r->tree->source.bytes;
-	size_t a = from ? from->input_pos : 0, z = to ? to->input_pos : a;
+	size_t a = from ? from->input_pos : r->last, z = to ? to->input_pos : a;
 
 	if (a > bytes)
 		a = bytes;
 	if (z > bytes)
 		z = bytes;
 	*at = (uint32_t)a;
+	if (z > r->last)
+		r->last = z;
 	return rv_str(r->tree->source.at + a, z > a ? z - a : 0);
 }
 
@@ -204,6 +207,35 @@ static int refuse(struct reader *r, struct fy_event *e, const char *what)
 	struct rv_str place = place_of(r, e, &at);
 
 	return plan_fault_set(r->fault, PLAN_E_SYNTAX, at, place.bytes ? (uint32_t)place.bytes : 1, "%s", what);
+}
+
+/* A property of a value, whose token begins behind its sign: & of an anchor, ! of a tag, * of an alias. */
+static int refuse_token(struct reader *r, struct fy_event *e, struct fy_token *token, const char *what)
+{
+	const struct fy_mark *from = fy_token_start_mark(token), *to = fy_token_end_mark(token);
+	size_t a, z;
+
+	if (!from || !to || to->input_pos > r->tree->source.bytes || from->input_pos > to->input_pos)
+		return refuse(r, e, what);
+	a = from->input_pos;
+	z = to->input_pos;
+	while (a > 0 && strchr("&*!", r->tree->source.at[a - 1]))
+		a--;
+	return plan_fault_set(r->fault, PLAN_E_SYNTAX, (uint32_t)a, z > a ? (uint32_t)(z - a) : 1, "%s", what);
+}
+
+/* With its quotes, as JSON has it. */
+static void include_quotes(const struct reader *r, struct plan_node *n)
+{
+	struct rv_str s = r->tree->source;
+	size_t end = (size_t)n->at + n->span;
+
+	if (n->at == 0 || (s.at[n->at - 1] != '"' && s.at[n->at - 1] != '\''))
+		return;
+	n->at--;
+	n->span++;
+	if (end < s.bytes && s.at[end] == s.at[n->at])
+		n->span++;
 }
 
 static int read_scalar(struct reader *r, struct fy_event *e)
@@ -217,9 +249,9 @@ static int read_scalar(struct reader *r, struct fy_event *e)
 	uint32_t at;
 
 	if (e->scalar.anchor)
-		return refuse(r, e, "a plan has no anchors");
+		return refuse_token(r, e, e->scalar.anchor, "a plan has no anchors");
 	if (e->scalar.tag)
-		return refuse(r, e, "a plan has no tags");
+		return refuse_token(r, e, e->scalar.tag, "a plan has no tags");
 	if (key && style == FYSS_PLAIN && rv_str_equal(s, RV_STR("<<")))
 		return refuse(r, e, "a plan has no merge keys");
 	if (memchr(s.at, 0, s.bytes))
@@ -243,19 +275,22 @@ static int read_scalar(struct reader *r, struct fy_event *e)
 			return plan_fault_set(r->fault, PLAN_CODES, at, 1, "out of memory");
 	}
 	n->text.bytes = (uint32_t)s.bytes;
+	if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+		include_quotes(r, n);
 	return 0;
 }
 
 /* ---- structure ---- */
 
-static int read_open(struct reader *r, struct fy_event *e, enum plan_kind kind, bool anchored, bool tagged)
+static int read_open(struct reader *r, struct fy_event *e, enum plan_kind kind, struct fy_token *anchor,
+		     struct fy_token *tag)
 {
 	uint32_t at;
 
-	if (anchored)
-		return refuse(r, e, "a plan has no anchors");
-	if (tagged)
-		return refuse(r, e, "a plan has no tags");
+	if (anchor)
+		return refuse_token(r, e, anchor, "a plan has no anchors");
+	if (tag)
+		return refuse_token(r, e, tag, "a plan has no tags");
 	if (plan_build_wants_key(&r->build))
 		return refuse(r, e, "a key must be a scalar");
 	place_of(r, e, &at);
@@ -283,7 +318,7 @@ static int read_event(struct reader *r, struct fy_event *e)
 	case FYET_SCALAR:
 		return read_scalar(r, e);
 	case FYET_ALIAS:
-		return refuse(r, e, "a plan has no aliases");
+		return refuse_token(r, e, e->alias.anchor, "a plan has no aliases");
 	case FYET_MAPPING_START:
 		return read_open(r, e, PLAN_MAP, e->mapping_start.anchor, e->mapping_start.tag);
 	case FYET_SEQUENCE_START:
