@@ -40,7 +40,7 @@ static void put_ending(const struct coord_transition *tr, const struct cli_tally
 		cli_json_str(out, "error", rv_buf_str(&why));
 		rv_buf_release(&why);
 	} else if (r && r->error.bytes) {
-		cli_json_str(out, "error", r->error);
+		cli_json_str(out, "error", t && tr->unit != COORD_NONE ? cli_error_without_unit(t, tr->unit, r->error) : r->error);
 	}
 	if (r && r->start_us) {
 		cli_json_time(out, "started_at", r->start_us);

@@ -8,11 +8,13 @@
  *	text, render      other people's text made harmless; formats, tables, durations, JSON
  *	statusline        the live line of a run
  *	events            a transition of the core as one line of JSON
- *	tally, result     what became of each unit, fed by transitions; reeve.result/1, the summary for people
+ *	tally, reason     what became of each unit and why, fed by transitions
+ *	result, summary   reeve.result/1; the same for people, as text and Markdown
  *	find, runview     a run's state directory, opened and replayed through the coordinator's core
- *	cmd_run           one host: coordinator and node in this process
+ *	layout.h, rundir  what lies where in a state directory; the directory of one run
+ *	cmd_run           one host: coordinator and node in this process (host, live, preflight, dryrun, dirlock)
  *	cmd_check, cmd_graph, cmd_import             plans
- *	cmd_status, cmd_logs, cmd_output, cmd_events, cmd_export, cmd_rm, cmd_retry      runs
+ *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
  */

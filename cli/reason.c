@@ -2,6 +2,8 @@
 #include "cli/render.h"
 #include "cli/tally.h"
 
+#include <stdio.h>
+
 #define WAITS_FOR_SHOWN 3
 
 static void put_id(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
@@ -50,6 +52,17 @@ static void put_waits_for(const struct cli_tally *t, uint32_t unit, struct rv_bu
 		(void)rv_buf_printf(out, " and %u more", open - WAITS_FOR_SHOWN);
 }
 
+struct rv_str cli_error_without_unit(const struct cli_tally *t, uint32_t unit, struct rv_str error)
+{
+	char room[COORD_UNIT_ID_BYTES], prefix[COORD_UNIT_ID_BYTES + 16];
+	struct rv_str id = cli_tally_unit_id(t, unit, room);
+	int n = snprintf(prefix, sizeof(prefix), "unit \"%.*s\": ", RV_STR_ARGS(id));
+
+	if (n > 0 && (size_t)n < error.bytes && memcmp(error.at, prefix, (size_t)n) == 0)
+		return rv_str(error.at + n, error.bytes - (size_t)n);
+	return error;
+}
+
 static void put_failure(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
 {
 	const struct cli_unit *u = &t->units[unit];
@@ -57,9 +70,9 @@ static void put_failure(const struct cli_tally *t, uint32_t unit, struct rv_buf 
 
 	cli_tally_details(t, unit, &d);
 	if (d.error.bytes)
-		(void)rv_buf_put_str(out, d.error);
+		(void)rv_buf_put_str(out, cli_error_without_unit(t, unit, d.error));
 	else if (u->reason == PROTO_REASON_EXIT && u->exit >= 0)
-		(void)rv_buf_printf(out, "exit %d", u->exit);
+		(void)rv_buf_printf(out, "exit status %d", u->exit);
 	else if (u->reason == PROTO_REASON_SIGNAL && u->signal)
 		(void)rv_buf_printf(out, "killed by signal %d", u->signal);
 	else if (u->reason == PROTO_REASON_QUEUE_TIMEOUT)

@@ -11,7 +11,7 @@ int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cl
 	uint32_t i;
 
 	*t = (struct cli_tally){ .graph = graph, .keep = keep, .run = coord_graph_run(graph),
-				 .count = coord_graph_unit_count(graph), .first_failed = COORD_NONE };
+				 .count = coord_graph_unit_count(graph), .first_failed = COORD_NONE, .node_learnt = COORD_NONE };
 	rv_buf_init(&t->details, 0);
 	rv_buf_init(&t->node_names, 0);
 	rv_buf_init(&t->node_places, 0);
@@ -55,8 +55,12 @@ static void learn_node(struct cli_tally *t, uint32_t node, const struct coord *c
 	struct rv_str name;
 	size_t i;
 
-	if (!core || node >= RV_NODES_MAX || node_place(t, node))
+	if (node == t->node_learnt || !core || node >= RV_NODES_MAX)
 		return;
+	if (node_place(t, node)) {
+		t->node_learnt = node;
+		return;
+	}
 	name = coord_node_name(core, node);
 	if (!name.bytes)
 		return;

@@ -41,6 +41,7 @@ struct cli_tally {
 	struct rv_buf details;
 	struct rv_buf node_names;  /* u32 length and bytes each */
 	struct rv_buf node_places; /* u64 place + 1 of node i's name in node_names; 0: not known */
+	uint32_t node_learnt;      /* the last whose name was looked up: mostly there is one */
 	enum coord_run_state state;
 	enum proto_reason reason;
 	uint64_t accepted_us, started_us, finished_us;
@@ -83,6 +84,8 @@ bool cli_details_artifact(struct cli_details *d, struct proto_artifact *out); /*
 
 /* Why it is in its state, as a sentence: "exit 3", "blocked by failed dependencies: a, b", "" where nothing is to be said. */
 void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out);
+/* A node's sentence names its unit, since it stands alone in logs: the rest of it, for where the unit is said already. */
+struct rv_str cli_error_without_unit(const struct cli_tally *t, uint32_t unit, struct rv_str error);
 /* Names of direct dependencies that did not succeed, sorted, each through `each`. */
 void cli_tally_blocked_by(const struct cli_tally *t, uint32_t unit, void (*each)(void *arg, struct rv_str id), void *arg);
 

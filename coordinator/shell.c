@@ -47,6 +47,7 @@ struct coord_shell {
 
 	struct rv_buf row;        /* facts of this turn */
 	uint32_t row_facts;
+	uint64_t row_real_us;        /* the time of the open row and of all that is told of it; 0: none yet */
 	bool row_synced;
 	bool row_runs;            /* some run's line in the list of runs changed */
 	struct rv_buf deps_room;  /* encoded dependencies that go into a blob */
@@ -411,24 +412,27 @@ static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
 
 /* One event and all that follows from it: the core says `again` where its effects did not fit. A fan-out that decides very much
  * fills several rows. */
-static void step(struct coord_shell *s, const struct coord_event *ev)
+static void step(struct coord_shell *s, struct coord_event *ev)
 {
-	struct coord_event more = { .kind = COORD_EV_AGAIN, .now_us = ev->now_us, .real_us = ev->real_us };
+	/* A row has one time, so that what is told live and what a replay tells of it is the same. */
+	uint64_t real_us = s->row_real_us ? s->row_real_us : ev->real_us;
+	struct coord_event more = { .kind = COORD_EV_AGAIN, .now_us = ev->now_us, .real_us = real_us };
 	struct rv_err err = { 0 };
 
+	ev->real_us = s->row_real_us = real_us;
 	s->effects.count = 0;
 	s->effects.again = false;
 	coord_step(s->core, ev, &s->effects);
-	perform(s, ev->real_us);
+	perform(s, real_us);
 	while (s->effects.again && !s->has_failed) {
-		if (s->row_facts >= FACTS_A_ROW_MAX && commit(s, ev->real_us, &err) < 0) {
+		if (s->row_facts >= FACTS_A_ROW_MAX && commit(s, real_us, &err) < 0) {
 			fail(s, &err);
 			return;
 		}
 		s->effects.count = 0;
 		s->effects.again = false;
 		coord_step(s->core, &more, &s->effects);
-		perform(s, ev->real_us);
+		perform(s, real_us);
 	}
 }
 
@@ -661,8 +665,9 @@ int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, s
 
 	ev.turn.commit_us = s->stats.commit_us;
 	step(s, &ev);
-	if (!s->has_failed && commit(s, real_us, &failure) < 0)
+	if (!s->has_failed && commit(s, ev.real_us, &failure) < 0)
 		fail(s, &failure);
+	s->row_real_us = 0;
 	if (s->has_failed) {
 		if (err)
 			*err = s->failed;

@@ -32,6 +32,7 @@ end_test() {
 	trap - EXIT INT TERM
 	for pid in ${started[@]+"${started[@]}"}; do
 		kill -KILL -- "-$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
 	done
 	cd /
 	chmod -R u+rwX "$T" 2>/dev/null

@@ -1,0 +1,210 @@
+/* cmd_events.c - `reeve events` and `reeve export`: the log of a run, read again */
+#include "cli/events.h"
+#include "cli/find.h"
+#include "cli/query.h"
+#include "cli/schedule.h"
+#include "cli/text.h"
+#include "common/id.h"
+
+#include <time.h>
+
+#define FOLLOW_NS 200000000 /* between two looks at a journal that another process writes */
+
+/* --- events ------------------------------------------------------------------------------------------------------- */
+
+struct stream {
+	struct cli_runview view;
+	enum cli_format format;
+	struct rv_str word;    /* only this unit; "" all */
+	uint32_t unit;         /* COORD_NONE: all, or not looked up yet */
+	struct cli_out out;
+	struct rv_buf line;
+	uint64_t count;
+};
+
+/* For people: time, event, unit, what about it. */
+static void put_text_line(struct stream *s, const struct coord_transition *t)
+{
+	const struct cli_tally *tally = s->view.graph ? &s->view.tally : NULL;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_buf why;
+
+	cli_put_time(&s->line, t->real_us);
+	(void)rv_buf_printf(&s->line, "  %-15s", coord_transition_name(t->kind));
+	if (tally && t->unit != COORD_NONE) {
+		(void)rv_buf_puts(&s->line, " ");
+		cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(tally, t->unit, room), &s->line);
+	}
+	if (t->attempt)
+		(void)rv_buf_printf(&s->line, " attempt %u", t->attempt);
+	if (t->kind == COORD_T_UNIT_FINISHED)
+		(void)rv_buf_printf(&s->line, " %s", coord_unit_state_name(t->state));
+	if (t->kind == COORD_T_RUN_FINISHED)
+		(void)rv_buf_printf(&s->line, " %s", coord_run_state_name(t->run_state));
+	rv_buf_init(&why, 0);
+	if (tally && t->unit != COORD_NONE && (t->kind == COORD_T_UNIT_FINISHED || t->kind == COORD_T_UNIT_RETRY_WAIT))
+		cli_put_reason(tally, t->unit, &why);
+	else if (t->reason)
+		(void)rv_buf_puts(&why, proto_reason_name(t->reason));
+	if (why.bytes) {
+		(void)rv_buf_puts(&s->line, ": ");
+		cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&why), &s->line);
+	}
+	(void)rv_buf_putc(&s->line, '\n');
+	rv_buf_release(&why);
+}
+
+static bool wanted(struct stream *s, const struct coord_transition *t)
+{
+	if (!s->word.bytes)
+		return true;
+	if (!s->view.graph)
+		return false;
+	if (s->unit == COORD_NONE && cli_find_unit(s->view.graph, s->word, &s->unit, &s->view.err)) {
+		s->word = rv_str(NULL, 0); /* the view fails with view.err: nothing more is shown */
+		s->format = CLI_NAME;
+		return false;
+	}
+	return t->unit == s->unit;
+}
+
+static void listen(void *arg, const struct coord_transition *t)
+{
+	struct stream *s = arg;
+
+	if (s->view.err.code || !wanted(s, t))
+		return;
+	rv_buf_reset(&s->line);
+	if (s->format == CLI_JSON || s->format == CLI_JSONL) {
+		if (s->format == CLI_JSON && s->count)
+			cli_out_puts(&s->out, ",");
+		cli_event_json(t, s->view.graph ? &s->view.tally : NULL, s->view.core, t->position, t->index, &s->line);
+		if (s->format == CLI_JSON)
+			s->line.bytes--;
+	} else {
+		put_text_line(s, t);
+	}
+	cli_out_put(&s->out, rv_buf_str(&s->line));
+	s->count++;
+}
+
+/* Until the run has ended or its process is gone. */
+static int follow(struct stream *s, struct rv_err *err)
+{
+	static const struct timespec pause = { 0, FOLLOW_NS };
+
+	for (;;) {
+		bool owned = cli_runview_owned(&s->view); /* asked before reading: what it wrote last is still read */
+
+		if (cli_runview_more(&s->view, err))
+			return -1;
+		if (cli_out_flush(&s->out) || cli_runview_ended(&s->view) || !owned)
+			return 0;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+enum follow { FOLLOW_NO, FOLLOW_YES };
+
+static int stream_events(const struct cli_query *q, struct cli_target target, enum cli_format format, enum follow how)
+{
+	struct stream s = { .format = format, .word = target.unit, .unit = COORD_NONE };
+	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_FAILURES, .listen = listen,
+					   .arg = &s };
+	struct rv_err err;
+	int status = CLI_OK, rc;
+
+	cli_out_init(&s.out, 1);
+	rv_buf_init(&s.line, 0);
+	if (format == CLI_JSON)
+		cli_out_puts(&s.out, "{\"schema\":\"reeve.events/1\",\"events\":[");
+	rc = cli_runview_open(&s.view, &opt, &err);
+	if (rc == 0 && how == FOLLOW_YES)
+		rc = follow(&s, &err);
+	if (rc) {
+		rv_buf_reset(&s.out.buf); /* half an answer is none */
+		status = cli_fail(&err);
+	} else if (format == CLI_JSON) {
+		cli_out_puts(&s.out, "]}\n");
+	}
+	status = cli_out_end(&s.out, status);
+	cli_runview_close(&s.view);
+	rv_buf_release(&s.line);
+	return status;
+}
+
+int cli_cmd_events(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 1 };
+	bool following = false;
+	const struct rv_opt table[] = {
+		{ "follow", 'f', RV_OPT_FLAG, &following, NULL, "go on until the run has ended", 0, 0 },
+		CLI_OPT_FORMAT(&q.format_option),
+		CLI_OPT_STATE(&q.state),
+		CLI_OPT_COORDINATOR,
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	struct cli_target none = { { NULL, 0 }, { NULL, 0 } };
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("events", "[RUN[/UNIT]]",
+				 "Everything that happened in a run (the newest, where none is named), in order. -o jsonl gives a\n"
+				 "line an event as docs/schemas/event.json describes it.", table);
+	if (following && q.format == CLI_JSON)
+		q.format = CLI_JSONL; /* one object cannot be followed */
+	return stream_events(&q, q.words ? cli_query_target(argv[0], CLI_WORD_RUN_UNIT) : none, q.format,
+			     following ? FOLLOW_YES : FOLLOW_NO);
+}
+
+/* --- export ----------------------------------------------------------------------------------------------------------- */
+
+static const char *const later_formats[] = { "chrome-trace", "joblog", "junit", "dot", "mermaid", "report" };
+
+static int unknown_export(const char *format)
+{
+	static const char *const all[] = { "events", "schedule", "chrome-trace", "joblog", "junit", "dot", "mermaid", "report" };
+	struct rv_err err;
+	size_t i;
+	int nearest;
+
+	for (i = 0; i < RV_ARRAY_LEN(later_formats); i++)
+		if (strcmp(later_formats[i], format) == 0)
+			return cli_failf(RV_E_UNSUPPORTED, "`reeve export %s` is not built yet; it %s", format, CLI_WAITS_COMFORTS);
+	nearest = rv_nearest(rv_str_of(format), all, RV_ARRAY_LEN(all));
+	(void)rv_fail(&err, RV_E_USAGE, "there is no export format \"%.64s\"", format);
+	(void)rv_hint(&err, nearest >= 0 ? "did you mean %s?" : "events or schedule%.0s", nearest >= 0 ? all[nearest] : "");
+	return cli_fail(&err);
+}
+
+int cli_cmd_export(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 2 };
+	const struct rv_opt table[] = {
+		CLI_OPT_STATE(&q.state),
+		CLI_OPT_COORDINATOR,
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	struct cli_target target = { { NULL, 0 }, { NULL, 0 } };
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("export", "events|schedule [RUN]",
+				 "events: a line an event (docs/schemas/event.json). schedule: a line an attempt that ran, with its\n"
+				 "old id where the plan was imported, node, start and end in seconds, slots, status.", table);
+	if (!q.words)
+		return cli_failf(RV_E_USAGE, "`reeve export` needs a format: events or schedule");
+	if (q.words > 1)
+		target = cli_query_target(argv[1], CLI_WORD_RUN_UNIT);
+	if (strcmp(argv[0], "events") == 0)
+		return stream_events(&q, target, CLI_JSONL, FOLLOW_NO);
+	if (strcmp(argv[0], "schedule") == 0)
+		return cli_schedule_export(&q, target);
+	return unknown_export(argv[0]);
+}

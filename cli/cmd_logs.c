@@ -1,0 +1,259 @@
+/* cmd_logs.c - `reeve logs`: what units printed, made harmless unless --raw */
+#include "cli/find.h"
+#include "cli/logs.h"
+#include "cli/query.h"
+#include "cli/text.h"
+
+#include <time.h>
+
+#define FOLLOW_NS 100000000
+
+struct show {
+	struct cli_runview view;
+	struct cli_out out;
+	struct cli_text text[2];
+	struct rv_buf safe;
+	struct rv_buf tail;     /* --tail: the lines kept so far */
+	uint64_t tail_lines;    /* RV_NEVER: all of it */
+	uint64_t attempt;       /* 0: the newest */
+	bool raw, following, failed;
+	bool printed;
+	char last;              /* byte written */
+};
+
+/* --- bytes to stdout --------------------------------------------------------------------------------------------------- */
+
+static void write_out(struct show *s, struct rv_str bytes)
+{
+	if (!bytes.bytes)
+		return;
+	cli_out_put(&s->out, bytes);
+	s->last = bytes.at[bytes.bytes - 1];
+	s->printed = true;
+}
+
+/* Where the last `lines` lines of s begin. */
+static size_t tail_start(struct rv_str s, uint64_t lines)
+{
+	size_t at = s.bytes;
+
+	if (at && s.at[at - 1] == '\n')
+		at--;
+	while (at) {
+		if (s.at[at - 1] == '\n' && --lines == 0)
+			return at;
+		at--;
+	}
+	return 0;
+}
+
+/* Memory stays bounded by what is kept, twice. */
+static void keep_tail(struct show *s, struct rv_str bytes)
+{
+	size_t start;
+
+	(void)rv_buf_put_str(&s->tail, bytes);
+	if (s->tail.bytes < ((size_t)1 << 20))
+		return;
+	start = s->tail_lines ? tail_start(rv_buf_str(&s->tail), s->tail_lines) : s->tail.bytes;
+	if (start >= s->tail.bytes / 2)
+		rv_buf_consume(&s->tail, start);
+}
+
+static void show_tail(struct show *s)
+{
+	size_t start = s->tail_lines ? tail_start(rv_buf_str(&s->tail), s->tail_lines) : s->tail.bytes;
+
+	write_out(s, rv_str(s->tail.at + start, s->tail.bytes - start));
+	rv_buf_reset(&s->tail);
+	s->tail_lines = RV_NEVER; /* what comes from now on is all shown */
+}
+
+static void show_piece(void *arg, int stream, struct rv_str bytes)
+{
+	struct show *s = arg;
+
+	if (!s->raw) {
+		rv_buf_reset(&s->safe);
+		cli_text_feed(&s->text[stream], bytes, &s->safe);
+		bytes = rv_buf_str(&s->safe);
+	}
+	if (s->tail_lines == RV_NEVER)
+		write_out(s, bytes);
+	else
+		keep_tail(s, bytes);
+}
+
+static void end_text(struct show *s)
+{
+	int i;
+
+	for (i = 0; i < 2 && !s->raw; i++) {
+		rv_buf_reset(&s->safe);
+		cli_text_end(&s->text[i], &s->safe);
+		if (s->tail_lines == RV_NEVER)
+			write_out(s, rv_buf_str(&s->safe));
+		else
+			keep_tail(s, rv_buf_str(&s->safe));
+	}
+	if (s->tail_lines != RV_NEVER)
+		show_tail(s);
+	if (!s->raw && s->printed && s->last != '\n')
+		write_out(s, RV_STR("\n"));
+}
+
+/* --- one unit ------------------------------------------------------------------------------------------------------------ */
+
+static int follow(struct show *s, struct cli_logs *l, struct rv_err *err)
+{
+	static const struct timespec pause = { 0, FOLLOW_NS };
+
+	for (;;) {
+		const struct cli_unit *u = &s->view.tally.units[l->unit];
+		bool over = (cli_unit_ended(u) && u->attempt <= l->attempt) || !cli_runview_owned(&s->view);
+
+		if (cli_logs_read(l, err) < 0)
+			return -1;
+		if (cli_out_flush(&s->out) || over)
+			return 0;
+		(void)nanosleep(&pause, NULL);
+		if (cli_runview_more(&s->view, err))
+			return -1;
+		if (!s->attempt && s->view.tally.units[l->unit].attempt > l->attempt) { /* a retry began: go on with it */
+			void *arg = l->arg;
+
+			if (cli_logs_init(l, &s->view, l->unit, s->view.tally.units[l->unit].attempt, err))
+				return -1;
+			l->piece = show_piece;
+			l->arg = arg;
+		}
+	}
+}
+
+static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
+{
+	const struct cli_unit *u = &s->view.tally.units[unit];
+	uint64_t attempt = s->attempt ? s->attempt : u->attempt, lines = s->tail_lines;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_str id = cli_tally_unit_id(&s->view.tally, unit, room);
+	struct cli_logs l;
+	int rc;
+
+	if (attempt > u->attempt || (!attempt && !s->following)) {
+		if (u->attempt)
+			return rv_fail(err, RV_E_NOT_FOUND, "unit \"%.*s\" has no attempt %llu; its newest is %u", RV_STR_ARGS(id),
+				       (unsigned long long)attempt, u->attempt);
+		return rv_fail(err, RV_E_NOT_FOUND, "unit \"%.*s\" has not run: it is %s", RV_STR_ARGS(id),
+			       coord_unit_state_name(u->state));
+	}
+	if (cli_logs_init(&l, &s->view, unit, (uint32_t)attempt, err))
+		return -1;
+	l.piece = show_piece;
+	l.arg = s;
+	cli_text_init(&s->text[0], CLI_TEXT_LINES);
+	cli_text_init(&s->text[1], CLI_TEXT_LINES);
+	rc = cli_logs_read(&l, err);
+	if (rc >= 0 && s->following) {
+		if (s->tail_lines != RV_NEVER)
+			show_tail(s);
+		rc = follow(s, &l, err);
+	}
+	end_text(s);
+	s->tail_lines = lines;
+	return rc < 0 ? -1 : 0;
+}
+
+static int show_failed(struct show *s, struct rv_err *err)
+{
+	const struct cli_tally *t = &s->view.tally;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_buf head;
+	uint32_t i;
+	int rc = 0;
+
+	rv_buf_init(&head, 0);
+	for (i = 0; rc == 0 && i < t->count + (t->has_verify ? 1 : 0); i++) {
+		if (t->units[i].state != COORD_UNIT_FAILED || !t->units[i].attempt)
+			continue;
+		rv_buf_reset(&head);
+		(void)rv_buf_puts(&head, s->printed ? "\n==> " : "==> ");
+		cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(t, i, room), &head);
+		(void)rv_buf_printf(&head, " (attempt %u): ", t->units[i].attempt);
+		{
+			struct rv_buf why;
+
+			rv_buf_init(&why, 0);
+			cli_put_reason(t, i, &why);
+			cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&why), &head);
+			rv_buf_release(&why);
+		}
+		(void)rv_buf_puts(&head, " <==\n");
+		write_out(s, rv_buf_str(&head));
+		rc = show_unit(s, i, err);
+	}
+	rv_buf_release(&head);
+	return rc;
+}
+
+static int run_logs(struct show *s, const struct cli_query *q, struct cli_target target)
+{
+	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL };
+	struct rv_err err;
+	uint32_t unit = 0;
+	int status = CLI_OK, rc;
+
+	cli_out_init(&s->out, 1);
+	rv_buf_init(&s->safe, 0);
+	rv_buf_init(&s->tail, 0);
+	rc = cli_runview_open(&s->view, &opt, &err);
+	if (rc == 0 && target.unit.bytes)
+		rc = cli_find_unit(s->view.graph, target.unit, &unit, &err);
+	if (rc == 0)
+		rc = target.unit.bytes ? show_unit(s, unit, &err) : show_failed(s, &err);
+	if (rc)
+		status = cli_fail(&err);
+	status = cli_out_end(&s->out, status);
+	cli_runview_close(&s->view);
+	rv_buf_release(&s->safe);
+	rv_buf_release(&s->tail);
+	return status;
+}
+
+int cli_cmd_logs(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 1 };
+	struct show s = { .tail_lines = RV_NEVER };
+	const struct rv_opt table[] = {
+		{ "follow", 'f', RV_OPT_FLAG, &s.following, NULL, "go on until the unit has ended", 0, 0 },
+		{ "tail", 'n', RV_OPT_UINT, &s.tail_lines, "N", "only the last N lines", 0, 1000000000 },
+		{ "attempt", 0, RV_OPT_UINT, &s.attempt, "N", "of attempt N (default: the newest)", 1, UINT32_MAX },
+		{ "failed", 0, RV_OPT_FLAG, &s.failed, NULL, "of every unit of RUN that failed", 0, 0 },
+		{ "raw", 0, RV_OPT_FLAG, &s.raw, NULL, "the bytes as they were written: may act on the terminal", 0, 0 },
+		CLI_OPT_STATE(&q.state),
+		CLI_OPT_COORDINATOR,
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	struct cli_target target = { { NULL, 0 }, { NULL, 0 } };
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("logs", "[RUN/]UNIT, or RUN --failed",
+				 "What a unit printed. Escape sequences and control characters are shown harmless.", table);
+	if (s.failed) {
+		if (q.words && strchr(argv[0], '/'))
+			return cli_failf(RV_E_USAGE, "--failed shows every unit that failed: name a run, not a unit");
+		if (s.attempt || s.following)
+			return cli_failf(RV_E_CONFLICT, "--failed does not go with --attempt or --follow");
+		target.run = rv_str_of(q.words ? argv[0] : NULL);
+		return run_logs(&s, &q, target);
+	}
+	if (!q.words)
+		return cli_failf(RV_E_USAGE, "`reeve logs` needs a unit: RUN/UNIT, or UNIT of the newest run");
+	target = cli_query_target(argv[0], CLI_WORD_NEEDS_UNIT);
+	if (!target.unit.bytes)
+		return cli_failf(RV_E_USAGE, "a unit is missing after the slash: RUN/UNIT");
+	return run_logs(&s, &q, target);
+}

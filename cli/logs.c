@@ -1,0 +1,147 @@
+/* logs.c - what an attempt printed, wherever it lies */
+#include "cli/logs.h"
+
+#include "cli/layout.h"
+#include "node/warden/seglog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_BYTES ((size_t)64 << 10)
+
+int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, uint32_t attempt, struct rv_err *err)
+{
+	static const char *const names[] = { "stdout.log", "stderr.log" };
+	char room[COORD_UNIT_ID_BYTES], space[PATH_MAX];
+	int i;
+
+	*l = (struct cli_logs){ .view = view, .unit = unit, .attempt = attempt };
+	if (cli_runview_namespace(view, cli_tally_unit_id(&view->tally, unit, room), attempt, space, err))
+		return -1;
+	for (i = 0; i < 2; i++)
+		if ((size_t)snprintf(l->files[i], sizeof(l->files[i]), "%s/logs/%s", space, names[i]) >= sizeof(l->files[i]))
+			return rv_fail(err, RV_E_LIMIT, "the path %s is too long", space);
+	if ((size_t)snprintf(l->log_dir, sizeof(l->log_dir), "%s/%s/log", view->dir, CLI_DIR_NODE) >= sizeof(l->log_dir))
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", view->dir);
+	return 0;
+}
+
+/* --- files of a namespace ---------------------------------------------------------------------------------------------- */
+
+/* The unit may write there: what is no plain file is not opened, and a FIFO must not hold us up. */
+static int open_plain(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int read_file(struct cli_logs *l, int stream, bool *there, struct rv_err *err)
+{
+	char room[READ_BYTES];
+	int fd = open_plain(l->files[stream]), any = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	*there = true;
+	while ((n = pread(fd, room, sizeof(room), (off_t)l->seen[stream])) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			any = rv_fail_errno(err, errno, "cannot read %s", l->files[stream]);
+			break;
+		}
+		l->piece(l->arg, stream, rv_str(room, (size_t)n));
+		l->seen[stream] += (uint64_t)n;
+		any = 1;
+	}
+	(void)close(fd);
+	return any;
+}
+
+static int read_files(struct cli_logs *l, bool *there, struct rv_err *err)
+{
+	int out = read_file(l, 0, there, err), more = out < 0 ? -1 : read_file(l, 1, there, err);
+
+	return more < 0 ? -1 : out | more;
+}
+
+/* --- the shared log ------------------------------------------------------------------------------------------------------ */
+
+struct passing {
+	struct cli_logs *logs;
+	int any;
+};
+
+static int pass(void *arg, int stream, uint64_t offset, struct rv_str bytes)
+{
+	struct passing *p = arg;
+
+	(void)offset;
+	p->logs->piece(p->logs->arg, stream, bytes);
+	p->any = 1;
+	return 0;
+}
+
+static int read_shared(struct cli_logs *l, bool *there, struct rv_err *err)
+{
+	struct warden_log_id id = { .run = l->view->tally.run, .unit = l->unit, .attempt = l->attempt };
+	struct passing p = { .logs = l };
+	struct seglog_entry entry;
+	int found;
+
+	if (access(l->log_dir, F_OK))
+		return 0;
+	found = seglog_find(l->log_dir, id, &entry, err);
+	if (found <= 0)
+		return found;
+	*there = true;
+	return seglog_follow(l->log_dir, &entry, l->seen, pass, &p, err) < 0 ? -1 : p.any;
+}
+
+/* --- the journal's tail ---------------------------------------------------------------------------------------------------- */
+
+static int read_tail(struct cli_logs *l, struct rv_err *err)
+{
+	const struct cli_unit *u = &l->view->tally.units[l->unit];
+	struct cli_details d;
+	struct rv_buf b;
+	int rc = 0;
+
+	cli_tally_details(&l->view->tally, l->unit, &d);
+	if (l->seen[0] || u->attempt != l->attempt || d.tail.kind == PROTO_VALUE_NONE)
+		return 0;
+	rv_buf_init(&b, 0);
+	if (d.tail.kind == PROTO_VALUE_INLINE)
+		(void)rv_buf_put_str(&b, d.tail.inline_bytes);
+	else
+		rc = rv_blobs_get_all(&l->view->blobs, d.tail.digest, RV_LOG_TAIL_BYTES, &b, err);
+	if (rc == 0 && b.bytes) {
+		l->piece(l->arg, 0, rv_buf_str(&b));
+		l->seen[0] = b.bytes;
+		rc = 1;
+	}
+	rv_buf_release(&b);
+	return rc;
+}
+
+int cli_logs_read(struct cli_logs *l, struct rv_err *err)
+{
+	bool there = false;
+	int rc = read_files(l, &there, err);
+
+	if (!there && rc == 0)
+		rc = read_shared(l, &there, err);
+	if (!there && rc == 0)
+		rc = read_tail(l, err);
+	return rc;
+}

@@ -1,0 +1,27 @@
+/* logs.h - what an attempt printed, wherever it lies
+ *
+ *	its namespace           logs/stdout.log, logs/stderr.log
+ *	the shared output log   RUN/node/log (node/warden/seglog.h), where stdout and stderr keep their order
+ *	the journal             the last 64 KiB of a failed attempt, when the node's files are gone
+ */
+#ifndef CLI_LOGS_H
+#define CLI_LOGS_H
+
+#include "cli/runview.h"
+
+struct cli_logs {
+	struct cli_runview *view;         /* borrowed */
+	uint32_t unit, attempt;
+	char log_dir[PATH_MAX];
+	char files[2][PATH_MAX];        /* of the namespace */
+	uint64_t seen[2];               /* bytes of stdout and stderr given so far */
+	/* Gets the bytes as they come; stream 0 stdout, 1 stderr. */
+	void (*piece)(void *arg, int stream, struct rv_str bytes);
+	void *arg;
+};
+
+int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, uint32_t attempt, struct rv_err *err);
+/* What was not given yet. 1: there was something; 0: nothing new. */
+int cli_logs_read(struct cli_logs *l, struct rv_err *err);
+
+#endif
