@@ -22,22 +22,25 @@
 /* ---- the child's side: raw system calls only, errno (which it would share with the warden) untouched ---- */
 
 #if defined(__x86_64__)
-static inline __attribute__((always_inline)) NO_SANITIZE long raw(long n, long a, long b, long c, long d)
+static inline __attribute__((always_inline)) NO_SANITIZE long raw5(long n, long a, long b, long c, long d, long e)
 {
 	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
 	long ret;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
 	return ret;
 }
 #else
-static inline __attribute__((always_inline)) NO_SANITIZE long raw(long n, long a, long b, long c, long d)
+static inline __attribute__((always_inline)) NO_SANITIZE long raw5(long n, long a, long b, long c, long d, long e)
 {
-	long ret = syscall(n, a, b, c, d);
+	long ret = syscall(n, a, b, c, d, e);
 
 	return ret < 0 ? -errno : ret;
 }
 #endif
+
+#define raw(n, a, b, c, d) raw5(n, a, b, c, d, 0)
 
 struct job {
 	const char *path;
@@ -119,8 +122,8 @@ static NO_SANITIZE void child(void *arg)
 	raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
 	if (raw(SYS_getppid, 0, 0, 0, 0) != j->parent)
 		give_up(j, WARDEN_FAULT_SETUP, "warden gone", 0);
-	if (j->no_new_privs)
-		raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
+	if (j->no_new_privs && (ret = raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0)) < 0)
+		give_up(j, WARDEN_FAULT_SETUP, "no_new_privs", ret);
 	raw(SYS_close_range, 3, ~0U, 0, 0);
 	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&j->no_signals, 0, 8);
 	ret = raw(SYS_execve, (long)j->path, (long)j->argv, (long)j->envp, 0);
@@ -152,7 +155,7 @@ static NO_SANITIZE pid_t clone3_on_stack(struct clone_args *args, struct job *j)
 }
 #endif
 
-static int child_entry(void *arg)
+static NO_SANITIZE int child_entry(void *arg)
 {
 	child(arg);
 	return 127;
@@ -326,11 +329,8 @@ static bool executable(const char *path, int *sys)
 {
 	struct stat st;
 
-	if (stat(path, &st)) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			*sys = EACCES;
-		return false;
-	}
+	if (stat(path, &st))
+		return false; /* a directory of PATH that is closed to us holds nothing for us */
 	if (S_ISREG(st.st_mode) && (st.st_mode & 0111))
 		return true;
 	*sys = EACCES;

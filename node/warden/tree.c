@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -61,6 +62,21 @@ static void tree_free(struct trees *t, struct tree *tree)
 	free(tree);
 }
 
+/* Before the warden ends: whatever still descends from it and belongs to no tree, because it hid its session and label,
+ * is ours all the same, being our child. Inits die with their trees. */
+static void sweep(struct trees *t)
+{
+	for (int pass = 0, left = 1; left > 0 && pass < 256; pass++) {
+		left = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
+		for (int i = 0; i < left && i < TREE_SCRATCH; i++)
+			kill(t->scratch[i], SIGKILL);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (left > 0)
+			usleep(200);
+	}
+}
+
 void trees_release(struct trees *t)
 {
 	while (!rv_list_empty(&t->all)) {
@@ -74,6 +90,8 @@ void trees_release(struct trees *t)
 		cgroup_level_release(t);
 	if (t->level == WARDEN_LEVEL_PIDNS)
 		pidns_level_release(t);
+	if (t->scratch)
+		sweep(t);
 	procs_release(&t->procs);
 	free(t->scratch);
 	t->scratch = NULL;

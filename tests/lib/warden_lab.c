@@ -27,8 +27,11 @@ static void pause_us(long us)
 
 /* ---- units ---- */
 
+#define LIFE_S 60 /* of any unit: what escapes a broken warden ends by itself */
+
 static void for_ever(void)
 {
+	alarm(LIFE_S);
 	for (;;)
 		pause();
 }
@@ -70,14 +73,13 @@ static void bomb(long most)
 /* Forks and dies, for ever: a moving target whose pids never stand still. */
 static void hopper(void)
 {
+	uint64_t until = lab_now() + LIFE_S / 4 * RV_US_PER_S;
+
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		pid_t pid = fork();
-
-		if (pid > 0)
+	while (lab_now() < until)
+		if (fork() > 0)
 			_exit(0);
-	}
 }
 
 static void flood(long megabytes, char byte)
@@ -115,6 +117,7 @@ void lab_unit(int argc, char **argv)
 		return;
 	what = argv[2];
 	arg = argc > 4 ? argv[4] : "";
+	alarm(LIFE_S);
 	if (!strcmp(what, "exit"))
 		_exit(atoi(arg));
 	if (!strcmp(what, "stay"))
@@ -159,10 +162,10 @@ void lab_unit(int argc, char **argv)
 	}
 	if (!strcmp(what, "memory")) {
 		size_t n = (size_t)atol(arg) << 20;
-		char *p = malloc(n);
+		volatile char *p = malloc(n);
 
-		if (p)
-			memset(p, 1, n);
+		for (size_t i = 0; p && i < n; i += 4096)
+			p[i] = 1;
 		for_ever();
 	}
 	_exit(0);
@@ -374,6 +377,7 @@ int lab_run(lab_scenario *scenario, enum warden_level level, uint32_t uid)
 	rv_buf_release(&lab.seen);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 1;
+	(void)warden_reap_orphans(lab.dir, NULL); /* of a scenario that failed: does nothing where a warden is alive */
 	remove_dir(lab.dir);
 	if (WIFSIGNALED(status))
 		fprintf(stderr, "scenario ended by signal %d\n", WTERMSIG(status));
