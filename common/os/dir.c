@@ -107,6 +107,7 @@ fail:
 struct removal {
 	int top;        /* the directory being emptied */
 	uint64_t moved; /* for fresh names */
+	uint64_t done;  /* names removed or moved: a pass that adds none is the last */
 };
 
 /* Gives us rights on a directory of ours that its maker closed; through a descriptor, so no link is followed. */
@@ -146,13 +147,16 @@ static int lift(struct removal *r, int from, const char *name)
 		if (faccessat(r->top, fresh, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue; /* somebody's own name: rename could replace an empty directory only, yet skip it */
 		if (renameat(from, name, r->top, fresh) == 0)
-			return 0;
+			goto moved;
 		if (errno == EACCES && open_up(from, name) == 0 && renameat(from, name, r->top, fresh) == 0)
-			return 0; /* moving a directory rewrites its "..": it must be writable */
+			goto moved; /* moving a directory rewrites its "..": it must be writable */
 		if (errno != ENOTEMPTY && errno != EEXIST)
 			return -1;
 	}
 	return -1;
+moved:
+	r->done++;
+	return 0;
 }
 
 /* Calls `each` for every name of the directory behind fd, which it takes; -1 with errno. */
@@ -186,19 +190,20 @@ static int each_name(int fd, struct removal *r, int (*each)(struct removal *r, i
 	return rc;
 }
 
-static bool gone(int rc)
+static bool gone(struct removal *r, int rc)
 {
+	r->done += rc == 0;
 	return rc == 0 || errno == ENOENT;
 }
 
 /* Second level: files go, directories that are not empty move up. */
 static int remove_or_lift(struct removal *r, int at, const char *name)
 {
-	if (gone(unlinkat(at, name, 0)))
+	if (gone(r, unlinkat(at, name, 0)))
 		return 0;
 	if (errno != EISDIR && errno != EPERM) /* EPERM: what POSIX says for a directory */
 		return -1;
-	if (gone(unlinkat(at, name, AT_REMOVEDIR)))
+	if (gone(r, unlinkat(at, name, AT_REMOVEDIR)))
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES)
 		return -1;
@@ -208,17 +213,16 @@ static int remove_or_lift(struct removal *r, int at, const char *name)
 /* First level: files go, directories are emptied one level and go. */
 static int remove_first_level(struct removal *r, int at, const char *name)
 {
-	int passes;
-
-	if (gone(unlinkat(at, name, 0)))
+	if (gone(r, unlinkat(at, name, 0)))
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
 	/* more than one pass only if somebody writes meanwhile, or readdir missed names while we removed others */
-	for (passes = 0; passes < 100; passes++) {
+	for (;;) {
+		uint64_t before = r->done;
 		int fd;
 
-		if (gone(unlinkat(at, name, AT_REMOVEDIR)))
+		if (gone(r, unlinkat(at, name, AT_REMOVEDIR)))
 			return 0;
 		if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES)
 			return -1;
@@ -229,9 +233,11 @@ static int remove_first_level(struct removal *r, int at, const char *name)
 			(void)open_up(at, name); /* if it is not ours, the next call says so */
 		if (each_name(fd, r, remove_or_lift))
 			return -1;
+		if (r->done == before) {
+			errno = ENOTEMPTY;
+			return -1;
+		}
 	}
-	errno = ENOTEMPTY;
-	return -1;
 }
 
 /* A descriptor of `dir`'s last directory on the way to `path`, and the name in it. */
@@ -257,7 +263,7 @@ int rv_tree_remove_at(int dir, const char *path, struct rv_err *err)
 	struct removal r = { .top = -1 };
 	struct rv_err local;
 	const char *name;
-	int at, passes, rc = -1;
+	int at, rc = -1;
 
 	at = open_parent(dir, path, &name, &local);
 	if (at < 0) {
@@ -267,16 +273,17 @@ int rv_tree_remove_at(int dir, const char *path, struct rv_err *err)
 			*err = local;
 		return -1;
 	}
-	if (gone(unlinkat(at, name, 0))) {
+	if (gone(&r, unlinkat(at, name, 0))) {
 		rc = 0;
 		goto out;
 	}
 	if (errno != EISDIR && errno != EPERM)
 		goto out;
-	for (passes = 0; passes < 1000; passes++) {
+	for (;;) {
+		uint64_t before = r.done;
 		int fd;
 
-		if (gone(unlinkat(at, name, AT_REMOVEDIR))) {
+		if (gone(&r, unlinkat(at, name, AT_REMOVEDIR))) {
 			rc = 0;
 			break;
 		}
@@ -291,6 +298,10 @@ int rv_tree_remove_at(int dir, const char *path, struct rv_err *err)
 		fd = fcntl(r.top, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0 || each_name(fd, &r, remove_first_level))
 			break;
+		if (r.done == before) {
+			errno = ENOTEMPTY;
+			break;
+		}
 	}
 out:
 	if (rc)

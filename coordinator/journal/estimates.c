@@ -100,14 +100,14 @@ static int connect_to(struct journal_estimates *e, enum estimates_mode mode, str
 static void put_aside(struct journal_estimates *e)
 {
 	static const char *const tails[] = { "", "-journal" };
-	char *path = malloc(strlen(e->path) + 16);
-	size_t i;
+	size_t i, room = strlen(e->path) + sizeof("-journal");
+	char *path = malloc(room);
 
 	(void)sqlite3_close(e->db);
 	e->db = NULL;
 	for (i = 0; path && i < RV_ARRAY_LEN(tails); i++) {
-		(void)sprintf(path, "%s%s", e->path, tails[i]); /* fits: see above */
-		(void)unlink(path);                             /* if it stays, the next open says what is wrong */
+		(void)snprintf(path, room, "%s%s", e->path, tails[i]); /* fits */
+		(void)unlink(path); /* if it stays, the next open says what is wrong */
 	}
 	free(path);
 }
