@@ -60,6 +60,7 @@ struct run {
 	struct cli_live *live;     /* NULL until the run's graph is there */
 	struct rv_err live_failed;
 	uint32_t interrupts;
+	bool marked;               /* as living, in the state directory */
 	bool finished;
 	enum coord_run_state state;
 	enum proto_reason reason;
@@ -488,6 +489,14 @@ static int resume(struct run *r, struct rv_err *err)
 	return coord_shell_mutate(coord, &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
 }
 
+static void sweep(struct run *r)
+{
+	uint32_t ended = cli_rundir_sweep(&r->dir);
+
+	if (ended)
+		cli_say("ended %u processes that a killed run had left", ended);
+}
+
 static int start(struct run *r, struct rv_err *err)
 {
 	struct rv_run_id id;
@@ -502,8 +511,10 @@ static int start(struct run *r, struct rv_err *err)
 		r->node.namespace_root = r->plan->workspace.namespace_root;
 	else if (r->plan->workspace.mode == PLAN_MODE_NONE)
 		r->node.namespace_root = rv_str_of(r->dir.state);
-	if (take_directories(r, err) < 0 || open_host(r, err) < 0)
+	sweep(r);
+	if (take_directories(r, err) < 0 || open_host(r, err) < 0 || cli_rundir_mark(&r->dir, err) < 0)
 		return -1;
+	r->marked = true;
 	if ((resumed ? resume(r, err) : submit(r, err)) < 0)
 		return -1;
 	if (!r->live) {
@@ -578,6 +589,8 @@ static void release(struct run *r)
 	cli_host_close(&r->host);
 	if (r->warden_up)
 		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
+	if (r->marked)
+		cli_rundir_unmark(&r->dir);
 	cli_dirlock_release(&r->dirs); /* only now does nothing of ours run any more */
 	plan_destroy(&r->plan);
 	plan_diags_release(&r->diags);

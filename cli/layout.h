@@ -3,6 +3,7 @@
  *	.reeve/                    0711; --state DIR stands in its place
  *	  .gitignore               "*"
  *	  estimates/               learned running times, shared by all runs
+ *	  live/RUN                   a mark while that run lives
  *	  runs/RUN/                a complete coordinator state directory
  *	    journal.db, lock       the facts, and who owns them       coordinator/journal
  *	    blobs/                 plan, outputs, artifacts, log tails, of coordinator and node alike
@@ -16,6 +17,7 @@
 
 #define CLI_DIR_STATE ".reeve"
 #define CLI_DIR_RUNS "runs"
+#define CLI_DIR_LIVE "live"
 #define CLI_DIR_BLOBS "blobs"
 #define CLI_DIR_NODE "node"
 #define CLI_DIR_UNITS "units"

@@ -4,10 +4,13 @@
 #include "common/os/clock.h"
 #include "common/os/file.h"
 #include "common/os/keys.h"
+#include "common/os/lock.h"
 #include "coordinator/journal/journal.h"
+#include "node/warden/client.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -137,4 +140,78 @@ int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], stru
 	}
 	free(names);
 	return found;
+}
+
+/* --- marks of living runs ------------------------------------------------------------------------------------------------ */
+
+static int mark_path(const struct cli_rundir *d, const char *run, char out[PATH_MAX], struct rv_err *err)
+{
+	char live[PATH_MAX];
+
+	if (join(live, d->state, CLI_DIR_LIVE, err) < 0 || rv_dir_make(live, 0711, err) < 0)
+		return -1;
+	return join(out, live, run, err);
+}
+
+int cli_rundir_mark(const struct cli_rundir *d, struct rv_err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (mark_path(d, d->id.text, path, err) < 0)
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return rv_fail_errno(err, errno, "cannot make %s", path);
+	close(fd);
+	return 0;
+}
+
+void cli_rundir_unmark(const struct cli_rundir *d)
+{
+	char path[PATH_MAX];
+
+	if (mark_path(d, d->id.text, path, NULL) == 0)
+		(void)unlink(path); /* one that stays costs the next run a look */
+}
+
+/* Nobody owns the run any more: whatever its warden left is ended, its mark goes. */
+static uint32_t sweep_one(const struct cli_rundir *d, const char *run)
+{
+	char runs[PATH_MAX], dir[PATH_MAX], node[PATH_MAX], mark[PATH_MAX];
+	struct rv_lock_holder holder;
+	int fd, held, ended;
+
+	if (join(runs, d->state, CLI_DIR_RUNS, NULL) < 0 || join(dir, runs, run, NULL) < 0 || join(node, dir, CLI_DIR_NODE, NULL) < 0 ||
+	    mark_path(d, run, mark, NULL) < 0)
+		return 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	held = fd < 0 ? 0 : rv_lock_probe(fd, CLI_FILE_LOCK, &holder, NULL);
+	if (fd >= 0)
+		close(fd);
+	if (held != 0)
+		return 0;
+	ended = fd < 0 ? 0 : warden_reap_orphans(node, NULL);
+	if (ended >= 0)
+		(void)unlink(mark);
+	return ended > 0 ? (uint32_t)ended : 0;
+}
+
+uint32_t cli_rundir_sweep(const struct cli_rundir *d)
+{
+	char live[PATH_MAX];
+	struct dirent **names = NULL;
+	uint32_t ended = 0;
+	int count;
+
+	if (join(live, d->state, CLI_DIR_LIVE, NULL) < 0)
+		return 0;
+	count = scandir(live, &names, is_run, by_name_newest_first);
+	for (int i = 0; i < count; i++) {
+		if (strcmp(names[i]->d_name, d->id.text) != 0)
+			ended += sweep_one(d, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	return ended;
 }

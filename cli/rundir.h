@@ -25,4 +25,11 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 /* What --resume looks for: the newest run of this plan digest in which some unit did not succeed. 1: found; 0: none; -1. */
 int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], struct rv_run_id *id, struct rv_err *err);
 
+/* While a run lives there is a mark of it in STATE/live, so that what a dead one left is found without looking at every run there ever
+ * was. Set once its journal is locked and before it starts anything; cleared when nothing of it runs any more. */
+int cli_rundir_mark(const struct cli_rundir *d, struct rv_err *err);
+void cli_rundir_unmark(const struct cli_rundir *d);
+/* Ends processes of runs that were killed together with their warden; gives how many. Failures are silent: the next run tries again. */
+uint32_t cli_rundir_sweep(const struct cli_rundir *d);
+
 #endif

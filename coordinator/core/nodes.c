@@ -215,6 +215,9 @@ void coord_node_health(struct coord *c, uint32_t node, const struct proto_result
 {
 	struct coord_node *n = &c->nodes[node];
 
+	/* A warden that died takes all its units along at once and is replaced: one event, not a node that breaks unit after unit. */
+	if (result->class == PROTO_CLASS_ENVIRONMENT && result->reason == PROTO_REASON_WARDEN_LOST)
+		return;
 	if (result->class == PROTO_CLASS_ENVIRONMENT) {
 		failed_once_more(c, node);
 	} else if (result->flags & PROTO_RESULT_STARTED && n->health != COORD_H_GOOD) {

@@ -49,7 +49,7 @@ want_json 'd["repo"] == "shop" and d["style"] == "plan" and d["_dep_a"]["repo"] 
 want_json 'd["unit"] == "read" and d["attempt"] == 1' manifest.json
 want_eq "$(cat mode)" 600
 want_json 'units["read"]["output"] == "own output"'
-for v in REEVE_RUN_ID REEVE_UNIT_ID=read REEVE_ATTEMPT=1 REEVE_TRY=1 REEVE_SESSION_ID REEVE_NODE REEVE_WORKSPACE REEVE_NAMESPACE REEVE_ARTIFACTS REEVE_HANDOFFS \
+for v in REEVE_RUN_ID REEVE_UNIT_ID=read REEVE_ATTEMPT=1 REEVE_TRY=1 REEVE_SESSION_ID REEVE_NODE REEVE_NAMESPACE REEVE_ARTIFACTS REEVE_HANDOFFS \
 	REEVE_CONTEXT_FILE REEVE_OUTPUT_FILE REEVE_MANIFEST REEVE_DEPS TMPDIR; do
 	grep -q "^$v" env || fail "$v is not in the environment"
 done

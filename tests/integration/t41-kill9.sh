@@ -53,7 +53,7 @@ mark=k9-$$-unit
 cat >unit.json <<J
 {"version":1,"units":[
  {"id":"a","command":["bash","-c","touch up-a; exec -a $mark-a sleep 300"]},
- {"id":"b","command":["bash","-c","bash -c 'exec -a $mark-b sleep 300' & exec -a $mark-shell bash -c 'touch up-b; wait; sleep 300'"]}]}
+ {"id":"b","command":["bash","-c","bash -c 'exec -a $mark-b sleep 300' & exec -a $mark-shell bash -c 'touch up-b; while :; do sleep 1; done'"]}]}
 J
 rm -f up-a up-b
 start run "$REEVE" run -j 4 -o json unit.json
