@@ -88,6 +88,7 @@ lib = $(2)/lib$(subst /,-,$(1)).a
 UNIT_TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 CORE_TESTS := $(patsubst %.c,%,$(wildcard tests/core/test_*.c))
 HELPERS := $(patsubst %.c,%,$(wildcard tests/helpers/*.c))
+BENCHES := $(patsubst %.c,%,$(wildcard bench/coord_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := $(sort $(wildcard tests/integration/t[0-9]*-*.sh))
 SIM_SOURCES := $(wildcard tests/sim/*.c)
@@ -96,7 +97,7 @@ TEST_LIB_SOURCES := $(wildcard tests/lib/*.c)
 SIM_LIB_SOURCES := $(filter-out tests/sim/main.c,$(SIM_SOURCES))
 
 ALL_SOURCES := $(STATIC_STUBS) $(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard $(MAIN)) $(TEST_LIB_SOURCES) $(SIM_SOURCES) \
-	$(addsuffix .c,$(UNIT_TESTS) $(CORE_TESTS) $(HELPERS) $(FUZZERS))
+	$(addsuffix .c,$(UNIT_TESTS) $(CORE_TESTS) $(HELPERS) $(BENCHES) $(FUZZERS))
 HEADERS := $(foreach f,$(FOLDERS) $(PARTS.node) tests/lib tests/sim,$(wildcard $(f)/*.h))
 
 program.release := build/reeve
@@ -157,7 +158,7 @@ $$(program.$(1)): build/$(1)/cli/main.o $$(static.$(1)) $$(libs.$(1)) build/$(1)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(if $$(static.$(1)),$$(link_static.$(1)) 2>build/$(1)/static-link.log || { $$(no_static); $$(link.$(1)); },$$(link.$(1)))
 
-$$(addprefix build/$(1)/,$$(UNIT_TESTS) $$(CORE_TESTS) $$(HELPERS) $$(FUZZERS)): build/$(1)/%: \
+$$(addprefix build/$(1)/,$$(UNIT_TESTS) $$(CORE_TESTS) $$(HELPERS) $$(BENCHES) $$(FUZZERS)): build/$(1)/%: \
 		build/$(1)/%.o $$(testlibs.$(1)) $$(libs.$(1)) build/$(1)/link-flags
 	$$(call say,LD,$$@)
 	$$(Q)$$(cc.$(1)) -o $$@ $$< $$(BASE_LDFLAGS) $$(ldflags.$(1)) \

@@ -90,7 +90,7 @@ static void audit_ready(const struct coord_run *r)
 		const struct coord_unit *u = coord_unit_at(r, i);
 		bool in = rv_rankset_has(&coord_unit_class(r, u)->ready, u->local);
 
-		audit(4, r->g->order[coord_unit_class(r, u)->unit_first + u->local] == i);
+		audit(4, r->g->order[coord_unit_class(r, u)->unit_first + u->local].unit == i);
 		audit(4, in == (u->state == COORD_UNIT_READY && !(u->flags & COORD_U_DIR_WAIT)));
 		audit(4, !(u->flags & COORD_U_DIR_WAIT) || u->state == COORD_UNIT_READY);
 		audit(4, !(u->flags & COORD_U_WOKEN) || in);

@@ -26,16 +26,19 @@ void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us)
 uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places)
 {
 	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * c->commit_us), each_us;
-	const struct coord_tmpl *tm = &r->g->tmpls[coord_unit_at(r, unit)->tmpl];
+
+	uint32_t t;
 
 	if (!cl->prefetch || !c->cfg.prefetch_us)
 		return 0;
-	if (cl->seen_count)
+	if (cl->seen_count) {
 		each_us = cl->median_us;
-	else if (tm->flags & COORD_TMPL_ESTIMATED)
-		each_us = tm->estimate_us;
-	else
-		return cl->quick ? places : 0;
+	} else {
+		t = coord_unit_at(r, unit)->tmpl;
+		if (!(r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED))
+			return cl->quick ? places : 0;
+		each_us = r->g->more[t].estimate_us;
+	}
 	each_us = rv_max_u64(each_us, 1);
 	return rv_min_u64(places * (aim_us / each_us), RV_PREFETCH_MAX);
 }

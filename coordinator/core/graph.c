@@ -28,8 +28,9 @@ static int alloc_tmpls(struct coord_build *b, struct rv_err *err)
 	uint64_t units = 0;
 
 	g->tmpl_count = p->unit_count + (p->verify ? 1 : 0);
-	g->tmpls = RV_ARENA_ARRAY(&g->arena, struct coord_tmpl, g->tmpl_count + 1u);
-	if (!g->tmpls)
+	g->tmpls = rv_arena_zalloc(&g->arena, (g->tmpl_count + (size_t)1) * sizeof(struct coord_tmpl), 64);
+	g->more = RV_ARENA_ARRAY(&g->arena, struct coord_tmpl_more, g->tmpl_count + 1u);
+	if (!g->tmpls || !g->more)
 		return no_memory(err);
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		const struct plan_unit *u = coord_build_unit(b, t);
@@ -41,8 +42,8 @@ static int alloc_tmpls(struct coord_build *b, struct rv_err *err)
 			tm->flags |= COORD_TMPL_MANY;
 		tm->same_as = u->for_each ? u->for_each->same_as : COORD_NONE;
 		tm->pair_first = tm->pair_next = COORD_NONE;
-		tm->join_root = tm->gate_root = tm->class = tm->dirs = tm->items = tm->ids = COORD_NONE;
-		tm->setting = u->settings->index;
+		tm->join_root = tm->gate_root = tm->dirs = COORD_NONE;
+		g->more[t].items = g->more[t].ids = COORD_NONE;
 		tm->trigger = (uint32_t)u->settings->trigger;
 		if (u->settings->satisfied)
 			tm->flags |= COORD_TMPL_SATISFIED;
@@ -64,7 +65,7 @@ static int alloc_units(struct coord_build *b, struct rv_err *err)
 	g->units = rv_arena_zalloc(&g->arena, n * sizeof(struct coord_unit), 64);
 	g->times = RV_ARENA_ARRAY(&g->arena, struct coord_times, n);
 	g->waiting = RV_ARENA_ARRAY(&g->arena, uint32_t, n);
-	g->order = RV_ARENA_ARRAY(&g->arena, uint32_t, n);
+	g->order = RV_ARENA_ARRAY(&g->arena, struct coord_place, n);
 	return g->units && g->times && g->waiting && g->order ? 0 : no_memory(err);
 }
 
@@ -73,7 +74,7 @@ static int name_tmpl(struct coord_build *b, uint32_t t, struct rv_err *err)
 {
 	struct coord_graph *g = b->g;
 	const struct plan_unit *u = coord_build_unit(b, t);
-	struct coord_tmpl *tm = &g->tmpls[t];
+	struct coord_tmpl_more *tm = &g->more[t];
 	struct rv_str x_id;
 
 	if (copy_str(b, u->id, &tm->id, err) < 0)
@@ -88,7 +89,7 @@ static int name_tmpl(struct coord_build *b, uint32_t t, struct rv_err *err)
 		return 0;
 	tm->digits = u->for_each->digits;
 	if (!u->for_each->items)
-		tm->flags |= COORD_TMPL_ITEM_NUMBERS;
+		g->tmpls[t].flags |= COORD_TMPL_ITEM_NUMBERS;
 	return 0;
 }
 
@@ -116,13 +117,13 @@ static int name_instances(struct coord_build *b, struct rv_err *err)
 		struct coord_tmpl *tm = &g->tmpls[t];
 
 		if (u->for_each && u->for_each->items) {
-			tm->items = item_count;
+			g->more[t].items = item_count;
 			for (uint32_t k = 0; k < tm->count; k++)
 				if (copy_str(b, u->for_each->items[k], &g->items[item_count++], err) < 0)
 					return -1;
 		}
 		if (u->for_each && u->for_each->id_template.bytes) {
-			tm->ids = id_count;
+			g->more[t].ids = id_count;
 			for (uint32_t k = 0; k < tm->count; k++) {
 				struct rv_str id = rv_str(room, plan_instance_id(u, k, room));
 
@@ -203,7 +204,8 @@ static void fill_units(struct coord_build *b)
 			x->flags = (uint8_t)u->settings->trigger;
 			x->slot = x->node = x->root_cause = x->left = x->right = COORD_NONE;
 			x->tmpl = t;
-			x->place_class = tm->class;
+			x->place_class = (uint16_t)g->more[t].class;
+			x->setting = (uint16_t)g->more[t].setting;
 		}
 	}
 }

@@ -10,6 +10,11 @@ static const struct coord_tmpl *tmpl_of(const struct coord_graph *g, uint32_t un
 	return &g->tmpls[g->units[unit].tmpl];
 }
 
+static const struct coord_tmpl_more *more_of(const struct coord_graph *g, const struct coord_tmpl *t)
+{
+	return &g->more[t - g->tmpls];
+}
+
 uint64_t coord_graph_run(const struct coord_graph *g)
 {
 	return g->run;
@@ -38,31 +43,33 @@ size_t coord_graph_bytes(const struct coord_graph *g)
 struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
 {
 	const struct coord_tmpl *t = tmpl_of(g, unit);
+	const struct coord_tmpl_more *m = more_of(g, t);
 	int n;
 
 	if (!(t->flags & COORD_TMPL_MANY))
-		return t->id;
-	if (t->ids != COORD_NONE)
-		return g->ids[t->ids + (unit - t->first)];
-	n = snprintf(room, COORD_UNIT_ID_BYTES, "%.*s-%0*u", RV_STR_ARGS(t->id), (int)t->digits, unit - t->first + 1);
+		return m->id;
+	if (m->ids != COORD_NONE)
+		return g->ids[m->ids + (unit - t->first)];
+	n = snprintf(room, COORD_UNIT_ID_BYTES, "%.*s-%0*u", RV_STR_ARGS(m->id), (int)m->digits, unit - t->first + 1);
 	rv_check(n > 0 && n < (int)COORD_UNIT_ID_BYTES);
 	return rv_str(room, (size_t)n);
 }
 
 static uint32_t find_instance(const struct coord_graph *g, const struct coord_tmpl *t, struct rv_str id)
 {
+	const struct coord_tmpl_more *m = more_of(g, t);
 	char room[COORD_UNIT_ID_BYTES];
 	uint64_t number = 0;
 
-	if (t->ids != COORD_NONE) {
+	if (m->ids != COORD_NONE) {
 		for (uint32_t k = 0; k < t->count; k++)
-			if (rv_str_equal(g->ids[t->ids + k], id))
+			if (rv_str_equal(g->ids[m->ids + k], id))
 				return t->first + k;
 		return COORD_NONE;
 	}
-	if (id.bytes < t->id.bytes + 2 || id.bytes > t->id.bytes + 12 || memcmp(id.at, t->id.at, t->id.bytes) != 0)
+	if (id.bytes < m->id.bytes + 2 || id.bytes > m->id.bytes + 12 || memcmp(id.at, m->id.at, m->id.bytes) != 0)
 		return COORD_NONE;
-	for (size_t i = t->id.bytes + 1; i < id.bytes; i++) {
+	for (size_t i = m->id.bytes + 1; i < id.bytes; i++) {
 		if (id.at[i] < '0' || id.at[i] > '9')
 			return COORD_NONE;
 		number = number * 10 + (uint64_t)(id.at[i] - '0');
@@ -80,7 +87,7 @@ uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_
 		const struct coord_tmpl *tm = &g->tmpls[t];
 		uint32_t unit;
 
-		if (rv_str_equal(tm->id, id)) {
+		if (rv_str_equal(g->more[t].id, id)) {
 			*count = tm->count;
 			return tm->first;
 		}
@@ -92,22 +99,23 @@ uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_
 
 struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit)
 {
-	uint32_t agent = g->classes[tmpl_of(g, unit)->class].agent;
+	uint32_t agent = g->classes[g->units[unit].place_class].agent;
 
 	return agent == COORD_NONE ? RV_STR("") : g->agents[agent].name;
 }
 
 struct rv_str coord_graph_spec(const struct coord_graph *g, uint32_t unit)
 {
-	return g->specs[tmpl_of(g, unit)->spec];
+	return g->specs[more_of(g, tmpl_of(g, unit))->spec];
 }
 
 struct rv_str coord_graph_item(const struct coord_graph *g, uint32_t unit, char room[32])
 {
 	const struct coord_tmpl *t = tmpl_of(g, unit);
+	uint32_t items = more_of(g, t)->items;
 
-	if (t->items != COORD_NONE)
-		return g->items[t->items + (unit - t->first)];
+	if (items != COORD_NONE)
+		return g->items[items + (unit - t->first)];
 	if (t->flags & COORD_TMPL_ITEM_NUMBERS)
 		return rv_str(room, (size_t)snprintf(room, 32, "%u", unit - t->first + 1));
 	return RV_STR("");
@@ -167,7 +175,7 @@ void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i
 	bool counterpart = t->same_as != COORD_NONE && i + 1 == coord_graph_dep_count(g, unit);
 
 	(void)room; /* names are the templates' own texts */
-	*name = d->id;
+	*name = more_of(g, d)->id;
 	*index = d->flags & COORD_TMPL_MANY && !counterpart ? instance : COORD_NONE;
 }
 
@@ -183,12 +191,12 @@ bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit)
 
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)
 {
-	return tmpl_of(g, unit)->x_id;
+	return more_of(g, tmpl_of(g, unit))->x_id;
 }
 
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit)
 {
-	return g->shapes[g->classes[tmpl_of(g, unit)->class].shape].slots;
+	return g->shapes[g->classes[g->units[unit].place_class].shape].slots;
 }
 
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g)

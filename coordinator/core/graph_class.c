@@ -6,6 +6,9 @@
  */
 #include "coordinator/core/build.h"
 
+#define COORD_SETTINGS_MAX 65536u /* unit.setting is 16 bits */
+_Static_assert(RV_CLASSES_MAX <= 65536u, "unit.place_class is 16 bits");
+
 static int no_memory(struct rv_err *err)
 {
 	return rv_fail(err, RV_E_NO_MEMORY, "no memory for the run's placement classes");
@@ -219,7 +222,7 @@ static int build_classes(struct coord_build *b, const struct draft *drafts, stru
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		const struct plan_unit *u = coord_build_unit(b, t);
 
-		g->tmpls[t].class = place[b->class_of_setting[u->settings->index * 2 + coord_build_has_dirs(b, u)]];
+		g->more[t].class = place[b->class_of_setting[u->settings->index * 2 + coord_build_has_dirs(b, u)]];
 	}
 	return 0;
 }
@@ -233,8 +236,7 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 	g->lock_count = p->lock_count;
 	g->agents = RV_ARENA_ARRAY(&g->arena, struct coord_agent, p->agent_count + 1u);
 	g->locks = RV_ARENA_ARRAY(&g->arena, struct coord_lock_name, p->lock_count + 1u);
-	g->settings = RV_ARENA_ARRAY(&g->arena, struct coord_setting, p->settings_count + 1u);
-	if (!g->agents || !g->locks || !g->settings)
+	if (!g->agents || !g->locks)
 		return no_memory(err);
 	for (uint32_t i = 0; i < p->agent_count; i++) {
 		g->agents[i] = (struct coord_agent){ .name = rv_arena_str(&g->arena, p->agents[i].name), .waiting = COORD_NONE,
@@ -248,16 +250,63 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 		if (!g->locks[i].name.at)
 			return no_memory(err);
 	}
-	for (uint32_t i = 0; i < p->settings_count; i++) {
-		const struct plan_settings *s = p->settings[i];
-		uint64_t lost_us = s->agent_unit ? RV_LOST_AFTER_US_AGENT : RV_LOST_AFTER_US_COMMAND;
-
-		g->settings[i] = (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us,
-							 .grace_us = s->grace_us, .at_most_once = s->at_most_once,
-							 .agent_unit = s->agent_unit,
-							 .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
-	}
 	return 0;
+}
+
+static struct coord_setting setting_of(const struct plan *p, const struct plan_settings *s)
+{
+	uint64_t lost_us = s->agent_unit ? RV_LOST_AFTER_US_AGENT : RV_LOST_AFTER_US_COMMAND;
+
+	return (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us, .grace_us = s->grace_us,
+				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit,
+				       .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
+}
+
+static void setting_key(struct rv_buf *key, const struct coord_setting *s)
+{
+	rv_buf_reset(key);
+	rv_buf_put_u32(key, s->retry.max);
+	rv_buf_put_u32(key, (uint32_t)s->retry.backoff);
+	rv_buf_put_u64(key, s->retry.base_us);
+	rv_buf_put_u64(key, s->retry.max_us);
+	rv_buf_put_u32(key, s->retry.jitter_ppm);
+	rv_buf_put_u32(key, s->retry.on);
+	rv_buf_put_u64(key, s->queue_timeout_us);
+	rv_buf_put_u64(key, s->lost_after_us);
+	rv_buf_put_u64(key, s->grace_us);
+	rv_buf_put_u8(key, s->at_most_once);
+	rv_buf_put_u8(key, s->agent_unit);
+}
+
+/* The plan's settings differ in many things that do not matter here (env, cwd, evidence): few are left. */
+static int build_settings(struct coord_build *b, struct rv_err *err)
+{
+	const struct plan *p = b->plan;
+	struct coord_graph *g = b->g;
+	uint32_t *of = RV_ARENA_ARRAY(&b->temp, uint32_t, p->settings_count + 1u), count = 0;
+	struct rv_strmap map;
+	int rc = 0;
+
+	g->settings = RV_ARENA_ARRAY(&g->arena, struct coord_setting, rv_min_u64(p->settings_count, COORD_SETTINGS_MAX) + 1u);
+	if (!g->settings || !of)
+		return no_memory(err);
+	rv_strmap_init(&map, 4);
+	for (uint32_t i = 0; i < p->settings_count && rc == 0; i++) {
+		struct coord_setting s = setting_of(p, p->settings[i]);
+
+		setting_key(&b->text, &s);
+		of[i] = intern(b, &map, count);
+		if (of[i] == COORD_NONE)
+			rc = no_memory(err);
+		else if (count == COORD_SETTINGS_MAX && of[i] == count)
+			rc = rv_fail(err, RV_E_LIMIT, "the run's units have more than %u different retries and timeouts", COORD_SETTINGS_MAX);
+		else if (of[i] == count)
+			g->settings[count++] = s;
+	}
+	rv_strmap_release(&map);
+	for (uint32_t t = 0; t < g->tmpl_count && rc == 0; t++)
+		g->more[t].setting = of[coord_build_unit(b, t)->settings->index];
+	return rc;
 }
 
 int coord_build_classes(struct coord_build *b, struct rv_err *err)
@@ -272,7 +321,7 @@ int coord_build_classes(struct coord_build *b, struct rv_err *err)
 		return no_memory(err);
 	for (size_t i = 0; i < n; i++)
 		b->class_of_setting[i] = COORD_NONE;
-	if (build_named(b, err) < 0 || draft_classes(b, drafts, shapes, err) < 0 || build_shapes(b, shapes, err) < 0)
+	if (build_named(b, err) < 0 || build_settings(b, err) < 0 || draft_classes(b, drafts, shapes, err) < 0 || build_shapes(b, shapes, err) < 0)
 		return -1;
 	return build_classes(b, drafts, err);
 }

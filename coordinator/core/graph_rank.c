@@ -17,7 +17,7 @@ static int no_memory(struct rv_err *err)
 static void set_estimates(struct coord_build *b)
 {
 	for (uint32_t t = 0; t < b->g->tmpl_count; t++) {
-		struct coord_tmpl *tm = &b->g->tmpls[t];
+		struct coord_tmpl_more *tm = &b->g->more[t];
 		uint64_t given = coord_build_unit(b, t)->estimate_us;
 		uint64_t learned = b->estimates_us && t < b->plan->unit_count ? b->estimates_us[t] : 0;
 
@@ -27,7 +27,7 @@ static void set_estimates(struct coord_build *b)
 		else if (learned)
 			tm->estimate_us = learned;
 		if (given != PLAN_ESTIMATE_NONE || learned)
-			tm->flags |= COORD_TMPL_ESTIMATED;
+			b->g->tmpls[t].flags |= COORD_TMPL_ESTIMATED;
 	}
 }
 
@@ -69,10 +69,10 @@ static void set_paths(struct coord_graph *g, const uint32_t *order)
 		uint64_t longest = 0;
 
 		for (uint32_t k = 0; k < tm->out_count; k++)
-			longest = rv_max_u64(longest, g->tmpls[target_tmpl(g, g->out[tm->out_first + k])].path_us);
+			longest = rv_max_u64(longest, g->more[target_tmpl(g, g->out[tm->out_first + k])].path_us);
 		for (uint32_t to = tm->pair_first; to != COORD_NONE; to = g->tmpls[to].pair_next)
-			longest = rv_max_u64(longest, g->tmpls[to].path_us);
-		tm->path_us = rv_sat_add(tm->estimate_us, longest);
+			longest = rv_max_u64(longest, g->more[to].path_us);
+		g->more[order[i]].path_us = rv_sat_add(g->more[order[i]].estimate_us, longest);
 	}
 }
 
@@ -100,14 +100,14 @@ static void set_ranks(struct coord_graph *g, const struct rank_key *keys)
 
 	for (uint32_t i = 0; i < g->tmpl_count; i++) {
 		struct coord_tmpl *tm = &g->tmpls[keys[i].tmpl];
-		struct coord_class *c = &g->classes[tm->class];
+		struct coord_class *c = &g->classes[g->more[keys[i].tmpl].class];
 
 		for (uint32_t k = 0; k < tm->count; k++) {
 			struct coord_unit *u = &g->units[tm->first + k];
 
 			u->rank = rank++;
 			u->local = c->unit_count++;
-			g->order[c->unit_first + u->local] = tm->first + k;
+			g->order[c->unit_first + u->local] = (struct coord_place){ tm->first + k, u->rank };
 		}
 	}
 }
@@ -117,7 +117,7 @@ static int alloc_ready_sets(struct coord_graph *g, struct rv_err *err)
 	uint32_t at = 0;
 
 	for (uint32_t t = 0; t < g->tmpl_count; t++)
-		g->classes[g->tmpls[t].class].unit_count += g->tmpls[t].count;
+		g->classes[g->more[t].class].unit_count += g->tmpls[t].count;
 	for (uint32_t c = 0; c < g->class_count; c++) {
 		struct coord_class *cl = &g->classes[c];
 		uint32_t room = cl->unit_count ? cl->unit_count : 1;
@@ -148,7 +148,7 @@ int coord_build_ranks(struct coord_build *b, struct rv_err *err)
 	set_paths(g, order);
 	for (uint32_t t = 0; t < g->tmpl_count; t++)
 		keys[t] = (struct rank_key){ .tmpl = t, .priority = coord_build_unit(b, t)->settings->priority,
-					     .path_us = b->plan->order == PLAN_ORDER_ID ? 0 : g->tmpls[t].path_us };
+					     .path_us = b->plan->order == PLAN_ORDER_ID ? 0 : g->more[t].path_us };
 	qsort(keys, g->tmpl_count, sizeof(keys[0]), compare_keys);
 	set_ranks(g, keys);
 	return 0;

@@ -239,7 +239,7 @@ static int build_each(struct coord_build *b, struct spec_room *r, struct rv_err 
 			if (!g->specs[at].at || rv_strmap_add(&b->specs, g->specs[at], at) == RV_MAP_NONE)
 				return no_memory(err);
 		}
-		g->tmpls[t].spec = at;
+		g->more[t].spec = at;
 	}
 	return 0;
 }

@@ -59,7 +59,7 @@ static bool beating(const struct coord *c, const struct coord_node *n)
 /* The first page: who it is; COORD_NONE: it was sent away. */
 static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_info *info)
 {
-	bool name_taken, known_boot;
+	bool name_taken, known_boot, again;
 	uint32_t node = find_node(c, info, &name_taken);
 	struct coord_node *n;
 	static const uint8_t no_boot[16];
@@ -83,6 +83,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		}
 		n->rebooted = true;
 	}
+	again = n->state != COORD_N_AWAY && n->peer == peer && !n->rebooted;
 	if (n->state != COORD_N_AWAY)
 		coord_node_away(c, node);
 	memcpy(n->boot_id, info->boot_id, sizeof(n->boot_id));
@@ -90,7 +91,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 	n->peer = peer;
 	n->session = ++c->sessions;
 	n->state = COORD_N_JOINED;
-	n->messages_in = n->messages_out = 0;
+	n->messages_in = 0;
 	n->digest = 0;
 	n->hello_page = 0;
 	n->hello_mark++;
@@ -102,7 +103,8 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		coord_attempt_answered(c, i);
 	}
 	rv_intmap_put(&c->peer_map, peer, node);
-	coord_tell_node(c, COORD_T_NODE_JOINED, node);
+	if (!again) /* a table that was asked for is no news */
+		coord_tell_node(c, COORD_T_NODE_JOINED, node);
 	return node;
 }
 
@@ -190,6 +192,7 @@ void coord_on_hello(struct coord *c, const struct coord_event *ev)
 	}
 	heard(c, n);
 	n->hello_page = h->page + 1;
+	n->messages_out = 0; /* the node counts from each WELCOME, and what it sends from its HELLO */
 	e = coord_emit(c, COORD_FX_WELCOME, ev->peer);
 	e->welcome = (struct proto_welcome){ .epoch = c->epoch, .session = n->session, .heartbeat_us = n->heartbeat_us };
 	for (uint32_t i = 0; i < h->held_count; i++) {

@@ -227,7 +227,7 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 	for (uint32_t i = 0; i < AVOID_LOOKS && local != RV_RANK_NONE; i++) {
 		uint32_t node;
 
-		w->unit = w->r->g->order[w->cl->unit_first + local];
+		w->unit = w->r->g->order[w->cl->unit_first + local].unit;
 		node = node_for(c, w);
 		if (node != COORD_NONE)
 			return node;

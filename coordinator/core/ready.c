@@ -12,7 +12,12 @@ static uint32_t class_head_rank(const struct coord_run *r, const struct coord_cl
 {
 	uint32_t local = rv_rankset_first(&cl->ready);
 
-	return local == RV_RANK_NONE ? UINT32_MAX : r->g->units[r->g->order[cl->unit_first + local]].rank;
+	const struct coord_place *p = &r->g->order[cl->unit_first + local];
+
+	if (local == RV_RANK_NONE)
+		return UINT32_MAX;
+	__builtin_prefetch(&r->g->units[p->unit]); /* it is placed soon */
+	return p->rank;
 }
 
 void coord_ready_update_run(struct coord *c, struct coord_run *r)

@@ -25,11 +25,11 @@ static uint32_t *vertex_link(struct coord *c, uint32_t v)
 	case COORD_V_UNIT:
 		return &g->units[i].slot; /* it has ended and holds no attempt */
 	case COORD_V_JOIN_FAILED:
-		return &g->tmpls[i].join_failed_link;
+		return &g->more[i].join_failed_link;
 	case COORD_V_JOIN_DONE:
-		return &g->tmpls[i].join_done_link;
+		return &g->more[i].join_done_link;
 	default:
-		return &g->tmpls[i].gate_link;
+		return &g->more[i].gate_link;
 	}
 }
 
@@ -132,13 +132,28 @@ static void tell_edge(struct coord *c, struct coord_run *r, uint32_t edge, struc
 
 /* --- spreading one vertex: true when it is done, false when the room ended (c->work_cursor says how far) --- */
 
+#define AHEAD 8u
+
+/* Dependents lie anywhere: a big graph is bound by memory, unless the next ones are fetched while this one is told. */
+static void look_ahead(const struct coord_run *r, uint32_t edge)
+{
+	if (edge & COORD_EDGE_GATE)
+		return;
+	__builtin_prefetch(&r->g->waiting[edge]);
+	__builtin_prefetch(&r->g->units[edge]);
+}
+
 static bool spread_row(struct coord *c, struct coord_run *r, const struct coord_tmpl *tm, struct news n)
 {
 	const uint32_t *out = r->g->out + tm->out_first;
 
+	for (uint32_t i = c->work_cursor; i < tm->out_count && i < c->work_cursor + AHEAD; i++)
+		look_ahead(r, out[i]);
 	for (; c->work_cursor < tm->out_count; c->work_cursor++) {
 		if (!coord_room(c, 4))
 			return false;
+		if (c->work_cursor + AHEAD < tm->out_count)
+			look_ahead(r, out[c->work_cursor + AHEAD]);
 		tell_edge(c, r, out[c->work_cursor], n);
 	}
 	return true;

@@ -262,7 +262,7 @@ static inline bool coord_state_ended(uint8_t state)
 
 static inline const struct coord_setting *coord_unit_setting(const struct coord_run *r, const struct coord_unit *u)
 {
-	return &r->g->settings[r->g->tmpls[u->tmpl].setting];
+	return &r->g->settings[u->setting];
 }
 
 static inline struct coord_class *coord_unit_class(const struct coord_run *r, const struct coord_unit *u)

@@ -80,7 +80,8 @@ struct coord_unit {
 	uint32_t rank;         /* in the run: smaller goes first */
 	uint32_t local;        /* the same order within its class */
 	uint32_t left, right;  /* links of the waiters at a path; woken: left is that path */
-	uint32_t place_class;
+	uint16_t place_class;
+	uint16_t setting;
 	uint16_t tries;
 	uint16_t retries;      /* failures of a class in retry.on */
 	uint16_t environment, node_lost, rate_limited;
@@ -92,6 +93,11 @@ _Static_assert(sizeof(struct coord_unit) == 64, "a unit is a cache line");
 
 struct coord_times {
 	uint64_t start_us, end_us; /* CLOCK_REALTIME, of the newest try; 0: not yet */
+};
+
+/* A unit's place in its class's order. */
+struct coord_place {
+	uint32_t unit, rank;
 };
 
 enum coord_tmpl_flag {
@@ -114,25 +120,28 @@ struct coord_tmpl {
 	uint32_t first, count;        /* its units */
 	uint32_t out_first, out_count; /* in graph->out */
 	uint32_t in_first, in_count;   /* in graph->in: templates */
+	uint32_t flags;
+	uint32_t trigger;              /* enum plan_trigger */
 	uint32_t same_as;              /* template, COORD_NONE */
 	uint32_t pair_first, pair_next; /* templates that are same_as this one; the next of the same list */
-	uint32_t setting;
-	uint32_t class;
 	uint32_t dirs;                 /* set of directories, COORD_NONE: none to exclude by */
-	uint32_t flags;
-	uint32_t spec;                 /* in graph->specs */
-	uint32_t trigger;              /* enum plan_trigger */
 	/* these change */
 	uint32_t join_left;            /* instances that have not ended */
 	uint32_t gate_left;            /* shared dependencies that have not; COORD_WAIT_OK */
 	uint32_t join_root, gate_root; /* root causes */
-	uint32_t join_failed_link, join_done_link, gate_link;
-	/* and these do not */
+};
+_Static_assert(sizeof(struct coord_tmpl) == 64, "a template is a cache line");
+
+/* What of a template a step seldom needs. */
+struct coord_tmpl_more {
+	struct rv_str id, x_id;
+	uint64_t estimate_us, path_us;
+	uint32_t class, setting;
+	uint32_t spec;                 /* in graph->specs */
 	uint32_t items;                /* first in graph->items, COORD_NONE */
 	uint32_t ids;                  /* first in graph->ids: ids of instances by pattern; COORD_NONE: <id>-0001 */
 	uint32_t digits;
-	struct rv_str id, x_id;
-	uint64_t estimate_us, path_us;
+	uint32_t join_failed_link, join_done_link, gate_link; /* of the work queue */
 };
 
 /* What the core needs to know of a plan_settings. */
@@ -230,11 +239,12 @@ struct coord_graph {
 	bool timers;            /* some unit can wait for a time: `timers` has room */
 
 	struct coord_tmpl *tmpls;
+	struct coord_tmpl_more *more; /* beside it */
 	uint32_t tmpl_count;    /* with the verify step's, the last */
 	struct coord_unit *units;
 	struct coord_times *times;
 	uint32_t *waiting;      /* a unit's counter */
-	uint32_t *order;        /* class by class: units by local rank */
+	struct coord_place *order; /* class by class: units by local rank */
 	uint32_t *out, *in;
 	struct rv_str *specs;
 	uint32_t spec_count;
