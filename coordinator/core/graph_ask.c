@@ -217,5 +217,5 @@ uint32_t coord_graph_template_count(const struct coord_graph *g)
 struct rv_str coord_graph_template_id(const struct coord_graph *g, uint32_t template)
 {
 	rv_check(template < g->tmpl_count);
-	return g->tmpls[template].id;
+	return g->more[template].id;
 }
