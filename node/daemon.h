@@ -61,7 +61,8 @@ struct node_daemon_config {
 	const char *const *pass_env; /* names let through whatever the rules say; borrowed */
 	uint32_t pass_env_count;
 	struct rv_blobs *blobs;      /* borrowed; in `run` the one that the coordinator uses. NULL: large values are cut */
-	struct warden_client *warden; /* borrowed; the daemon sends CONFIG. NULL: only mock and noop units can run */
+	struct warden_client *warden; /* borrowed, also once it is gone: its owner closes it. The daemon sends CONFIG. NULL: only mock
+	                               * and noop units can run */
 	const struct rv_log *log;    /* may be NULL */
 	uint64_t seed;               /* jitter */
 	uint32_t prefetch_max;       /* 0: RV_PREFETCH_MAX */

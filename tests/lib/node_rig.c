@@ -28,6 +28,7 @@ static void on_hello(struct rig *r, const struct proto_hello *h)
 	struct proto_msg m = { .kind = PROTO_WELCOME };
 
 	r->held += h->held_count;
+	r->incarnation = h->node.incarnation;
 	assert_true(h->held_count <= RV_ARRAY_LEN(verdicts));
 	for (uint32_t i = 0; i < h->held_count; i++)
 		verdicts[i] = (struct proto_held_verdict){
@@ -173,6 +174,7 @@ void rig_start(struct rig *r, const struct rig_options *options)
 	char blobs[200];
 
 	memset(r, 0, sizeof(*r));
+	r->resend_held = o->resend_held;
 	make_dirs(r, o);
 	rv_arena_init(&r->arena, 0);
 	rv_buf_init(&r->frame, 0);
@@ -219,7 +221,7 @@ void rig_stop(struct rig *r, enum rig_end end)
 
 	node_daemon_destroy(&r->d);
 	assert_null(r->d);
-	if (r->has_warden && !r->warden_gone)
+	if (r->has_warden)
 		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
 	rv_blobs_close(&r->blobs);
 	proto_frame_writer_release(&r->writer);

@@ -28,6 +28,7 @@ struct rig_options {
 	enum node_mode mode;
 	uint64_t slots, agent_slots;
 	const char *const *env;    /* NULL: PATH only */
+	bool resend_held;          /* verdict RESEND for what HELLO says is finished; else KEEP for all */
 	const char *keep_dir;      /* use this directory instead of a new one (a second daemon) */
 	const char *namespace_root, *plan_dir;
 };
@@ -44,8 +45,9 @@ struct rig {
 	struct rv_arena arena;     /* of copied texts */
 	bool hold_acks;
 	bool welcomed, bye;
-	bool resend_held;          /* verdict for what HELLO says is finished; else KEEP for all */
+	bool resend_held;
 	uint32_t held;             /* attempts that HELLO listed */
+	uint64_t incarnation;      /* of its HELLO */
 	struct rig_result *results; /* by unit number, RIG_UNITS */
 	uint32_t result_count;     /* distinct units */
 	uint32_t taken, started, rejected, retracted, already_started, not_here, heartbeats;
