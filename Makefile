@@ -256,8 +256,8 @@ coverage: ## line coverage of unit and core tests, a file a line (T=common/map: 
 
 # ---- guards ----
 
-.PHONY: check-headers check-floors check-pure guards
-guards: check-floors check-headers check-pure
+.PHONY: check-headers check-floors check-pure check-docs guards
+guards: check-floors check-headers check-pure check-docs ## all of the checks below
 
 check-floors: ## includes go downwards only
 	@python3 scripts/check-floors.py
@@ -272,6 +272,9 @@ build/$(TEST_PROFILE)/headers/%.ok: %.h build/$(TEST_PROFILE)/flags
 	$(Q)touch $@
 
 -include $(wildcard $(addprefix build/$(TEST_PROFILE)/headers/,$(HEADERS:.h=.d)))
+
+check-docs: ## the docs name tests, targets, files and audits that exist
+	@python3 scripts/check-docs.py
 
 check-pure: $(libs.$(TEST_PROFILE)) ## the cores need no clock, socket, file or allocator
 	@python3 scripts/check-pure.py build/$(TEST_PROFILE)

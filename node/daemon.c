@@ -133,11 +133,12 @@ static int set_identity(struct node_daemon *d, struct rv_err *err)
 	return 0;
 }
 
+/* What may live at once, and room for results that wait for their ack. */
 static uint32_t attempts_max(const struct node_daemon_config *cfg)
 {
-	uint64_t live = cfg->slots + cfg->agent_slots + cfg->prefetch_max;
+	uint64_t slots = cfg->slots + cfg->agent_slots;
 
-	return (uint32_t)rv_min_u64(2 * live + 1024, RV_ATTEMPTS_LIVE_MAX);
+	return (uint32_t)rv_min_u64(2 * slots + cfg->prefetch_max + 1024, RV_ATTEMPTS_LIVE_MAX);
 }
 
 static int make_tables(struct node_daemon *d)

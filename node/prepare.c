@@ -9,6 +9,7 @@
 #include "node/manifest.h"
 #include "proto/codec.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -240,11 +241,16 @@ static int set_cwd(struct node_preparer *p, struct node_scene *s, struct node_fa
 
 /* --- namespace -------------------------------------------------------------------------------------------------------- */
 
+/* The namespace is new and nobody else's yet: no need for a temporary name. */
 static int put_file(struct node_scene *s, const char *name, struct rv_str bytes, struct node_failure *why)
 {
-	if (rv_file_write_at(s->fd, name, bytes, 0600, RV_FILE_NOSYNC, &why->err) < 0)
+	int fd, rc;
+
+	if (rv_file_open_at(s->fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, &why->err) < 0)
 		return workspace_fault(why);
-	return 0;
+	rc = rv_file_put(fd, name, bytes, &why->err);
+	close(fd);
+	return rc < 0 ? workspace_fault(why) : 0;
 }
 
 static int link_deps(struct node_preparer *p, struct node_scene *s, struct node_failure *why)

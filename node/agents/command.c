@@ -108,57 +108,62 @@ static int put_env(struct node_preparer *p, struct node_scene *s, struct strv *v
 
 /* --- argv ------------------------------------------------------------------------------------------------------------- */
 
-/* Places that stand for files of the namespace are unknown where there is none, and stay as written. */
-static void set_places(struct node_preparer *p, struct node_scene *s, struct plan_places *places, size_t at[PLAN_PLACES])
-{
-	static const struct {
-		enum plan_place place;
-		const char *file;
-	} files[] = {
-		{ PLAN_PLACE_CONTEXT_FILE, NODE_FILE_CONTEXT },
-		{ PLAN_PLACE_MANIFEST, NODE_FILE_MANIFEST },
-		{ PLAN_PLACE_PROMPT_FILE, NODE_FILE_PROMPT },
-	};
-	const struct proto_spec *spec = &s->spec->spec;
-	struct rv_buf *paths = &p->path;
+/* A place whose text is made in p->path; the buffer may move while others are added. */
+struct made {
+	enum plan_place place;
+	size_t at, bytes;
+};
 
-	rv_buf_reset(paths);
+static struct made make_path(struct node_preparer *p, const struct node_scene *s, enum plan_place place, const char *file)
+{
+	size_t at = p->path.bytes;
+
+	rv_buf_put_str(&p->path, s->namespace);
+	rv_buf_putc(&p->path, '/');
+	rv_buf_puts(&p->path, file);
+	return (struct made){ .place = place, .at = at, .bytes = p->path.bytes - at };
+}
+
+static struct made make_item(struct node_preparer *p, const struct node_scene *s)
+{
+	size_t at = p->path.bytes;
+
+	(void)plan_json_text(s->dispatch.item, &p->path); /* an item that is no JSON was refused with the plan */
+	return (struct made){ .place = PLAN_PLACE_ITEM, .at = at, .bytes = p->path.bytes - at };
+}
+
+/* Places that stand for files of the namespace are unknown where there is none, and stay as written. */
+static void set_places(struct node_preparer *p, const struct node_scene *s, struct plan_places *places)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	struct made made[4];
+	uint32_t count = 0;
+
+	rv_buf_reset(&p->path);
 	memset(places, 0, sizeof(*places));
 	places->value[PLAN_PLACE_PROMPT] = rv_str(s->prompt.at ? s->prompt.at : "", s->prompt.bytes);
 	places->value[PLAN_PLACE_UNIT_ID] = s->dispatch.unit_id;
 	places->value[PLAN_PLACE_MODEL] = rv_str(spec->model.at ? spec->model.at : "", spec->model.bytes);
 	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE))
 		places->value[PLAN_PLACE_WORKSPACE] = p->cfg->workspace;
-	if (s->dispatch.item.bytes) {
-		at[PLAN_PLACE_ITEM] = paths->bytes;
-		(void)plan_json_text(s->dispatch.item, paths); /* an item that is no JSON was refused with the plan */
-		places->value[PLAN_PLACE_ITEM] = rv_str("", paths->bytes - at[PLAN_PLACE_ITEM]);
-	}
+	if (s->dispatch.item.bytes)
+		made[count++] = make_item(p, s);
 	if (s->fd >= 0) {
 		places->value[PLAN_PLACE_NAMESPACE] = s->namespace;
-		for (size_t i = 0; i < RV_ARRAY_LEN(files); i++) {
-			at[files[i].place] = paths->bytes;
-			rv_buf_put_str(paths, s->namespace);
-			rv_buf_putc(paths, '/');
-			rv_buf_puts(paths, files[i].file);
-			places->value[files[i].place] = rv_str("", paths->bytes - at[files[i].place]);
-		}
-		places->value[PLAN_PLACE_ITEM].at = NULL;
+		made[count++] = make_path(p, s, PLAN_PLACE_CONTEXT_FILE, NODE_FILE_CONTEXT);
+		made[count++] = make_path(p, s, PLAN_PLACE_MANIFEST, NODE_FILE_MANIFEST);
+		made[count++] = make_path(p, s, PLAN_PLACE_PROMPT_FILE, NODE_FILE_PROMPT);
 	}
-	/* the buffer stands still from here on */
-	if (s->dispatch.item.bytes)
-		places->value[PLAN_PLACE_ITEM].at = paths->at + at[PLAN_PLACE_ITEM];
-	for (size_t i = 0; s->fd >= 0 && i < RV_ARRAY_LEN(files); i++)
-		places->value[files[i].place].at = paths->at + at[files[i].place];
+	for (uint32_t i = 0; i < count; i++)
+		places->value[made[i].place] = rv_str(p->path.at + made[i].at, made[i].bytes);
 }
 
 static int fill_argv(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
 {
 	const struct proto_spec *spec = &s->spec->spec;
 	struct plan_places places;
-	size_t at[PLAN_PLACES];
 
-	set_places(p, s, &places, at);
+	set_places(p, s, &places);
 	for (uint32_t i = 0; i < spec->argc; i++) {
 		size_t from = v->bytes->bytes;
 
