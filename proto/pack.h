@@ -16,9 +16,18 @@ struct proto_pack {
 	uint32_t values;
 };
 
+/* A value costs two or three of these, so the common case, room enough, calls nothing. */
 static inline int proto_pack_write(void *buf, const char *bytes, size_t count)
 {
-	return rv_buf_put(buf, bytes, count);
+	struct rv_buf *b = buf;
+
+	if (b->failed || count >= b->capacity - b->bytes)
+		return rv_buf_put(b, bytes, count);
+	if (count)
+		memcpy(b->at + b->bytes, bytes, count);
+	b->bytes += count;
+	b->at[b->bytes] = '\0';
+	return 0;
 }
 
 static inline void proto_pack_init(struct proto_pack *p, struct rv_buf *out)

@@ -14,6 +14,7 @@
 #include "proto/scan.h"
 #include "proto/spec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- random messages: every field at its least, its most, or anything ------------------------------------------- */
@@ -1220,6 +1221,39 @@ static void names_are_complete(void **state)
 	assert_string_equal(proto_fact_name((enum proto_fact_kind)99), "?");
 }
 
+/* Each message has its row in PROTOCOL.md, and no row names another. Tests run in the project's folder. */
+static void the_document_lists_the_messages(void **state)
+{
+	FILE *f = fopen("proto/PROTOCOL.md", "r");
+	uint32_t rows = 0;
+	char line[4096];
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		char name[32];
+		unsigned kind;
+
+		/* facts are in lower case */
+		if (sscanf(line, "| %u | %31[A-Z_] |", &kind, name) != 2)
+			continue;
+		assert_string_equal(name, proto_msg_name((enum proto_msg_kind)kind));
+		rows++;
+	}
+	assert_int_equal(rows, RV_ARRAY_LEN(kinds));
+	rewind(f);
+	rows = 0;
+	while (fgets(line, sizeof(line), f)) {
+		char name[32];
+		unsigned kind;
+
+		if (sscanf(line, "| %u | %31[a-z_] |", &kind, name) == 2)
+			rows += strcmp(name, proto_fact_name((enum proto_fact_kind)kind)) == 0;
+	}
+	assert_int_equal(rows, PROTO_FACT_NODE);
+	fclose(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1237,6 +1271,7 @@ int main(void)
 		cmocka_unit_test(a_short_fact_is_short),
 		cmocka_unit_test(damaged_facts_are_refused),
 		cmocka_unit_test(names_are_complete),
+		cmocka_unit_test(the_document_lists_the_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
