@@ -26,6 +26,8 @@ struct dryrun {
 	struct coord_effects effects;
 	struct running *heap;
 	uint32_t heap_count, heap_capacity;
+	struct proto_attempt_key *fresh; /* handed out and not said to be taken yet */
+	uint32_t fresh_count;
 	uint64_t now_us, order;
 	uint32_t started;
 	bool finished;
@@ -135,6 +137,7 @@ static void perform(struct dryrun *d)
 		takes = estimate(d, fx->dispatch.key.unit);
 		show_start(d, fx->dispatch.key.unit, takes);
 		push(d, (struct running){ .end_us = d->now_us + takes, .order = d->order++, .key = fx->dispatch.key });
+		d->fresh[d->fresh_count++] = fx->dispatch.key;
 	}
 }
 
@@ -187,12 +190,26 @@ static void succeed(struct dryrun *d, struct proto_attempt_key key, uint64_t tak
 	step(d, ev);
 }
 
+/* Time flies here: the node has to say that it is there, and that it has what it was sent, or both would be given up. */
+static void turn(struct dryrun *d)
+{
+	struct proto_heartbeat beat = { .session = 1, .n = d->order };
+	struct coord_event alive = { .kind = COORD_EV_HEARTBEAT, .heartbeat = &beat };
+	struct coord_event place = { .kind = COORD_EV_TURN };
+
+	step(d, alive);
+	step(d, place);
+	while (d->fresh_count) {
+		struct coord_event taken = { .kind = COORD_EV_TAKEN, .key = d->fresh[--d->fresh_count] };
+
+		step(d, taken);
+	}
+}
+
 /* What ends at one instant ends before anything new is placed, as results of one batch do. */
 static void play(struct dryrun *d)
 {
-	struct coord_event turn = { .kind = COORD_EV_TURN };
-
-	step(d, turn);
+	turn(d);
 	while (d->heap_count && !d->finished && !d->failed) {
 		d->now_us = d->heap[0].end_us;
 		while (d->heap_count && d->heap[0].end_us == d->now_us) {
@@ -200,7 +217,7 @@ static void play(struct dryrun *d)
 
 			succeed(d, r.key, estimate(d, r.key.unit));
 		}
-		step(d, turn);
+		turn(d);
 	}
 }
 
@@ -219,7 +236,8 @@ static int open_core(struct dryrun *d, const struct node_daemon_config *node, st
 	d->core = coord_create(&cfg);
 	d->effects.items = malloc(EFFECTS * sizeof *d->effects.items);
 	d->effects.capacity = EFFECTS;
-	if (!d->core || !d->effects.items)
+	d->fresh = malloc(cfg.attempts_max * sizeof *d->fresh);
+	if (!d->core || !d->effects.items || !d->fresh)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a dry run");
 	serving.serving.epoch = 1;
 	step(d, serving);
@@ -285,6 +303,7 @@ int cli_dryrun(const struct plan *p, const struct node_daemon_config *node, enum
 	coord_destroy(&d.core);
 	free(d.effects.items);
 	free(d.heap);
+	free(d.fresh);
 	cli_table_release(&d.table);
 	rv_buf_release(&d.json);
 	return status;

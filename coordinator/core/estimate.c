@@ -1,8 +1,8 @@
 /* estimate.c - how long units of a class take, and so how many of them are sent ahead
  *
  * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice what a commit costs if that is
- * more, by the median of the class's last tries. While nothing is known: by the unit's own estimate; without one, one ahead a
- * place for what is quick by nature.
+ * more, by the median of the class's last tries or the unit's own estimate, whichever is longer: a unit that is bound to a slot
+ * too early is worse than a round trip that shows. While neither is known: one ahead a place for what is quick by nature.
  */
 #include "coordinator/core/state.h"
 
@@ -26,19 +26,15 @@ void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us)
 uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places)
 {
 	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * c->commit_us), each_us;
-
-	uint32_t t;
+	uint32_t t = coord_unit_at(r, unit)->tmpl;
+	bool estimated;
 
 	if (!cl->prefetch || !c->cfg.prefetch_us)
 		return 0;
-	if (cl->seen_count) {
-		each_us = cl->median_us;
-	} else {
-		t = coord_unit_at(r, unit)->tmpl;
-		if (!(r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED))
-			return cl->quick ? places : 0;
-		each_us = r->g->more[t].estimate_us;
-	}
+	estimated = r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED;
+	if (!cl->seen_count && !estimated)
+		return cl->quick ? places : 0;
+	each_us = rv_max_u64(cl->seen_count ? cl->median_us : 0, estimated ? r->g->more[t].estimate_us : 0);
 	each_us = rv_max_u64(each_us, 1);
 	return rv_min_u64(places * (aim_us / each_us), RV_PREFETCH_MAX);
 }
