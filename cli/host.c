@@ -287,7 +287,7 @@ static int open_node(struct cli_host *h, const struct cli_host_config *cfg, stru
 	n.blobs = &h->blobs;
 	n.warden = h->warden;
 	n.log = cfg->log;
-	n.ops = (struct node_daemon_ops){ .send = node_send, .output = node_output };
+	n.ops = (struct node_daemon_ops){ .send = node_send, .output = h->ops.output ? node_output : NULL };
 	n.arg = h;
 	return node_daemon_create(&n, now_us(), &h->node, err);
 }
