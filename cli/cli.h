@@ -43,8 +43,18 @@ int cli_cmd_export(int argc, char **argv);
 int cli_cmd_retry(int argc, char **argv);
 int cli_cmd_rm(int argc, char **argv);
 
-/* Goes on with an ended run in this process, as `run --resume=RUN` does (cmd_run.c); `retry RUN/UNIT` comes here.
- * `state_dir` is what stands in place of .reeve. `unit` NULL: every unit that did not succeed; else one more try for this one. */
-int cli_run_resume(const char *state_dir, const char *run, const char *unit, const char *note, enum cli_format format);
+/* Goes on with an ended run in this process, as `run --resume=RUN` does (cmd_run.c); `retry` comes here. */
+struct plan;
+struct cli_settings;
+struct cli_run_again {
+	const char *state_dir;       /* what stands in place of .reeve */
+	const char *run;
+	struct plan *plan;           /* as it was accepted; taken */
+	const struct cli_settings *settings;
+	uint32_t unit;               /* one more try for this one; UINT32_MAX: every unit that did not succeed */
+	enum cli_format format;
+};
+
+int cli_run_again(const struct cli_run_again *again);
 
 #endif

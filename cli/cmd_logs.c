@@ -254,6 +254,6 @@ int cli_cmd_logs(int argc, char **argv)
 		return cli_failf(RV_E_USAGE, "`reeve logs` needs a unit: RUN/UNIT, or UNIT of the newest run");
 	target = cli_query_target(argv[0], CLI_WORD_NEEDS_UNIT);
 	if (!target.unit.bytes)
-		return cli_failf(RV_E_USAGE, "a unit is missing after the slash: RUN/UNIT");
+		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT, or RUN --failed");
 	return run_logs(&s, &q, target);
 }

@@ -105,6 +105,8 @@ int cli_cmd_output(int argc, char **argv)
 	if (!q.words)
 		return cli_failf(RV_E_USAGE, "`reeve output` needs a unit: RUN/UNIT, or UNIT of the newest run");
 	target = cli_query_target(argv[0], CLI_WORD_NEEDS_UNIT);
+	if (!target.unit.bytes)
+		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
 	opt.state = q.state;
 	opt.run = target.run;
 	if (cli_runview_open(&v, &opt, &err) || cli_find_unit(v.graph, target.unit, &unit, &err))

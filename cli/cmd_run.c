@@ -6,11 +6,13 @@
 #include "cli/cli.h"
 #include "cli/dirlock.h"
 #include "cli/dryrun.h"
+#include "cli/events.h"
 #include "cli/host.h"
 #include "cli/live.h"
 #include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/rundir.h"
+#include "cli/settings.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
@@ -18,6 +20,7 @@
 #include "common/plan/plan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +49,9 @@ struct run {
 	bool warden_up;
 	struct plan *plan;
 	struct plan_diags diags;
+	uint32_t again;            /* `retry`: the unit, COORD_NONE: all that did not succeed */
+	bool retrying;
+	struct rv_buf settings;
 	struct cli_rundir dir;
 	uint64_t number;           /* of the run */
 	struct node_daemon_config node;
@@ -223,6 +229,26 @@ static int load_plan(struct run *r, struct rv_err *err)
 	return plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
 }
 
+static void tell_rejected(struct run *r, const char *why)
+{
+	struct rv_buf line;
+	struct rv_err err;
+	int fd;
+
+	if (!r->args.events)
+		return;
+	rv_buf_init(&line, 0);
+	cli_event_plan_rejected(rv_str_of(why), rv_clock_realtime_us(), &line);
+	fd = open(r->args.events, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0 || cli_write_all(fd, line.at, line.bytes) < 0) {
+		(void)rv_fail_errno(&err, errno, "cannot write events to %s", r->args.events);
+		(void)cli_fail(&err); /* the plan is refused all the same */
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	rv_buf_release(&line);
+}
+
 /* What a refused plan leaves: its errors on stderr, one event, one result; nothing else. */
 static int reject(struct run *r, const struct rv_err *err)
 {
@@ -246,6 +272,7 @@ static int reject(struct run *r, const struct rv_err *err)
 		(void)rv_buf_putc(&text, '\n');
 		(void)cli_answer(rv_buf_str(&text), CLI_USAGE);
 	}
+	tell_rejected(r, r->diags.error_count ? r->diags.error[0].message : err->msg);
 	rv_buf_release(&text);
 	rv_buf_release(&json);
 	return rv_code_exit(err->code);
@@ -414,13 +441,18 @@ static void say_opening(struct run *r)
 
 /* --- from start to end ------------------------------------------------------------------------------------------------------------ */
 
+static const char *durability_name(const struct run *r)
+{
+	return r->args.durability ? r->args.durability : "process";
+}
+
 static int open_host(struct run *r, struct rv_err *err)
 {
 	struct cli_host_config cfg = {
 		.run_dir = r->dir.run,
 		.node_dir = r->dir.node,
 		.estimates_dir = r->dir.estimates,
-		.durability = r->args.durability && strcmp(r->args.durability, "power") == 0 ? JOURNAL_POWER : JOURNAL_PROCESS,
+		.durability = strcmp(durability_name(r), "power") == 0 ? JOURNAL_POWER : JOURNAL_PROCESS,
 		.node = r->node,
 		.warden = &r->warden,
 		.ops = {
@@ -481,9 +513,9 @@ static int resume(struct run *r, struct rv_err *err)
 		rv_fail(err, RV_E_CONFLICT, "run %s was of another plan: what its units run has changed since", r->dir.id.text);
 		return rv_hint(err, "start it anew without --resume");
 	}
-	fact.mutation.what = PROTO_MUT_RESUME;
+	fact.mutation.what = r->retrying && r->again != COORD_NONE ? PROTO_MUT_RETRY : PROTO_MUT_RESUME;
 	fact.mutation.run = r->number;
-	fact.mutation.unit = COORD_NONE;
+	fact.mutation.unit = r->retrying ? r->again : COORD_NONE;
 	fact.mutation.node = COORD_NONE;
 	rv_random(&fact.mutation.request, sizeof fact.mutation.request);
 	return coord_shell_mutate(coord, &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
@@ -515,6 +547,9 @@ static int start(struct run *r, struct rv_err *err)
 	if (take_directories(r, err) < 0 || open_host(r, err) < 0 || cli_rundir_mark(&r->dir, err) < 0)
 		return -1;
 	r->marked = true;
+	cli_settings_json(r->plan, &r->node, durability_name(r), &r->settings);
+	if (cli_settings_write(r->dir.run, rv_buf_str(&r->settings), err) < 0)
+		return -1;
 	if ((resumed ? resume(r, err) : submit(r, err)) < 0)
 		return -1;
 	if (!r->live) {
@@ -525,9 +560,20 @@ static int start(struct run *r, struct rv_err *err)
 	return 0;
 }
 
+/* How units are held together is known once the warden has answered. */
+static void settle_settings(struct run *r)
+{
+	struct node_daemon_stats stats;
+
+	node_daemon_stats(cli_host_node(r->host), &stats);
+	cli_settings_add_level(&r->settings, stats.level);
+	(void)cli_settings_write(r->dir.run, rv_buf_str(&r->settings), NULL); /* what was written at the start will do */
+}
+
 static int finish(struct run *r)
 {
 	struct cli_result_scope scope = {
+		.settings = rv_buf_str(&r->settings),
 		.tally = cli_live_tally(r->live),
 		.blobs = cli_host_blobs(r->host),
 		.state_option = r->state_option,
@@ -559,16 +605,10 @@ static int finish(struct run *r)
 	return status;
 }
 
-static int execute(struct run *r)
+static int go(struct run *r)
 {
 	struct rv_err err = { 0 };
 
-	if (load_plan(r, &err) < 0)
-		return reject(r, &err);
-	if (set_paths(r, &err) < 0)
-		return cli_fail(&err);
-	set_node(r);
-	add_memory(r);
 	if (cli_preflight(r->plan, &r->node, &err) < 0)
 		return reject(r, &err);
 	warn(r);
@@ -580,7 +620,21 @@ static int execute(struct run *r)
 	plan_destroy(&r->plan); /* the graph has what it needs */
 	if (cli_host_run(r->host, &err) < 0)
 		return cli_fail(&err);
+	settle_settings(r);
 	return finish(r);
+}
+
+static int execute(struct run *r)
+{
+	struct rv_err err = { 0 };
+
+	if (load_plan(r, &err) < 0)
+		return reject(r, &err);
+	if (set_paths(r, &err) < 0)
+		return cli_fail(&err);
+	set_node(r);
+	add_memory(r);
+	return go(r);
 }
 
 static void release(struct run *r)
@@ -596,33 +650,87 @@ static void release(struct run *r)
 	plan_diags_release(&r->diags);
 }
 
-int cli_cmd_run(int argc, char **argv)
+static int with_warden(struct run *r, int (*then)(struct run *r))
 {
 	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
+	struct rv_err err = { 0 };
+	int status;
+
+	if (warden_start(&r->warden, &options, &err) < 0)
+		return cli_fail(&err);
+	r->warden_up = true;
+	status = then(r);
+	release(r);
+	return status;
+}
+
+static struct run *create(void)
+{
 	struct run *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return NULL;
+	plan_diags_init(&r->diags);
+	cli_dirlock_init(&r->dirs);
+	rv_buf_init(&r->settings, 0);
+	return r;
+}
+
+static void destroy(struct run *r)
+{
+	rv_buf_release(&r->settings);
+	free(r);
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
+	struct run *r = create();
 	struct rv_err err = { 0 };
 	int status;
 
 	if (!r)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
-	plan_diags_init(&r->diags);
-	cli_dirlock_init(&r->dirs);
 	status = parse(&r->args, argc, argv, &err);
-	if (status == 1) {
-		free(r);
-		return CLI_OK;
-	}
-	if (status < 0 || interpret(r, &err) < 0) {
-		free(r);
-		return cli_fail(&err);
-	}
-	if (warden_start(&r->warden, &options, &err) < 0) {
-		free(r);
-		return cli_fail(&err);
-	}
-	r->warden_up = true;
-	status = execute(r);
-	release(r);
-	free(r);
+	if (status == 1)
+		status = CLI_OK;
+	else if (status < 0 || interpret(r, &err) < 0)
+		status = cli_fail(&err);
+	else
+		status = with_warden(r, execute);
+	destroy(r);
+	return status;
+}
+
+/* --- once more ------------------------------------------------------------------------------------------------------------------- */
+
+int cli_run_again(const struct cli_run_again *again)
+{
+	const struct cli_settings *was = again->settings;
+	struct run *r = create();
+	int status;
+
+	if (!r)
+		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
+	r->plan = again->plan;
+	r->format = again->format;
+	r->retrying = true;
+	r->again = again->unit;
+	r->args.state = again->state_dir;
+	r->args.resume = again->run;
+	r->args.durability = was->durability;
+	(void)snprintf(r->workspace, sizeof r->workspace, "%s", was->workspace);
+	(void)snprintf(r->plan_dir, sizeof r->plan_dir, "%s", was->plan_dir);
+	(void)snprintf(r->state_option, sizeof r->state_option, " --state %s", again->state_dir);
+	set_node(r);
+	r->node.slots = was->slots;
+	r->node.agent_slots = was->agent_slots;
+	r->node.labels = was->labels;
+	r->node.label_count = was->label_count;
+	r->node.resources = was->resources;
+	r->node.resource_count = was->resource_count;
+	r->node.pass_env = was->pass_env;
+	r->node.pass_env_count = was->pass_env_count;
+	status = with_warden(r, go);
+	destroy(r);
 	return status;
 }

@@ -57,7 +57,10 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 	cli_out_init(&l->out, STDOUT_FILENO);
 	l->shown_fd = for_programs ? STDERR_FILENO : STDOUT_FILENO;
 	rv_buf_init(&l->lines, 0);
-	if (cli_tally_init(&l->tally, cfg->graph, for_programs ? CLI_KEEP_ALL : CLI_KEEP_FAILURES, err) < 0)
+	/* summary.json of a run that is not large has everything, too */
+	if (cli_tally_init(&l->tally, cfg->graph,
+			   for_programs || coord_graph_unit_count(cfg->graph) <= CLI_SUMMARY_UNITS_MAX ? CLI_KEEP_ALL : CLI_KEEP_FAILURES,
+			   err) < 0)
 		goto failed;
 	l->tally_ready = true;
 	if (cli_statusline_init(&l->line, for_programs ? CLI_LINE_OFF : CLI_LINE_LIVE, STDERR_FILENO, &l->tally, rv_clock_boottime_us(),

@@ -37,7 +37,7 @@ struct cli_target cli_query_target(const char *word, enum cli_word how)
 
 	if (!word)
 		return t;
-	if (how == CLI_WORD_NEEDS_UNIT && !strchr(word, '/'))
+	if (how == CLI_WORD_NEEDS_UNIT && !strchr(word, '/') && !rv_run_id_valid(rv_str_of(word)))
 		t.unit = rv_str_of(word);
 	else
 		cli_split_word(word, &t.run, &t.unit);

@@ -27,7 +27,8 @@ struct cli_target {
 	struct rv_str run, unit;
 };
 
-/* RUN[/UNIT]. For verbs that need a unit a word without a slash is the unit, of the newest run. */
+/* RUN[/UNIT]. For verbs that need a unit a word without a slash is the unit, of the newest run, unless it is a whole run id:
+ * then the unit is missing. */
 enum cli_word { CLI_WORD_RUN_UNIT, CLI_WORD_NEEDS_UNIT };
 struct cli_target cli_query_target(const char *word, enum cli_word how);
 

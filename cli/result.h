@@ -31,6 +31,9 @@ void cli_result_text(const struct cli_result_scope *s, struct rv_buf *out);
 void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out);
 void cli_result_markdown(const struct cli_result_scope *s, struct rv_buf *out);
 
+/* More units than this: summary.json lists only those that did not succeed. */
+#define CLI_SUMMARY_UNITS_MAX 10000u
+
 /* summary.json and summary.md into the run's directory. Large runs: only units that did not succeed are listed. */
 int cli_result_write_files(const struct cli_result_scope *s, const char *run_dir, struct rv_err *err);
 

@@ -20,11 +20,11 @@ static void on_graph(void *arg, const struct coord_graph *graph, const struct pr
 {
 	struct cli_runview *v = arg;
 
-	(void)accepted;
 	if (v->graph) /* a run's directory holds one run; more would be a coordinator's */
 		return;
 	if (cli_tally_init(&v->tally, graph, v->keep, &v->err) == 0)
 		v->graph = graph;
+	memcpy(v->plan_blob, accepted->run_accepted.plan_blob, sizeof(v->plan_blob));
 }
 
 static void on_transition(void *arg, const struct coord_transition *t)
@@ -144,6 +144,14 @@ bool cli_runview_owned(const struct cli_runview *v)
 	held = rv_lock_probe(dir, CLI_FILE_LOCK, &holder, NULL);
 	(void)close(dir);
 	return held == 1;
+}
+
+int cli_runview_plan(struct cli_runview *v, struct plan **out, struct rv_err *err)
+{
+	struct proto_fact accepted = { .kind = PROTO_FACT_RUN_ACCEPTED };
+
+	memcpy(accepted.run_accepted.plan_blob, v->plan_blob, sizeof(v->plan_blob));
+	return coord_recover_plan(&v->blobs, &accepted, out, err);
 }
 
 struct cli_result_scope cli_runview_scope(struct cli_runview *v)

@@ -26,6 +26,7 @@ struct cli_runview {
 	struct coord *core;
 	const struct coord_graph *graph; /* of the core; NULL: the run was never accepted */
 	struct cli_tally tally;
+	uint8_t plan_blob[PROTO_DIGEST_BYTES]; /* the plan as accepted */
 	struct rv_buf settings;    /* settings.json, "" = none */
 	uint64_t next;             /* position to read from */
 	/* Each transition, after the tally was fed with it. */
@@ -55,6 +56,10 @@ static inline bool cli_runview_ended(const struct cli_runview *v)
 {
 	return v->tally.finished_us != 0;
 }
+
+/* The plan as it was accepted; the caller destroys it. */
+struct plan;
+int cli_runview_plan(struct cli_runview *v, struct plan **out, struct rv_err *err);
 
 struct cli_result_scope cli_runview_scope(struct cli_runview *v);
 

@@ -12,7 +12,6 @@
 #define LISTED_MAX 50         /* units listed in the text */
 #define LINE_COLUMNS_MAX 160  /* of a last output line */
 #define TAIL_READ_BYTES 2048
-#define FILE_UNITS_MAX 10000  /* more: summary.json lists only what did not succeed */
 
 /* --- the last line a unit printed ----------------------------------------------------------------------------------- */
 
@@ -189,7 +188,7 @@ void cli_result_markdown(const struct cli_result_scope *s, struct rv_buf *out)
 		return;
 	(void)rv_buf_puts(out, "\n| unit | state | reason | last output |\n|---|---|---|---|\n");
 	for (k = 0; k < RV_ARRAY_LEN(listed); k++) {
-		for (i = 0; i < t->count && shown < FILE_UNITS_MAX; i++) {
+		for (i = 0; i < t->count && shown < CLI_SUMMARY_UNITS_MAX; i++) {
 			char room[COORD_UNIT_ID_BYTES];
 			struct cli_details d;
 			struct rv_buf b;
@@ -220,7 +219,7 @@ static void put_summary_json(const struct cli_result_scope *s, struct rv_buf *ou
 	const struct cli_tally *t = s->tally;
 	uint32_t i, listed_count = 0;
 
-	if (t->count <= FILE_UNITS_MAX) {
+	if (t->count <= CLI_SUMMARY_UNITS_MAX) {
 		cli_result_json(s, out);
 		return;
 	}
@@ -228,7 +227,7 @@ static void put_summary_json(const struct cli_result_scope *s, struct rv_buf *ou
 	out->bytes--; /* the brace: units follow */
 	cli_json_key(out, "units");
 	(void)rv_buf_putc(out, '[');
-	for (i = 0; i < t->count && listed_count < FILE_UNITS_MAX; i++) {
+	for (i = 0; i < t->count && listed_count < CLI_SUMMARY_UNITS_MAX; i++) {
 		if (t->units[i].state == COORD_UNIT_SUCCEEDED)
 			continue;
 		cli_json_comma(out);

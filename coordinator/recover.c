@@ -90,27 +90,31 @@ failed:
 	return -1;
 }
 
+int coord_recover_plan(struct rv_blobs *blobs, const struct proto_fact *accepted, struct plan **out, struct rv_err *err)
+{
+	struct rv_buf bytes;
+	int rc;
+
+	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
+	rc = rv_blobs_get_all(blobs, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
+	if (rc == 0)
+		rc = load_plan(rv_buf_str(&bytes), out, err);
+	rv_buf_release(&bytes); /* the plan copied what it needs; two copies of a large plan would be one too many */
+	return rc;
+}
+
 int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err)
 {
 	struct plan *plan = NULL;
 	uint64_t *estimates = NULL;
-	struct rv_buf bytes;
 	int rc = -1;
 
-	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
-	if (rv_blobs_get_all(blobs, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err) < 0)
-		goto out;
-	if (load_plan(rv_buf_str(&bytes), &plan, err) < 0)
-		goto out;
-	rv_buf_release(&bytes); /* the plan copied what it needs; two copies of a large plan would be one too many */
-	rv_buf_init(&bytes, 0);
-	if (load_estimates(blobs, accepted->run_accepted.estimates_blob, plan->unit_count, &estimates, err) < 0)
-		goto out;
-	rc = coord_graph_build(plan, accepted->run_accepted.run, estimates, out, err);
-out:
+	if (coord_recover_plan(blobs, accepted, &plan, err) < 0)
+		return -1;
+	if (load_estimates(blobs, accepted->run_accepted.estimates_blob, plan->unit_count, &estimates, err) == 0)
+		rc = coord_graph_build(plan, accepted->run_accepted.run, estimates, out, err);
 	free(estimates);
 	plan_destroy(&plan);
-	rv_buf_release(&bytes);
 	return rc;
 }
 

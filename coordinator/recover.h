@@ -27,6 +27,10 @@ struct coord_recover_hooks {
 int coord_recover(struct journal *journal, struct rv_blobs *blobs, struct coord *core, const struct coord_recover_hooks *hooks,
 		  uint64_t from, uint64_t *next, struct rv_err *err);
 
+/* The plan of one accepted run, as it was accepted. */
+struct plan;
+int coord_recover_plan(struct rv_blobs *blobs, const struct proto_fact *accepted, struct plan **out, struct rv_err *err);
+
 /* The graph of one accepted run, from the blobs that its fact names. */
 int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err);
 
