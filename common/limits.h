@@ -46,6 +46,7 @@
 #define RV_FRAME_BYTES_MAX ((size_t)1 << 20)
 #define RV_FRAME_DEPTH_MAX 8u
 #define RV_FRAME_VALUES_MAX 262144u
+#define RV_HELLO_HELD_MAX 1024u    /* attempts that one page of HELLO lists */
 #define RV_INLINE_BYTES_MAX 4096u          /* larger values travel as blobs */
 #define RV_BLOB_CHUNK_BYTES ((size_t)256 << 10)
 

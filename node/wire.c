@@ -54,6 +54,7 @@ static int put_page(struct node_wire *w, struct rv_err *err)
 	struct proto_msg m = { .kind = PROTO_HELLO };
 
 	m.hello.node = *w->info;
+	m.hello.n = w->hello_n;
 	m.hello.page = w->page++;
 	m.hello.last = w->held_left == 0;
 	m.hello.held = w->held;
@@ -63,8 +64,11 @@ static int put_page(struct node_wire *w, struct rv_err *err)
 }
 
 /* HELLO opens the first page; it leaves when it is full or nothing more is held. */
-static int put_hello(struct node_wire *w, uint32_t held_count, struct rv_err *err)
+static int put_hello(struct node_wire *w, const struct node_effect *fx, struct rv_err *err)
 {
+	uint32_t held_count = fx->hello.held_count;
+
+	w->hello_n = fx->hello.n;
 	w->held_count = 0;
 	w->held_left = held_count;
 	w->page = 0;
@@ -91,7 +95,7 @@ int node_wire_put(struct node_wire *w, const struct node_effect *fx, const struc
 
 	switch (fx->kind) {
 	case NODE_FX_HELLO:
-		return put_hello(w, fx->hello.held_count, err);
+		return put_hello(w, fx, err);
 	case NODE_FX_HELD:
 		return put_held(w, &fx->held, err);
 	case NODE_FX_HEARTBEAT:

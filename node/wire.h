@@ -13,7 +13,7 @@
 #include "proto/msg.h"
 
 /* Attempts held that one page of HELLO tells. */
-#define NODE_WIRE_PAGE 4096u
+#define NODE_WIRE_PAGE RV_HELLO_HELD_MAX
 
 struct node_wire {
 	struct proto_frame_writer writer;
@@ -25,6 +25,7 @@ struct node_wire {
 	uint32_t held_count;
 	uint32_t held_left;      /* HELD effects still to come */
 	uint32_t page;
+	uint64_t hello_n;        /* of the HELLO being sent */
 	uint64_t frames, dropped;
 };
 

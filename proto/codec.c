@@ -220,7 +220,7 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 	const struct proto_node_info *n = &h->node;
 	uint32_t i;
 
-	proto_pack_array(p, 5);
+	proto_pack_array(p, 6);
 	proto_pack_uint(p, PROTO_HELLO);
 	proto_pack_array(p, 10);
 	proto_pack_str(p, n->name);
@@ -243,6 +243,7 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 		proto_pack_uint(p, n->resources[i].amount);
 	}
 	proto_pack_str(p, n->kill_level);
+	proto_pack_uint(p, h->n);
 	proto_pack_uint(p, h->page);
 	proto_pack_bool(p, h->last);
 	proto_pack_array(p, h->held_count);
@@ -297,6 +298,7 @@ static void read_hello(struct reading *r, struct proto_hello *h)
 	uint32_t i;
 
 	read_node_info(r, &h->node);
+	h->n = proto_read_uint(c);
 	h->page = proto_read_u32(c);
 	h->last = proto_read_bool(c);
 	h->held_count = proto_part_count(c, RV_FRAME_VALUES_MAX, 6);
@@ -406,7 +408,7 @@ static void pack_single(struct proto_pack *p, const struct proto_msg *m)
 /* `fields`: of the message, its kind not counted. */
 static void read_single(struct reading *r, uint32_t fields, struct proto_msg *m)
 {
-	static const uint8_t fields_of[] = { [PROTO_HELLO] = 4,  [PROTO_HEARTBEAT] = 6, [PROTO_BYE] = 0,
+	static const uint8_t fields_of[] = { [PROTO_HELLO] = 5,  [PROTO_HEARTBEAT] = 6, [PROTO_BYE] = 0,
 					     [PROTO_WELCOME] = 5, [PROTO_HB_ACK] = 5,   [PROTO_CHECKPOINT] = 1,
 					     [PROTO_DRAIN] = 0,  [PROTO_GOAWAY] = 1 };
 	struct proto_cursor *c = r->c;

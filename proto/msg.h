@@ -211,6 +211,7 @@ struct proto_dispatch {
 
 struct proto_hello {
 	struct proto_node_info node;
+	uint64_t n;                  /* counts up from 1 in an incarnation, the same on each page: one that comes late is known by it */
 	uint32_t page;               /* 0.. */
 	bool last;
 	const struct proto_held *held;

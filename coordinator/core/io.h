@@ -215,7 +215,7 @@ struct coord_effect {
  * for each attempt held besides. `again`: step COORD_EV_AGAIN before anything else. Storage that effects point to (facts,
  * transitions) lives in the core until the next step. */
 #define COORD_EFFECTS_MIN 64u
-#define COORD_HELLO_HELD_MAX 1024u
+#define COORD_HELLO_HELD_MAX RV_HELLO_HELD_MAX
 
 struct coord_effects {
 	struct coord_effect *items;

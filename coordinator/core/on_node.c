@@ -57,7 +57,7 @@ static bool beating(const struct coord *c, const struct coord_node *n)
 }
 
 /* The first page: who it is; COORD_NONE: it was sent away. */
-static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_info *info)
+static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_info *info, uint64_t hello_n)
 {
 	bool name_taken, known_boot, again;
 	uint32_t node = find_node(c, info, &name_taken);
@@ -76,6 +76,11 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		goaway(c, peer, PROTO_GOAWAY_REVOKED);
 		return COORD_NONE;
 	}
+	if (known_boot && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) == 0 &&
+	    (info->incarnation < n->incarnation || (info->incarnation == n->incarnation && hello_n && hello_n <= n->hello_n))) {
+		c->stale++; /* a copy, or one that a later one has overtaken: what it lists is of the past */
+		return COORD_NONE;
+	}
 	if (known_boot && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) != 0) {
 		if (n->peer != peer && beating(c, n)) {
 			goaway(c, peer, PROTO_GOAWAY_DUPLICATE);
@@ -88,6 +93,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		coord_node_away(c, node);
 	memcpy(n->boot_id, info->boot_id, sizeof(n->boot_id));
 	n->incarnation = info->incarnation;
+	n->hello_n = hello_n;
 	n->peer = peer;
 	n->session = ++c->sessions;
 	n->state = COORD_N_JOINED;
@@ -180,13 +186,16 @@ void coord_on_hello(struct coord *c, const struct coord_event *ev)
 	uint32_t node;
 	struct coord_effect *e;
 
-	rv_check(h->held_count <= COORD_HELLO_HELD_MAX);
+	if (h->held_count > COORD_HELLO_HELD_MAX) { /* a node that knows the protocol pages it */
+		c->stale++;
+		return;
+	}
 	if (h->page == 0) {
-		node = greet(c, ev->peer, &h->node);
+		node = greet(c, ev->peer, &h->node, h->n);
 		if (node == COORD_NONE)
 			return;
 		n = &c->nodes[node];
-	} else if (!n || h->page != n->hello_page) {
+	} else if (!n || h->page != n->hello_page || h->n != n->hello_n) {
 		c->stale++;
 		return; /* a page is missing: the node says HELLO again */
 	}

@@ -133,6 +133,7 @@ struct node_effect {
 		struct {
 			bool last;              /* HELLO: HELD items follow until this page is full; the daemon pages by frame size */
 			uint32_t held_count;    /* how many HELD follow in all */
+			uint64_t n;             /* counts up from 1 in the life of this core */
 		} hello;
 	};
 };

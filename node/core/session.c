@@ -141,6 +141,7 @@ static void hello_begin(struct node_core *n, struct node_effects *out)
 	n->hello_slot = 0;
 	n->hello_left = n->counted;
 	fx->hello.held_count = n->counted;
+	fx->hello.n = ++n->hello_n;
 	fx->hello.last = n->counted == 0;
 	n->sent = 0;
 	n->hello_tried_us = n->now_us;

@@ -143,6 +143,7 @@ struct node_core {
 	uint64_t heard_us;       /* last word of the coordinator */
 	uint64_t hello_sent_us;  /* of the oldest HELLO not answered, 0: none */
 	uint64_t hello_tried_us; /* of the newest HELLO */
+	uint64_t hello_n;        /* HELLOs begun */
 	bool hello_due;          /* a HELLO is to be sent, or sent anew */
 	bool hello_open;         /* its items are being sent: from hello_slot on */
 	uint32_t hello_slot, hello_left;

@@ -261,8 +261,13 @@ static void heal_acts(struct sim_world *w)
 
 static void frame_to_coord(struct sim_world *w, struct sim_event *ev)
 {
-	if (!w->coord.core || w->links[ev->a - 1].gone)
+	if (!w->coord.core)
 		return;
+	if (w->links[ev->a - 1].gone) { /* nobody listens there: the host says so */
+		if (w->nodes[ev->node].link == ev->a && w->nodes[ev->node].cut_from_until_us <= w->now_us)
+			sim_at(w, w->now_us + 1 + w->spec->delay_us, SIM_EV_NODE_LINK_LOST, ev->node, ev->a);
+		return;
+	}
 	sim_inbox_put(&w->coord.inbox, (struct sim_inbox_item){ .link = ev->a, .frame = ev->frame, .bytes = ev->frame_bytes });
 	ev->frame = NULL;
 	if (w->coord.paused_until_us <= w->now_us)

@@ -180,7 +180,7 @@ static struct proto_dispatch dispatch_of(struct maker *m)
 
 static struct proto_hello hello_of(struct maker *m)
 {
-	struct proto_hello h = { .page = (uint32_t)number(m, UINT32_MAX), .last = number(m, 1) };
+	struct proto_hello h = { .n = number(m, UINT64_MAX), .page = (uint32_t)number(m, UINT32_MAX), .last = number(m, 1) };
 	struct proto_node_info *n = &h.node;
 	struct proto_named_amount *resources;
 	struct proto_label *labels;
@@ -378,6 +378,7 @@ static void same_hello(const struct proto_hello *a, const struct proto_hello *b)
 	const struct proto_node_info *m = &a->node, *n = &b->node;
 	uint32_t i;
 
+	assert_true(a->n == b->n);
 	same_str(m->name, n->name);
 	assert_memory_equal(m->key, n->key, sizeof(m->key));
 	assert_memory_equal(m->boot_id, n->boot_id, sizeof(m->boot_id));
