@@ -187,8 +187,11 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	}
 	if (set_identity(d, err) < 0)
 		goto fail;
-	node_preparer_init(&d->preparer, &d->cfg, d->label);
 	d->prepared = true;
+	if (node_preparer_init(&d->preparer, &d->cfg, d->label) < 0) {
+		(void)rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
+		goto fail;
+	}
 	d->collector.namespaces = &d->preparer.namespaces;
 	d->collector.blobs = d->cfg.blobs;
 	if (!d->cfg.warden)

@@ -28,6 +28,12 @@ static void set_failure(struct node_daemon *d, struct node_record *rec, enum pro
 	node_record_set_result(rec, &r);
 }
 
+static void give_back(struct node_daemon *d, const struct node_record *rec)
+{
+	if (rec->holds_resources)
+		node_holdings_give_back(&d->preparer.holdings, rec->warden_key);
+}
+
 static int make_spawn(struct node_daemon *d, struct node_record *rec, struct node_failure *why)
 {
 	struct warden_spawn spawn;
@@ -72,7 +78,9 @@ static void prepare(struct node_daemon *d, uint32_t slot)
 		return;
 	}
 	rec->agent_kind = (uint8_t)d->spec->spec.agent_kind;
+	rec->holds_resources = d->spec->spec.resource_count > 0;
 	if (make_spawn(d, rec, &why) < 0) {
+		give_back(d, rec);
 		rec->warden_key = 0;
 		set_failure(d, rec, why.class, why.reason, why.err.msg);
 		daemon_answer(d, NODE_EV_PREPARE_FAILED, slot);
@@ -137,6 +145,9 @@ static void collect_exit(struct node_daemon *d, uint32_t slot, struct node_recor
 
 	rv_check(d->exited);
 	rv_check(d->exited_slot == slot);
+	if (d->exited->why == WARDEN_WHY_UNKILLABLE)
+		rec->holds_resources = 0; /* TREE_GONE gives them back */
+	give_back(d, rec);
 	rv_arena_init(&arena, 0);
 	if (node_cookie_read(d->exited->cookie, d->cfg.blobs, &arena, &cookie, &err) < 0) {
 		struct proto_result r = { .key = rec->key, .epoch = rec->epoch, .outcome = PROTO_FAILED, .class = PROTO_CLASS_ENVIRONMENT,
@@ -259,6 +270,7 @@ static void forget(struct node_daemon *d, const struct node_effect *fx)
 
 	rv_check(rec->key.run != 0);
 	rv_check(rec->holds != NODE_HOLDS_COLLECT);
+	give_back(d, rec);
 	if (rec->warden_key)
 		daemon_warden_forget(d, rec->warden_key);
 	node_record_end(&d->records, fx->slot);

@@ -65,8 +65,22 @@ bool node_env_inherits(const struct node_daemon_config *cfg, enum node_env_base 
 	return base == NODE_ENV_COMMAND || !is_secret(name);
 }
 
+static bool hands_out_gpus(const struct node_daemon_config *cfg)
+{
+	for (uint32_t i = 0; i < cfg->resource_count; i++)
+		if (rv_str_equal(cfg->resources[i].name, RV_STR("gpus")))
+			return true;
+	return false;
+}
+
+static bool is_gpu_list(struct rv_str name)
+{
+	return rv_str_equal(name, RV_STR("CUDA_VISIBLE_DEVICES")) || rv_str_equal(name, RV_STR("ROCR_VISIBLE_DEVICES"));
+}
+
 int node_env_base(const struct node_daemon_config *cfg, enum node_env_base base, struct rv_buf *out, uint32_t *count)
 {
+	bool gpus = hands_out_gpus(cfg);
 	struct rv_strmap seen;
 	int rc = 0;
 
@@ -76,7 +90,7 @@ int node_env_base(const struct node_daemon_config *cfg, enum node_env_base base,
 		struct rv_str name = rv_str(cfg->env[i], sep ? (size_t)(sep - cfg->env[i]) : 0);
 		uint32_t first;
 
-		if (!name.bytes || !node_env_inherits(cfg, base, name))
+		if (!name.bytes || !node_env_inherits(cfg, base, name) || (gpus && is_gpu_list(name)))
 			continue;
 		first = rv_strmap_add(&seen, name, (uint32_t)i);
 		if (first == RV_MAP_NONE)
@@ -87,6 +101,10 @@ int node_env_base(const struct node_daemon_config *cfg, enum node_env_base base,
 		++*count;
 	}
 	rv_strmap_release(&seen);
+	if (gpus) { /* shows none to a unit that asked for none */
+		rv_buf_put(out, "CUDA_VISIBLE_DEVICES=\0ROCR_VISIBLE_DEVICES=", sizeof("CUDA_VISIBLE_DEVICES=\0ROCR_VISIBLE_DEVICES="));
+		*count += 2;
+	}
 	if (cfg->name.bytes) {
 		rv_buf_puts(out, "REEVE_NODE=");
 		rv_buf_put_str(out, cfg->name);

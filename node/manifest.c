@@ -21,6 +21,14 @@ static void number(struct rv_buf *out, const char *name, uint64_t value)
 	rv_buf_printf(out, "%llu", (unsigned long long)value);
 }
 
+static void amount(struct rv_buf *out, struct rv_str name, struct rv_str value)
+{
+	rv_buf_putc(out, ',');
+	rv_buf_put_json(out, name);
+	rv_buf_putc(out, ':');
+	rv_buf_put_str(out, value);
+}
+
 static void path(struct rv_buf *out, const char *name, struct rv_str namespace, const char *file)
 {
 	struct rv_buf full;
@@ -127,8 +135,8 @@ int node_manifest_write(const struct node_preparer *p, const struct node_scene *
 	key(out, "resources");
 	rv_buf_putc(out, '{');
 	number(out, "cpus", spec->cpus);
-	if (spec->memory_bytes)
-		number(out, "memory_mb", spec->memory_bytes >> 20);
+	for (uint32_t i = 0; i < spec->resource_count; i++)
+		amount(out, spec->resources[i].key, spec->resources[i].value);
 	rv_buf_putc(out, '}');
 	if (s->deadline_s)
 		number(out, "deadline", s->deadline_s);

@@ -24,7 +24,7 @@ static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all
 	return all;
 }
 
-void node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label)
+int node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label)
 {
 	struct rv_buf *all[12];
 
@@ -36,6 +36,7 @@ void node_preparer_init(struct node_preparer *p, const struct node_daemon_config
 		rv_buf_init(all[i], 0);
 	rv_arena_init(&p->arena, 0);
 	node_namespaces_init(&p->namespaces, cfg->namespace_root);
+	return node_holdings_init(&p->holdings, cfg->resources, cfg->resource_count);
 }
 
 void node_preparer_release(struct node_preparer *p)
@@ -47,6 +48,7 @@ void node_preparer_release(struct node_preparer *p)
 		rv_buf_release(all[i]);
 	rv_arena_release(&p->arena);
 	node_namespaces_release(&p->namespaces);
+	node_holdings_release(&p->holdings);
 }
 
 int node_failure_of(struct node_failure *why, enum proto_class class, enum proto_reason reason)
@@ -309,6 +311,7 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	memset(why, 0, sizeof(*why));
 	s->spec = spec;
 	s->dispatch = *d;
+	s->owner = session_key;
 	s->fd = -1;
 	s->fills = spec->spec.flags & PROTO_SPEC_TEMPLATED;
 	memcpy(s->run_id, run.text, sizeof(run.text));

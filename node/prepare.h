@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/plan/template.h"
 #include "node/daemon.h"
+#include "node/holdings.h"
 #include "node/specs.h"
 #include "node/workspace/namespace.h"
 #include "proto/msg.h"
@@ -29,6 +30,7 @@ struct node_failure {
 struct node_preparer {
 	const struct node_daemon_config *cfg; /* borrowed */
 	struct node_namespaces namespaces;
+	struct node_holdings holdings;
 	char label[40];             /* prefix of session ids */
 	struct rv_buf deps, prompt, namespace, text, argv, env, dirs, cwd, path, file, deps_bytes, spec_bytes;
 	struct rv_arena arena;      /* of decoded deps that came as a blob */
@@ -38,6 +40,7 @@ struct node_scene {
 	struct node_spec *spec;
 	struct proto_dispatch dispatch; /* its dependencies in place, wherever they came from */
 	char run_id[16];
+	uint64_t owner;             /* what it is known by to `holdings` */
 	char session[NODE_SESSION_BYTES]; /* "" where there is no namespace: the warden makes it */
 	struct plan_scope scope;    /* for texts of the unit */
 	bool fills;                 /* TEMPLATED: `scope` is to be used */
@@ -50,8 +53,8 @@ struct node_scene {
 	uint64_t deadline_s;        /* Unix seconds by which it will have been ended, if it started now; 0 = none */
 };
 
-/* `label` 1..39 characters of a session prefix. */
-void node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label);
+/* `label` 1..39 characters of a session prefix. -1: no memory. */
+int node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label);
 void node_preparer_release(struct node_preparer *p);
 
 /* Sets the scene; node_scene_end() after use. `session_key` makes its session id. -1: `why` says it all, nothing is left open. */

@@ -35,6 +35,7 @@ struct node_record {
 	uint8_t outcome, class, reason, flags;
 	uint8_t kill_reason;          /* why it was killed by us */
 	uint8_t asked;                /* a RETRACT or KILL is on its way */
+	uint8_t holds_resources;      /* things by number (holdings.h) */
 };
 
 _Static_assert(sizeof(struct node_record) <= 112, "a record stays small");

@@ -203,7 +203,10 @@ static int on_frame(struct node_daemon *d, const struct warden_frame *f, struct 
 	case WARDEN_TABLE_END:
 		up(d);
 		break;
-	default: /* ALREADY_STARTED: its STARTED says so; FROZEN, THAWED, TREE_GONE: nothing to do */
+	case WARDEN_TREE_GONE:
+		node_holdings_give_back(&d->preparer.holdings, f->kill.key);
+		break;
+	default: /* ALREADY_STARTED: its STARTED says so; FROZEN, THAWED: nothing to do */
 		break;
 	}
 	return 0;

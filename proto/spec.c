@@ -63,6 +63,7 @@ static const struct field fields[] = {
 	[26] = U64_FIELD(mock_delay_us),
 	[27] = { .kind = FIELD_U32, .max = UINT32_MAX, AT(mock_fail) },
 	[28] = TEXT_FIELD(mock_output),
+	[29] = { .kind = FIELD_PAIRS, AT(resources), COUNT(resource_count) },
 };
 
 _Static_assert(sizeof(enum proto_agent_kind) == sizeof(uint32_t), "enums are read and written as u32");

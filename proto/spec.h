@@ -58,6 +58,8 @@ struct proto_spec {
 	uint64_t timeout_us, idle_timeout_us, start_timeout_us; /* 0 = none */
 	uint64_t cpus;              /* slots */
 	uint64_t memory_bytes;      /* admitted; 0 = none asked */
+	const struct proto_pair *resources; /* every one but cpus: name, amount as decimal text */
+	uint32_t resource_count;
 	const int32_t *rate_limit_exit_codes;
 	uint32_t rate_limit_exit_code_count;
 	const struct rv_str *rate_limit_patterns;

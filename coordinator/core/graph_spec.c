@@ -2,6 +2,8 @@
 #include "coordinator/core/build.h"
 #include "common/plan/template.h"
 
+#include <stdio.h>
+
 static int no_memory(struct rv_err *err)
 {
 	return rv_fail(err, RV_E_NO_MEMORY, "no memory for the run's specs");
@@ -81,6 +83,8 @@ struct spec_room {
 	struct rv_str *argv;
 	struct proto_pair *env;
 	int32_t *exit_codes;
+	struct proto_pair resources[RV_RESOURCES_MAX];
+	char amounts[RV_RESOURCES_MAX][32];
 	uint32_t argv_max, env_max;
 	struct rv_buf context;
 	struct rv_buf encoded;
@@ -173,6 +177,27 @@ static void spec_agent(struct coord_build *b, const struct plan_settings *from, 
 	}
 }
 
+/* "2", "0.5": thousandths as people write them. */
+static struct rv_str amount_text(uint64_t milli, char out[32])
+{
+	int n = snprintf(out, 32, "%llu", (unsigned long long)(milli / 1000));
+
+	if (milli % 1000)
+		n += snprintf(out + n, (size_t)(32 - n), ".%03u", (unsigned)(milli % 1000));
+	while (milli % 1000 && out[n - 1] == '0')
+		n--;
+	return rv_str(out, (size_t)n);
+}
+
+static void spec_resources(const struct plan_settings *from, struct spec_room *r, struct proto_spec *s)
+{
+	for (uint32_t i = 0; i < from->resource_count && i < RV_RESOURCES_MAX; i++) {
+		r->resources[i] = (struct proto_pair){ from->resources[i].name, amount_text(from->resources[i].milli, r->amounts[i]) };
+		s->resource_count++;
+	}
+	s->resources = r->resources;
+}
+
 static void spec_limits(struct coord_build *b, const struct plan_settings *from, struct proto_spec *s)
 {
 	s->grace_us = from->grace_us;
@@ -207,6 +232,7 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	spec_agent(b, u->settings, r, &s);
 	spec_texts(b, u, r, &s);
 	spec_limits(b, u->settings, &s);
+	spec_resources(u->settings, r, &s);
 	if (u->command) {
 		for (uint32_t i = 0; i < u->command->count; i++)
 			r->argv[i] = rv_str_of(u->command->arg[i]);

@@ -52,8 +52,29 @@ static void put_namespace(const struct node_scene *s, struct strv *v)
 		put_path(v, "REEVE_DEPS=", ns, NODE_DIR_DEPS);
 }
 
+/* What it holds by number, else how much of it. */
+static void put_resources(struct node_preparer *p, const struct node_scene *s, struct strv *v)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	for (uint32_t i = 0; i < spec->resource_count; i++) {
+		struct rv_str name = spec->resources[i].key, value = spec->resources[i].value;
+
+		rv_buf_reset(&p->path);
+		if (node_holdings_take(&p->holdings, name, value, s->owner, &p->path) == 0)
+			value = rv_buf_str(&p->path);
+		rv_buf_puts(v->bytes, "REEVE_RESOURCE_");
+		rv_buf_put_str(v->bytes, name);
+		put_pair(v, "=", value);
+		if (rv_str_equal(name, RV_STR("gpus"))) {
+			put_pair(v, "CUDA_VISIBLE_DEVICES=", value);
+			put_pair(v, "ROCR_VISIBLE_DEVICES=", value);
+		}
+	}
+}
+
 /* What reeve itself tells; the session's label comes from the warden, the node's name with the base. */
-static void put_ours(const struct node_preparer *p, const struct node_scene *s, struct strv *v)
+static void put_ours(struct node_preparer *p, const struct node_scene *s, struct strv *v)
 {
 	const struct proto_spec *spec = &s->spec->spec;
 
@@ -69,8 +90,7 @@ static void put_ours(const struct node_preparer *p, const struct node_scene *s, 
 		put_number(v, "REEVE_DEADLINE=", s->deadline_s);
 	if (spec->cpus)
 		put_number(v, "REEVE_RESOURCE_cpus=", spec->cpus);
-	if (spec->memory_bytes)
-		put_number(v, "REEVE_RESOURCE_memory_mb=", spec->memory_bytes >> 20);
+	put_resources(p, s, v);
 	if (s->fd >= 0)
 		put_namespace(s, v);
 }

@@ -169,6 +169,7 @@ void rig_start(struct rig *r, const struct rig_options *options)
 	static const char *const path_only[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "SECRET_TOKEN=shh", NULL };
 	static const struct rig_options none = { 0 };
 	const struct rig_options *o = options ? options : &none;
+	struct proto_named_amount gpus = { RV_STR("gpus"), o->gpus * 1000 };
 	struct node_daemon_config cfg;
 	struct rv_err err = { 0 };
 	char blobs[200];
@@ -203,6 +204,8 @@ void rig_start(struct rig *r, const struct rig_options *options)
 	cfg.env = o->env ? o->env : path_only;
 	cfg.blobs = &r->blobs;
 	cfg.warden = r->has_warden ? &r->warden : NULL;
+	cfg.resources = &gpus;
+	cfg.resource_count = o->gpus ? 1 : 0;
 	cfg.seed = 1;
 	cfg.ops.send = receive;
 	cfg.ops.output = o->output ? live_output : NULL;

@@ -31,6 +31,7 @@ struct rig_options {
 	bool resend_held;          /* verdict RESEND for what HELLO says is finished; else KEEP for all */
 	const char *keep_dir;      /* use this directory instead of a new one (a second daemon) */
 	const char *namespace_root, *plan_dir;
+	uint64_t gpus;
 };
 
 struct rig {

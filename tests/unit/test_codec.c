@@ -986,7 +986,7 @@ static void bad_specs_are_refused(void **state)
 	assert_int_equal(SPEC("\x80"), RV_OK);
 	assert_int_equal(SPEC("\x90"), RV_E_CORRUPT);
 	assert_int_equal(SPEC("\x81\x00\x01"), RV_E_CORRUPT);         /* no field 0 */
-	assert_int_equal(SPEC("\x81\x1d\x01"), RV_E_VERSION);         /* a field of the future */
+	assert_int_equal(SPEC("\x81\x1e\x01"), RV_E_VERSION);         /* a field of the future */
 	assert_int_equal(SPEC("\x81\x01\x03"), RV_E_CORRUPT);         /* no such agent kind */
 	assert_int_equal(SPEC("\x82\x01\x01\x01\x02"), RV_E_CORRUPT); /* twice */
 	assert_int_equal(SPEC("\x82\x16\x01\x01\x02"), RV_E_CORRUPT); /* out of order */

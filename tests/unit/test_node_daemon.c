@@ -514,6 +514,38 @@ static void unknown_key_in_a_command_is_config(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+static void resources_are_held_by_number(void **state)
+{
+	struct proto_pair two[] = { { RV_STR("gpus"), RV_STR("2") }, { RV_STR("memory_mb"), RV_STR("100") } }, one[] = { { RV_STR("gpus"), RV_STR("1") } };
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, &(struct rig_options){ .gpus = 3 });
+	s = shell("echo $REEVE_RESOURCE_gpus $CUDA_VISIBLE_DEVICES $ROCR_VISIBLE_DEVICES $REEVE_RESOURCE_memory_mb $REEVE_RESOURCE_cpus");
+	s.resources = two;
+	s.resource_count = 2;
+	s.memory_bytes = 100 << 20;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	s.resources = one;
+	s.resource_count = 1;
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	s = shell("echo \"${CUDA_VISIBLE_DEVICES-unset}|\"");
+	rig_dispatch(&r, 3, 1, &s, NULL);
+	rig_wait_results(&r, 3);
+	assert_string_equal(rig_output(&r, 1), "0,1 0,1 0,1 100 1");
+	assert_str(result(&r, 1)->limits, "none");
+	assert_string_equal(rig_output(&r, 2), "2 2 2 1");
+	assert_string_equal(rig_output(&r, 3), "|");
+	s = shell("echo $REEVE_RESOURCE_gpus");
+	s.resources = two;
+	s.resource_count = 1;
+	rig_dispatch(&r, 4, 1, &s, NULL);
+	rig_wait_results(&r, 4);
+	assert_string_equal(rig_output(&r, 4), "0,1"); /* they came back */
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void live_output_comes_as_it_is_printed(void **state)
 {
 	struct proto_spec s;
@@ -616,6 +648,7 @@ int main(void)
 		cmocka_unit_test(mocks_answer_fail_and_hand_over),
 		cmocka_unit_test(rate_limits_are_a_class_of_their_own),
 		cmocka_unit_test(unknown_key_in_a_command_is_config),
+		cmocka_unit_test(resources_are_held_by_number),
 		cmocka_unit_test(live_output_comes_as_it_is_printed),
 		cmocka_unit_test(without_a_warden_only_processes_fail),
 		cmocka_unit_test(a_killed_warden_ends_its_units),

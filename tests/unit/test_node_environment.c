@@ -2,6 +2,7 @@
 #include "tests/lib/test.h"
 
 #include "node/environment.h"
+#include "node/holdings.h"
 
 static struct rv_buf out;
 static uint32_t count;
@@ -102,6 +103,55 @@ static void node_hands_on_little(void **state)
 	assert_null(value_of("REEVE_RUN_ID")); /* never another attempt's */
 }
 
+static void gpus_are_hidden_where_they_are_handed_out(void **state)
+{
+	const char *const env[] = { "CUDA_VISIBLE_DEVICES=0,1", "A=1", NULL };
+	const struct proto_named_amount gpus = { .name = RV_STR("gpus"), .amount = 2000 };
+	struct node_daemon_config cfg;
+
+	(void)state;
+	node_daemon_config_init(&cfg);
+	cfg.env = env;
+	make(&cfg, NODE_ENV_COMMAND);
+	assert_string_equal(value_of("CUDA_VISIBLE_DEVICES"), "0,1");
+	cfg.resources = &gpus;
+	cfg.resource_count = 1;
+	make(&cfg, NODE_ENV_COMMAND);
+	assert_string_equal(value_of("CUDA_VISIBLE_DEVICES"), "");
+	assert_string_equal(value_of("ROCR_VISIBLE_DEVICES"), "");
+	assert_int_equal(count, 3);
+}
+
+static void holdings_go_out_and_come_back(void **state)
+{
+	const struct proto_named_amount resources[] = {
+		{ RV_STR("gpus"), 3000 }, { RV_STR("memory_mb"), 8000000 }, { RV_STR("half"), 500 }, { RV_STR("many"), 2000000 },
+	};
+	struct node_holdings h;
+
+	(void)state;
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_init(&h, resources, 4), 0);
+	assert_true(node_holdings_knows(&h, RV_STR("gpus")));
+	assert_false(node_holdings_knows(&h, RV_STR("memory_mb")));
+	assert_false(node_holdings_knows(&h, RV_STR("half")));
+	assert_false(node_holdings_knows(&h, RV_STR("many")));
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 7, &out), 0);
+	assert_str(rv_buf_str(&out), "0,1");
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 8, &out), -1);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("0.5"), 8, &out), -1);
+	assert_int_equal(node_holdings_take(&h, RV_STR("none"), RV_STR("1"), 8, &out), -1);
+	assert_str(rv_buf_str(&out), "");
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 8, &out), 0);
+	assert_str(rv_buf_str(&out), "2");
+	node_holdings_give_back(&h, 7);
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 9, &out), 0);
+	assert_str(rv_buf_str(&out), "0");
+	node_holdings_release(&h);
+}
+
 static void no_environment_at_all(void **state)
 {
 	struct node_daemon_config cfg;
@@ -119,6 +169,8 @@ int main(void)
 		cmocka_unit_test(plain_command_of_run_gets_the_callers),
 		cmocka_unit_test(agent_unit_of_run_gets_no_keys),
 		cmocka_unit_test(node_hands_on_little),
+		cmocka_unit_test(gpus_are_hidden_where_they_are_handed_out),
+		cmocka_unit_test(holdings_go_out_and_come_back),
 		cmocka_unit_test(no_environment_at_all),
 	};
 
