@@ -476,6 +476,7 @@ static int load_lines(struct plan_loader *l, struct lines *in)
 		if (blank(line))
 			continue;
 		rc = first ? read_first(l, line) : read_next(l, line);
+		plan_diags_source(l->diags, (struct rv_str){ 0 }, 0); /* the line goes away */
 		first = false;
 	}
 	if (rc == 0 && first) {
@@ -483,8 +484,6 @@ static int load_lines(struct plan_loader *l, struct lines *in)
 		(void)plan_fault_set(&fault, PLAN_E_SYNTAX, 0, 1, "there is no plan: the first line holds it, the next its units");
 		tell_fault(l, &fault);
 	}
-	/* What follows has no source any more, only lines. */
-	plan_diags_source(l->diags, (struct rv_str){ 0 }, 0);
 	if (rc < 0 || l->no_memory)
 		return -1;
 	set_name(l, NULL);

@@ -35,7 +35,7 @@ static void a_long_line_keeps_its_start_and_the_place(void **state)
 	      "error[E_DEP_UNKNOWN]: unit \"server\" depends on \"contrct\", which no unit is called\n"
 	      "  --> plan.yaml:10:114\n"
 	      "   |\n"
-	      "10 |   - {id: server,...], depends_on: [contrct]}\n"
+	      "10 |   - {id: server,...r, depends_on: [contrct]}\n"
 	      "   |                                    ^^^^^^^\n");
 }
 
