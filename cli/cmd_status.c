@@ -132,6 +132,8 @@ static int list_one(struct listing *l, const char *state, struct rv_run_id id)
 		rc = journal_runs(j, list_run, l, &err);
 	}
 	journal_close(&j);
+	if (rc && err.code == RV_E_NOT_FOUND)
+		return 0; /* just being made, or never begun */
 	if (rc)
 		cli_say("run %s: %s", id.text, err.msg);
 	return rc;

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -69,6 +70,37 @@ static int by_text(const void *a, const void *b)
 	return strcmp(((const struct rv_run_id *)a)->text, ((const struct rv_run_id *)b)->text);
 }
 
+#define TIME_CHARS 7 /* of a run id: seconds; the rest is chance */
+
+static uint64_t born_ns(const char *runs, const char *name)
+{
+	char path[PATH_MAX];
+	struct statx st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", runs, name) >= sizeof(path) ||
+	    statx(AT_FDCWD, path, 0, STATX_BTIME, &st) || !(st.stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t)st.stx_btime.tv_sec * 1000000000u + st.stx_btime.tv_nsec;
+}
+
+/* Runs of the same second: as their directories were made, where the file system tells. */
+static void order_within_seconds(const char *runs, struct rv_run_id *ids, uint32_t count)
+{
+	uint32_t i, k;
+
+	for (i = 1; i < count; i++) {
+		struct rv_run_id id = ids[i];
+		uint64_t born;
+
+		if (memcmp(ids[i - 1].text, id.text, TIME_CHARS) != 0)
+			continue;
+		born = born_ns(runs, id.text);
+		for (k = i; k > 0 && memcmp(ids[k - 1].text, id.text, TIME_CHARS) == 0 && born_ns(runs, ids[k - 1].text) > born; k--)
+			ids[k] = ids[k - 1];
+		ids[k] = id;
+	}
+}
+
 int cli_list_runs(const char *state, struct rv_run_id **ids, uint32_t *count, struct rv_err *err)
 {
 	char path[PATH_MAX];
@@ -100,6 +132,7 @@ int cli_list_runs(const char *state, struct rv_run_id **ids, uint32_t *count, st
 	(void)closedir(d);
 	if (n)
 		qsort(list, n, sizeof(*list), by_text);
+	order_within_seconds(path, list, n);
 	*ids = list;
 	*count = n;
 	return 0;
@@ -139,6 +172,18 @@ static int which_run(const struct rv_run_id *ids, uint32_t count, struct rv_str 
 	return rv_hint(err, "the newest is %s; `reeve status` lists all", ids[count - 1].text);
 }
 
+/* One that is just being made, or was never begun, has no journal and is not what people mean. */
+static struct rv_run_id newest(const char *state, const struct rv_run_id *ids, uint32_t count)
+{
+	char path[PATH_MAX];
+	uint32_t i = count;
+
+	while (i-- > 0)
+		if (cli_run_path(state, ids[i], CLI_FILE_JOURNAL, path, NULL) == 0 && access(path, F_OK) == 0)
+			return ids[i];
+	return ids[count - 1];
+}
+
 int cli_find_run(const char *state, struct rv_str prefix, struct rv_run_id *out, struct rv_err *err)
 {
 	struct rv_run_id *ids = NULL, found = { 0 };
@@ -150,7 +195,7 @@ int cli_find_run(const char *state, struct rv_str prefix, struct rv_run_id *out,
 	if (!count) {
 		rc = no_runs(state, err);
 	} else if (!prefix.bytes) {
-		found = ids[count - 1];
+		found = newest(state, ids, count);
 		rc = 0;
 	} else {
 		rc = which_run(ids, count, prefix, &found, err);

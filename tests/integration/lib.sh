@@ -141,5 +141,5 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# The one run of the state directory here.
-run_id() { ls .reeve/runs | tail -1; }
+# The newest run of the state directory here.
+run_id() { "$REEVE" status -o name | tail -1; }
