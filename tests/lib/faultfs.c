@@ -8,6 +8,7 @@ struct file {
 	sqlite3_file base;
 	sqlite3_file *real; /* behind us in the same piece of memory */
 	int watched;
+	const char *name; /* SQLite's, as long as the file is open */
 };
 
 static struct faultfs orders;
@@ -60,7 +61,11 @@ static int sync_file(sqlite3_file *f, int flags)
 		orders.on_sync();
 	rc = order(f, &orders.syncs_left, orders.sync_error);
 	orders.syncs++;
-	return rc ? rc : real(f)->pMethods->xSync(real(f), flags);
+	if (!rc)
+		rc = real(f)->pMethods->xSync(real(f), flags);
+	if (!rc && orders.after_sync)
+		orders.after_sync(((struct file *)(void *)f)->name);
+	return rc;
 }
 
 static int file_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -148,6 +153,7 @@ static int open_file(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flag
 	(void)v;
 	file->real = (sqlite3_file *)(void *)(file + 1);
 	file->watched = m >= n && (n == 0 || strcmp(name + m - n, orders.suffix) == 0);
+	file->name = name;
 	rc = real_vfs->xOpen(real_vfs, name, file->real, flags, out_flags);
 	file->base.pMethods = rc == SQLITE_OK ? &methods : NULL;
 	return rc;
@@ -170,5 +176,6 @@ struct faultfs *faultfs(void)
 	orders.sync_error = SQLITE_IOERR_FSYNC;
 	orders.writes = orders.syncs = 0;
 	orders.on_sync = NULL;
+	orders.after_sync = NULL;
 	return &orders;
 }

@@ -19,6 +19,7 @@ struct faultfs {
 	_Atomic int sync_error;
 	_Atomic uint64_t writes, syncs; /* so far, failures included */
 	void (*on_sync)(void);       /* called before each sync; may wait */
+	void (*after_sync)(const char *path); /* called after each that was done, by the thread that asked for it */
 };
 
 /* Registers it on the first call and forgets all orders. */

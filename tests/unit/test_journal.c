@@ -941,6 +941,72 @@ static void what_waits_for_a_sync_shares_the_next(void **state)
 	journal_close(&j);
 }
 
+/* What the disk holds for certain: each file as it was when it was synced last. */
+static char mirror[96];
+
+static void keep_synced(const char *path)
+{
+	char to[256];
+
+	snprintf(to, sizeof(to), "%s/%s", mirror, strrchr(path, '/') + 1);
+	copy_file(path, to, SIZE_MAX);
+}
+
+static uint64_t rows_after_power_loss(void)
+{
+	struct journal_options o = { .mode = JOURNAL_READ };
+	char copy[128], from[256], to[256];
+	struct seen s = { .next = 1 };
+	struct journal *j = NULL;
+	struct rv_err err;
+	int at;
+
+	snprintf(copy, sizeof(copy), "%s/loss", base);
+	assert_int_equal(mkdir(copy, 0700), 0);
+	snprintf(from, sizeof(from), "%s/journal.db", mirror);
+	snprintf(to, sizeof(to), "%s/journal.db", copy);
+	copy_file(from, to, SIZE_MAX);
+	snprintf(from, sizeof(from), "%s/journal.db-wal", mirror);
+	snprintf(to, sizeof(to), "%s/journal.db-wal", copy);
+	if (access(from, F_OK) == 0)
+		copy_file(from, to, SIZE_MAX);
+	if (journal_open(&j, copy, &o, &err) || journal_read(j, 0, see, &s, &err))
+		fail_msg("%s", err.msg);
+	journal_close(&j);
+	at = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(rv_tree_remove_at(at, "loss", NULL), 0);
+	close(at);
+	return s.next - 1;
+}
+
+static void what_was_confirmed_survives_power_loss(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err;
+	struct journal *j;
+	uint64_t n = 0;
+	int round;
+
+	(void)state;
+	snprintf(mirror, sizeof(mirror), "%s/mirror", base);
+	assert_int_equal(mkdir(mirror, 0700), 0);
+	j = open_faulty(JOURNAL_POWER, 128 << 10);
+	keep_synced(db_path); /* it was, before it got its name */
+	f->after_sync = keep_synced;
+	(void)claim(j);
+	for (round = 0; round < 60; round++) {
+		append_ok(j, n + 1, n + 7);
+		n += 7;
+		assert_int_equal(journal_flush(j, &err), 0);
+		if (round % 5 == 0)
+			assert_true(rows_after_power_loss() >= n);
+	}
+	assert_true(atomic_load(&j->checkpoints) > 0);
+	journal_close(&j);
+	assert_int_equal(rows_after_power_loss(), n);
+	f->after_sync = NULL;
+}
+
 /* --- checkpoints --------------------------------------------------------------------------------------------------------------- */
 
 static void checkpoints_keep_the_log_short(void **state)
@@ -1021,6 +1087,7 @@ int main(void)
 		TEST(only_what_must_be_is_synced),
 		TEST(a_claim_that_fails_claims_nothing),
 		TEST(what_waits_for_a_sync_shares_the_next),
+		TEST(what_was_confirmed_survives_power_loss),
 		cmocka_unit_test(checkpoints_keep_the_log_short),
 		TEST(a_checkpoint_that_fails_loses_nothing),
 	};
