@@ -5,11 +5,7 @@
 
 void rv_heap_init(struct rv_heap *h, struct rv_heap_item *items, uint32_t *where, uint32_t capacity)
 {
-	uint32_t i;
-
 	*h = (struct rv_heap){ .items = items, .where = where, .capacity = capacity };
-	for (i = 0; i < capacity; i++)
-		where[i] = RV_HEAP_NONE;
 }
 
 static bool before(const struct rv_heap_item *a, const struct rv_heap_item *b)
@@ -24,7 +20,7 @@ static bool before(const struct rv_heap_item *a, const struct rv_heap_item *b)
 static void place(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
 {
 	h->items[at] = item;
-	h->where[item.value] = at;
+	h->where[item.value] = at + 1;
 }
 
 static void rise(struct rv_heap *h, uint32_t at, struct rv_heap_item item)
@@ -71,10 +67,10 @@ void rv_heap_set(struct rv_heap *h, uint32_t value, uint64_t key, uint64_t tie)
 	struct rv_heap_item item = { .key = key, .tie = tie, .value = value };
 
 	rv_check(value < h->capacity);
-	if (h->where[value] == RV_HEAP_NONE)
+	if (!h->where[value])
 		rise(h, h->count++, item);
 	else
-		settle(h, h->where[value], item);
+		settle(h, h->where[value] - 1, item);
 }
 
 void rv_heap_remove(struct rv_heap *h, uint32_t value)
@@ -82,10 +78,10 @@ void rv_heap_remove(struct rv_heap *h, uint32_t value)
 	uint32_t at;
 
 	rv_check(value < h->capacity);
-	at = h->where[value];
-	if (at == RV_HEAP_NONE)
+	if (!h->where[value])
 		return;
-	h->where[value] = RV_HEAP_NONE;
+	at = h->where[value] - 1;
+	h->where[value] = 0;
 	h->count--;
 	if (at != h->count)
 		settle(h, at, h->items[h->count]);
@@ -93,7 +89,7 @@ void rv_heap_remove(struct rv_heap *h, uint32_t value)
 
 bool rv_heap_has(const struct rv_heap *h, uint32_t value)
 {
-	return value < h->capacity && h->where[value] != RV_HEAP_NONE;
+	return value < h->capacity && h->where[value];
 }
 
 const struct rv_heap_item *rv_heap_first(const struct rv_heap *h)

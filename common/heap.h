@@ -8,8 +8,6 @@
 
 #include "base.h"
 
-#define RV_HEAP_NONE UINT32_MAX
-
 struct rv_heap_item {
 	uint64_t key;
 	uint64_t tie;
@@ -18,12 +16,12 @@ struct rv_heap_item {
 
 struct rv_heap {
 	struct rv_heap_item *items;
-	uint32_t *where; /* [value] -> place, RV_HEAP_NONE: not in */
+	uint32_t *where; /* [value] -> place + 1, 0: not in */
 	uint32_t count;
 	uint32_t capacity; /* of items and of where */
 };
 
-/* `items` and `where` have room for `capacity`; values are 0..capacity-1. */
+/* `items` and `where` have room for `capacity`, `where` is zeroed (calloc, an arena); values are 0..capacity-1. */
 void rv_heap_init(struct rv_heap *h, struct rv_heap_item *items, uint32_t *where, uint32_t capacity);
 /* Adds the value, or moves it if it is in. */
 void rv_heap_set(struct rv_heap *h, uint32_t value, uint64_t key, uint64_t tie);

@@ -191,13 +191,9 @@ uint32_t rv_intmap_slots(uint32_t count)
 
 void rv_intmap_init(struct rv_intmap *m, struct rv_intmap_slot *slots, uint32_t slot_count)
 {
-	uint32_t i;
-
 	rv_check(slot_count >= 2);
 	rv_check((slot_count & (slot_count - 1)) == 0);
 	*m = (struct rv_intmap){ .slots = slots, .mask = slot_count - 1 };
-	for (i = 0; i < slot_count; i++)
-		slots[i] = (struct rv_intmap_slot){ .value = RV_MAP_NONE };
 }
 
 /* Keys are our own numbers: no seed needed. */
@@ -210,7 +206,7 @@ static uint32_t place_of(const struct rv_intmap *m, uint64_t key)
 {
 	uint32_t at = home_of(m, key);
 
-	while (m->slots[at].value != RV_MAP_NONE && m->slots[at].key != key)
+	while (m->slots[at].value_plus_1 && m->slots[at].key != key)
 		at = (at + 1) & m->mask;
 	return at;
 }
@@ -220,27 +216,27 @@ void rv_intmap_put(struct rv_intmap *m, uint64_t key, uint32_t value)
 	uint32_t at = place_of(m, key);
 
 	rv_check(value != RV_MAP_NONE);
-	if (m->slots[at].value == RV_MAP_NONE) {
+	if (!m->slots[at].value_plus_1) {
 		rv_check(m->count < (m->mask + 1) / 2);
 		m->count++;
 		m->slots[at].key = key;
 	}
-	m->slots[at].value = value;
+	m->slots[at].value_plus_1 = value + 1;
 }
 
 uint32_t rv_intmap_get(const struct rv_intmap *m, uint64_t key)
 {
-	return m->slots[place_of(m, key)].value;
+	return m->slots[place_of(m, key)].value_plus_1 - 1; /* RV_MAP_NONE is 2^32 - 1 */
 }
 
 bool rv_intmap_remove(struct rv_intmap *m, uint64_t key)
 {
 	uint32_t hole = place_of(m, key), at;
 
-	if (m->slots[hole].value == RV_MAP_NONE)
+	if (!m->slots[hole].value_plus_1)
 		return false;
 	/* Move back whatever probing would no longer reach over the hole: an entry whose home is not in (hole, at]. */
-	for (at = (hole + 1) & m->mask; m->slots[at].value != RV_MAP_NONE; at = (at + 1) & m->mask) {
+	for (at = (hole + 1) & m->mask; m->slots[at].value_plus_1; at = (at + 1) & m->mask) {
 		uint32_t home = home_of(m, m->slots[at].key);
 
 		if (((at - home) & m->mask) < ((at - hole) & m->mask))
@@ -248,7 +244,7 @@ bool rv_intmap_remove(struct rv_intmap *m, uint64_t key)
 		m->slots[hole] = m->slots[at];
 		hole = at;
 	}
-	m->slots[hole] = (struct rv_intmap_slot){ .value = RV_MAP_NONE };
+	m->slots[hole] = (struct rv_intmap_slot){ 0 };
 	m->count--;
 	return true;
 }

@@ -30,10 +30,11 @@ uint32_t rv_strmap_add(struct rv_strmap *m, struct rv_str key, uint32_t value);
 uint32_t rv_strmap_get(const struct rv_strmap *m, struct rv_str key); /* RV_MAP_NONE: absent */
 
 /* u64 keys to u32 values in memory given by the caller: no allocation after init, deletion leaves no tombstones
- * (backward shift). Capacity is fixed; adding to a full map is a bug (rv_check). */
+ * (backward shift). Capacity is fixed; adding to a full map is a bug (rv_check). An empty map is zeroed memory, so that a
+ * large one costs nothing until it fills. */
 struct rv_intmap_slot {
 	uint64_t key;
-	uint32_t value; /* RV_MAP_NONE: free */
+	uint32_t value_plus_1; /* 0: free */
 };
 
 struct rv_intmap {
@@ -44,6 +45,7 @@ struct rv_intmap {
 
 /* Slots needed for `count` keys (a power of two, load <= 1/2). */
 uint32_t rv_intmap_slots(uint32_t count);
+/* `slots`: zeroed (calloc, an arena). */
 void rv_intmap_init(struct rv_intmap *m, struct rv_intmap_slot *slots, uint32_t slot_count);
 void rv_intmap_put(struct rv_intmap *m, uint64_t key, uint32_t value); /* adds or replaces */
 uint32_t rv_intmap_get(const struct rv_intmap *m, uint64_t key);

@@ -148,6 +148,7 @@ void coord_outputs_drop_run(struct coord_outputs *o, uint64_t run)
 		return;
 	o->count = kept;
 	/* The index shrinks in place: it had room for more. */
+	memset(o->slots, 0, rv_intmap_slots(o->capacity) * sizeof *o->slots);
 	rv_intmap_init(&o->index, o->slots, rv_intmap_slots(o->capacity));
 	for (uint32_t i = 0; i < o->count; i++) {
 		uint64_t key;

@@ -158,7 +158,7 @@ static int make_tables(struct node_daemon *d)
 	d->answer_capacity = 2 * DAEMON_EFFECTS;
 	d->answers = malloc(d->answer_capacity * sizeof(d->answers[0]));
 	d->reader = proto_frame_reader_create();
-	d->by_key_slots = malloc(slots * sizeof(d->by_key_slots[0]));
+	d->by_key_slots = calloc(slots, sizeof(d->by_key_slots[0]));
 	d->forget = malloc(DAEMON_FORGET_MAX * sizeof(d->forget[0]));
 	if (!d->core || !d->fx.items || !d->answers || !d->reader || !d->by_key_slots || !d->forget)
 		return -1;

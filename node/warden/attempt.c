@@ -36,8 +36,7 @@ static int grow(struct warden *w)
 	if (!where)
 		return -1;
 	w->deadlines.where = where;
-	for (uint32_t i = old; i < room; i++)
-		where[i] = RV_HEAP_NONE;
+	memset(where + old, 0, (room - old) * sizeof(*where));
 	memset(attempts + old, 0, (room - old) * sizeof(*attempts));
 	for (uint32_t i = room; i > old; i--)
 		w->spare[w->spare_count++] = i - 1;

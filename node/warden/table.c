@@ -5,7 +5,7 @@
 int keymap_init(struct keymap *m, uint32_t expected)
 {
 	uint32_t slots = rv_intmap_slots(expected);
-	struct rv_intmap_slot *at = malloc(slots * sizeof(*at));
+	struct rv_intmap_slot *at = calloc(slots, sizeof(*at));
 
 	if (!at)
 		return -1;
@@ -28,8 +28,8 @@ static int grow(struct keymap *m)
 	if (keymap_init(&bigger, m->limit * 2))
 		return -1;
 	for (uint32_t i = 0; i <= m->map.mask; i++)
-		if (m->map.slots[i].value != RV_MAP_NONE)
-			rv_intmap_put(&bigger.map, m->map.slots[i].key, m->map.slots[i].value);
+		if (m->map.slots[i].value_plus_1)
+			rv_intmap_put(&bigger.map, m->map.slots[i].key, m->map.slots[i].value_plus_1 - 1);
 	keymap_release(m);
 	*m = bigger;
 	return 0;

@@ -14,12 +14,12 @@ struct naive {
 
 static uint32_t naive_first(const struct naive *n)
 {
-	uint32_t best = RV_HEAP_NONE, v;
+	uint32_t best = UINT32_MAX, v;
 
 	for (v = 0; v < CAPACITY; v++) {
 		if (!n->in[v])
 			continue;
-		if (best == RV_HEAP_NONE || n->key[v] < n->key[best] ||
+		if (best == UINT32_MAX || n->key[v] < n->key[best] ||
 		    (n->key[v] == n->key[best] && n->tie[v] < n->tie[best]))
 			best = v;
 	}
@@ -31,7 +31,7 @@ static void invariants(const struct rv_heap *h)
 	uint32_t i;
 
 	for (i = 0; i < h->count; i++) {
-		assert_int_equal(h->where[h->items[i].value], i);
+		assert_int_equal(h->where[h->items[i].value], i + 1);
 		if (i == 0)
 			continue;
 		assert_true(h->items[(i - 1) / 2].key <= h->items[i].key);
@@ -41,7 +41,7 @@ static void invariants(const struct rv_heap *h)
 static void random_operations_agree_with_a_naive_search(void **state)
 {
 	struct rv_heap_item items[CAPACITY];
-	uint32_t where[CAPACITY], op, v;
+	uint32_t where[CAPACITY] = { 0 }, op, v;
 	struct naive n = { .count = 0 };
 	struct rv_heap h;
 	struct rv_prng p;
@@ -87,7 +87,7 @@ static void random_operations_agree_with_a_naive_search(void **state)
 static void ties_leave_in_order_of_sequence_not_of_place(void **state)
 {
 	struct rv_heap_item items[CAPACITY];
-	uint32_t where[CAPACITY], i;
+	uint32_t where[CAPACITY] = { 0 }, i;
 	struct rv_heap h;
 
 	(void)state;
@@ -110,7 +110,7 @@ static void ties_leave_in_order_of_sequence_not_of_place(void **state)
 static void setting_again_moves(void **state)
 {
 	struct rv_heap_item items[3];
-	uint32_t where[3];
+	uint32_t where[3] = { 0 };
 	struct rv_heap h;
 
 	(void)state;
@@ -128,7 +128,7 @@ static void setting_again_moves(void **state)
 static void edges(void **state)
 {
 	struct rv_heap_item items[1];
-	uint32_t where[1];
+	uint32_t where[1] = { 0 };
 	struct rv_heap h;
 
 	(void)state;

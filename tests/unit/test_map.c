@@ -100,7 +100,7 @@ static void slots_are_a_power_of_two_at_half_load(void **state)
 
 static void a_full_table_is_a_bug_but_replacing_is_not(void **state)
 {
-	struct rv_intmap_slot slots[8];
+	struct rv_intmap_slot slots[8] = { 0 };
 	struct rv_intmap m;
 	uint64_t k;
 
@@ -131,7 +131,7 @@ static void removal_leaves_every_other_key_reachable(void **state)
 	(void)state;
 	rv_prng_seed(&p, 3);
 	for (round = 0; round < 400; round++) {
-		struct rv_intmap_slot slots[128];
+		struct rv_intmap_slot slots[128] = { 0 };
 		uint32_t values[KEYS], count = 0, i, op;
 		uint64_t keys[KEYS];
 		struct rv_intmap m;
