@@ -6,6 +6,7 @@
 #include "common/os/file.h"
 #include "node/jsontext.h"
 #include "node/output.h"
+#include "node/prev.h"
 #include "node/printed.h"
 
 #include <errno.h>
@@ -356,6 +357,15 @@ static void set_tail(struct node_collect *c)
 		set_value(c, &c->result.tail, rv_buf_str(&c->tail), true);
 }
 
+/* For the next try of an agent. */
+static void leave_word(struct node_collect *c)
+{
+	struct rv_str printed = c->tail.bytes ? rv_buf_str(&c->tail) : rv_buf_str(&c->output);
+
+	if (c->fd >= 0 && c->result.outcome == PROTO_FAILED && (c->cookie.flags & PROTO_SPEC_AGENT_UNIT))
+		node_prev_write(c->fd, &c->result, c->cookie.try_number, rv_buf_str(&c->path), printed);
+}
+
 const struct proto_result *node_collect_result(struct node_collect *c, const struct rv_str *output)
 {
 	struct proto_result *r = &c->result;
@@ -366,6 +376,7 @@ const struct proto_result *node_collect_result(struct node_collect *c, const str
 	r->error = rv_str_of(c->error);
 	r->artifacts = c->artifacts.items;
 	r->artifact_count = c->artifacts.count;
+	leave_word(c);
 	return r;
 }
 

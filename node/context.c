@@ -110,11 +110,12 @@ int node_context_deps(const struct proto_dep *deps, uint32_t count, const struct
 	return out->failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for the context of a unit") : 0;
 }
 
-void node_context_scope(const struct proto_spec *spec, struct rv_str deps, struct rv_str item, struct plan_scope *out)
+void node_context_scope(const struct proto_spec *spec, struct rv_str deps, struct rv_str prev, struct rv_str item, struct plan_scope *out)
 {
 	*out = (struct plan_scope){ 0 };
 	out->layer[0] = spec->context;
 	out->layer[1] = deps;
+	out->layer[2] = prev;
 	out->item = item.bytes ? item : rv_str(NULL, 0);
 }
 
@@ -144,17 +145,18 @@ static void put_members(struct rv_str object, bool *first, struct rv_buf *out)
 	rv_buf_put_str(out, members);
 }
 
-/* No key of one layer can be one of another: a plan's context may hold neither `_dep_`s nor `item` (E_CONTEXT_KEY), and
+/* No key of one layer can be one of another: a plan's context may hold neither `_dep_`s, `_prev` nor `item` (E_CONTEXT_KEY), and
  * plan and unit context are merged when the spec is made. So the layers are put side by side. */
-int node_context_file(struct rv_str context, struct rv_str deps, struct rv_str item, struct rv_buf *out, struct rv_err *err)
+int node_context_file(struct rv_str context, struct rv_str deps, struct rv_str prev, struct rv_str item, struct rv_buf *out, struct rv_err *err)
 {
 	bool first = true;
 
-	if (context.bytes + deps.bytes + item.bytes > RV_CONTEXT_BYTES_MAX)
+	if (context.bytes + deps.bytes + prev.bytes + item.bytes > RV_CONTEXT_BYTES_MAX)
 		return too_large(err);
 	rv_buf_putc(out, '{');
 	put_members(context, &first, out);
 	put_members(deps, &first, out);
+	put_members(prev, &first, out);
 	if (item.bytes) {
 		rv_buf_puts(out, first ? "\"item\":" : ",\"item\":");
 		rv_buf_put_str(out, item);

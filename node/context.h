@@ -26,11 +26,11 @@ struct node_dep_source {
 int node_context_deps(const struct proto_dep *deps, uint32_t count, const struct node_dep_source *source, struct rv_buf *out,
 		      struct rv_err *err);
 
-/* The scope for templates: spec context < deps < item. Borrows all three. */
-void node_context_scope(const struct proto_spec *spec, struct rv_str deps, struct rv_str item, struct plan_scope *out);
+/* The scope for templates: spec context < deps < prev (prev.h) < item. Borrows all. */
+void node_context_scope(const struct proto_spec *spec, struct rv_str deps, struct rv_str prev, struct rv_str item, struct plan_scope *out);
 
-/* Appends the context file: one object of all of it, each key once, the later layer's value. `context` and `deps` are
- * JSON objects or empty, `item` a JSON value or empty. */
-int node_context_file(struct rv_str context, struct rv_str deps, struct rv_str item, struct rv_buf *out, struct rv_err *err);
+/* Appends the context file: one object of all of it, each key once, the later layer's value. `context`, `deps` and
+ * `prev` are JSON objects or empty, `item` a JSON value or empty. */
+int node_context_file(struct rv_str context, struct rv_str deps, struct rv_str prev, struct rv_str item, struct rv_buf *out, struct rv_err *err);
 
 #endif

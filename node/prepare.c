@@ -7,6 +7,7 @@
 #include "common/os/file.h"
 #include "node/context.h"
 #include "node/manifest.h"
+#include "node/prev.h"
 #include "proto/codec.h"
 
 #include <fcntl.h>
@@ -15,9 +16,9 @@
 
 #define SPEC_BLOB_BYTES_MAX ((size_t)256 << 20)
 
-static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all[12])
+static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all[13])
 {
-	struct rv_buf *list[12] = { &p->deps, &p->prompt, &p->namespace, &p->text, &p->argv, &p->env,
+	struct rv_buf *list[13] = { &p->deps, &p->prev, &p->prompt, &p->namespace, &p->text, &p->argv, &p->env,
 				    &p->dirs, &p->cwd, &p->path, &p->file, &p->deps_bytes, &p->spec_bytes };
 
 	memcpy(all, list, sizeof(list));
@@ -26,7 +27,7 @@ static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all
 
 int node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label)
 {
-	struct rv_buf *all[12];
+	struct rv_buf *all[13];
 
 	memset(p, 0, sizeof(*p));
 	p->cfg = cfg;
@@ -41,7 +42,7 @@ int node_preparer_init(struct node_preparer *p, const struct node_daemon_config 
 
 void node_preparer_release(struct node_preparer *p)
 {
-	struct rv_buf *all[12];
+	struct rv_buf *all[13];
 
 	buffers(p, all);
 	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
@@ -277,7 +278,7 @@ static int write_files(struct node_preparer *p, struct node_scene *s, struct nod
 			return -1;
 	}
 	rv_buf_reset(&p->file);
-	if (node_context_file(s->spec->spec.context, rv_buf_str(&p->deps), s->dispatch.item, &p->file, &why->err) < 0)
+	if (node_context_file(s->spec->spec.context, rv_buf_str(&p->deps), rv_buf_str(&p->prev), s->dispatch.item, &p->file, &why->err) < 0)
 		return workspace_fault(why);
 	if (put_file(s, NODE_FILE_CONTEXT, rv_buf_str(&p->file), why) < 0 || link_deps(p, s, why) < 0)
 		return -1;
@@ -319,7 +320,10 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 		s->deadline_s = rv_sat_add(real_us, spec->spec.timeout_us) / RV_US_PER_S;
 	if (set_deps(p, &s->dispatch, why) < 0)
 		goto fail;
-	node_context_scope(&spec->spec, rv_buf_str(&p->deps), d->item, &s->scope);
+	rv_buf_reset(&p->prev);
+	if (d->key.attempt > 1 && (spec->spec.flags & PROTO_SPEC_AGENT_UNIT) && (spec->spec.flags & PROTO_SPEC_NAMESPACE))
+		(void)node_prev_read(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->prev);
+	node_context_scope(&spec->spec, rv_buf_str(&p->deps), rv_buf_str(&p->prev), d->item, &s->scope);
 	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
 		goto fail;
 	if ((spec->spec.flags & PROTO_SPEC_NAMESPACE) && make_namespace(p, s, session_key, why) < 0)

@@ -32,7 +32,7 @@ struct node_preparer {
 	struct node_namespaces namespaces;
 	struct node_holdings holdings;
 	char label[40];             /* prefix of session ids */
-	struct rv_buf deps, prompt, namespace, text, argv, env, dirs, cwd, path, file, deps_bytes, spec_bytes;
+	struct rv_buf deps, prev, prompt, namespace, text, argv, env, dirs, cwd, path, file, deps_bytes, spec_bytes;
 	struct rv_arena arena;      /* of decoded deps that came as a blob */
 };
 

@@ -95,10 +95,10 @@ static void later_layers_win_in_templates(void **state)
 	(void)state;
 	proto_spec_init(&spec);
 	spec.context = RV_STR("{\"a\":\"plan\",\"n\":{\"k\":[1,{\"z\":5}]}}");
-	node_context_scope(&spec, RV_STR("{\"_dep_x\":{\"v\":\"{{a}}\"}}"), RV_STR("\"it\""), &scope);
+	node_context_scope(&spec, RV_STR("{\"_dep_x\":{\"v\":\"{{a}}\"}}"), RV_STR("{\"_prev\":[{\"exit\":3}]}"), RV_STR("\"it\""), &scope);
 	rv_buf_init(&out, 0);
-	assert_int_equal(plan_template_fill(RV_STR("{{a}} {{n.k.1.z}} {{_dep_x.v}} {{item}} {{{{"), &scope, NULL, &out, &err), 0);
-	assert_str(rv_buf_str(&out), "plan 5 {{a}} it {{");
+	assert_int_equal(plan_template_fill(RV_STR("{{a}} {{n.k.1.z}} {{_dep_x.v}} {{_prev.0.exit}} {{item}} {{{{"), &scope, NULL, &out, &err), 0);
+	assert_str(rv_buf_str(&out), "plan 5 {{a}} 3 it {{");
 	rv_buf_release(&out);
 }
 
@@ -109,14 +109,14 @@ static void files_hold_all_layers(void **state)
 
 	(void)state;
 	rv_buf_init(&out, 0);
-	assert_int_equal(node_context_file(RV_STR(""), RV_STR(""), RV_STR(""), &out, &err), 0);
+	assert_int_equal(node_context_file(RV_STR(""), RV_STR(""), RV_STR(""), RV_STR(""), &out, &err), 0);
 	assert_str(rv_buf_str(&out), "{}\n");
 	rv_buf_reset(&out);
-	assert_int_equal(node_context_file(RV_STR("{}"), RV_STR("{}"), RV_STR("1"), &out, &err), 0);
+	assert_int_equal(node_context_file(RV_STR("{}"), RV_STR("{}"), RV_STR(""), RV_STR("1"), &out, &err), 0);
 	assert_str(rv_buf_str(&out), "{\"item\":1}\n");
 	rv_buf_reset(&out);
-	assert_int_equal(node_context_file(RV_STR("{\"a\":1}"), RV_STR("{\"_dep_b\":2}"), RV_STR("{\"c\":3}"), &out, &err), 0);
-	assert_str(rv_buf_str(&out), "{\"a\":1,\"_dep_b\":2,\"item\":{\"c\":3}}\n");
+	assert_int_equal(node_context_file(RV_STR("{\"a\":1}"), RV_STR("{\"_dep_b\":2}"), RV_STR("{\"_prev\":[]}"), RV_STR("{\"c\":3}"), &out, &err), 0);
+	assert_str(rv_buf_str(&out), "{\"a\":1,\"_dep_b\":2,\"_prev\":[],\"item\":{\"c\":3}}\n");
 	rv_buf_release(&out);
 }
 

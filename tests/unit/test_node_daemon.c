@@ -468,6 +468,37 @@ static void mocks_answer_fail_and_hand_over(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+static void the_next_try_knows_of_the_last(void **state)
+{
+	struct proto_spec s;
+	struct rv_buf text;
+	struct rig r;
+	char ns[256], path[512];
+
+	(void)state;
+	rv_buf_init(&text, 0);
+	rig_start(&r, NULL);
+	s = shell("echo first try; echo x > $REEVE_ARTIFACTS/x; exit 3");
+	s.flags = PROTO_SPEC_AGENT_UNIT | PROTO_SPEC_NAMESPACE | PROTO_SPEC_FILL_PROMPT;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_results(&r, 1);
+	s = shell("exit 0");
+	s.flags = PROTO_SPEC_AGENT_UNIT | PROTO_SPEC_NAMESPACE | PROTO_SPEC_FILL_PROMPT;
+	s.prompt = RV_STR("last time: {{_prev.0.exit}} {{_prev.0.output}}");
+	rig_dispatch(&r, 1, 2, &s, NULL);
+	rig_wait_count(&r, &r.results[1].times, 2);
+	find_namespace("u1", 2, ns);
+	snprintf(path, sizeof(path), "%s/prompt.txt", ns);
+	read_file(&r, path, &text);
+	assert_str(rv_buf_str(&text), "last time: 3 first try\n");
+	snprintf(path, sizeof(path), "%s/context.json", ns);
+	read_file(&r, path, &text);
+	assert_non_null(strstr(text.at, "{\"_prev\":[{\"attempt\":1,\"try\":1,\"class\":\"agent\",\"reason\":\"exit\",\"exit\":3,"));
+	assert_non_null(strstr(text.at, "/1/artifacts\"}]"));
+	rv_buf_release(&text);
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void rate_limits_are_a_class_of_their_own(void **state)
 {
 	int32_t codes[] = { 75 };
@@ -646,6 +677,7 @@ int main(void)
 		cmocka_unit_test(cancel_kills_what_runs_and_drops_what_waits),
 		cmocka_unit_test(retract_takes_back_what_has_not_begun),
 		cmocka_unit_test(mocks_answer_fail_and_hand_over),
+		cmocka_unit_test(the_next_try_knows_of_the_last),
 		cmocka_unit_test(rate_limits_are_a_class_of_their_own),
 		cmocka_unit_test(unknown_key_in_a_command_is_config),
 		cmocka_unit_test(resources_are_held_by_number),
