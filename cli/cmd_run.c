@@ -1,54 +1,49 @@
-/* cmd_run.c - `reeve run`: one host, from a plan file to an exit status
+/* cmd_run.c - `reeve run`: from the words and a plan file to a session
  *
  * Order matters: the warden is forked first, while the process is small and has one thread; then the plan is read and checked, so that
- * a refused plan has touched nothing; then the run's directory, the two shells, the loop.
+ * a refused plan has touched nothing; then the session (session.c) makes a run of it.
  */
 #include "cli/cli.h"
-#include "cli/dirlock.h"
 #include "cli/dryrun.h"
+<<<<<<< HEAD
 #include "cli/events.h"
 #include "cli/host.h"
 #include "cli/live.h"
+=======
+#include "cli/only.h"
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 #include "cli/preflight.h"
 #include "cli/result.h"
+#include "cli/runargs.h"
 #include "cli/rundir.h"
+<<<<<<< HEAD
 #include "cli/settings.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
+=======
+#include "cli/session.h"
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 #include "common/plan/diag.h"
-#include "common/plan/plan.h"
+#include "common/plan/only.h"
 
 #include <errno.h>
+<<<<<<< HEAD
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+=======
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-extern char **environ;
-
-enum { AGENT_SLOTS_DEFAULT = 8, DIRECTORY_POLL_MS = 200 };
-
-/* The words of the command line. */
-struct run_args {
-	const char *plan;
-	uint64_t jobs, agent_slots;
-	struct rv_opt_list labels, resources, sets, pass_env;
-	bool dry_run, plan_changed, help;
-	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability;
-};
-
-/* One `run` from start to end. */
 struct run {
-	struct run_args args;
-	enum cli_format format;
-	enum cli_show show;
+	struct cli_run_args args;
 	struct warden_client warden;
-	bool warden_up;
 	struct plan *plan;
 	struct plan_diags diags;
+<<<<<<< HEAD
 	uint32_t again;            /* `retry`: the unit, COORD_NONE: all that did not succeed */
 	bool retrying;
 	struct rv_buf settings;
@@ -70,157 +65,17 @@ struct run {
 	bool finished;
 	enum coord_run_state state;
 	enum proto_reason reason;
+=======
+	struct cli_session_config session;
+	struct rv_run_id resumed;
+	struct cli_only only;
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 };
-
-/* --- words ---------------------------------------------------------------------------------------------------------- */
-
-static int parse(struct run_args *a, int argc, char **argv, struct rv_err *err)
-{
-	const struct rv_opt table[] = {
-		{ "jobs", 'j', RV_OPT_UINT, &a->jobs, "N", "units at once: slots and agent slots both N (default: usable CPUs, 8 agents)", 1, RV_SLOTS_MAX },
-		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once", 1, RV_SLOTS_MAX },
-		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
-		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
-		{ "set", 0, RV_OPT_LIST, &a->sets, "KEY=VALUE", "change a plan-level value, dotted: limits.failed=20", 0, 0 },
-		{ "context", 0, RV_OPT_STRING, &a->context, "FILE", "a JSON or YAML map over the plan's context", 0, 0 },
-		{ "mock", 0, RV_OPT_OPTIONAL, &a->mock, "agents", "try the plan without running anything; =agents: commands do run", 0, 0 },
-		{ "dry-run", 0, RV_OPT_FLAG, &a->dry_run, NULL, "check, then show what would run, in order", 0, 0 },
-		{ "only", 0, RV_OPT_STRING, &a->only, "ID", "run one unit; its dependencies' outputs come from the newest run", 0, 0 },
-		{ "resume", 0, RV_OPT_OPTIONAL, &a->resume, "RUN", "go on with the newest run of this plan that did not succeed", 0, 0 },
-		{ "plan-changed", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
-		{ "show", 0, RV_OPT_STRING, &a->show, "WHAT", "print what units print: all, failed or none (default failed)", 0, 0 },
-		{ "events", 0, RV_OPT_STRING, &a->events, "FILE", "append every transition as a line of JSON", 0, 0 },
-		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to agent units", 0, 0 },
-		{ "state", 0, RV_OPT_STRING, &a->state, "DIR", "where runs are kept (default .reeve)", 0, 0 },
-		{ "durability", 0, RV_OPT_STRING, &a->durability, "WHAT", "process survives every kill, power also power loss (default process)", 0, 0 },
-		{ "no-hold", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
-		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
-		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "each", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "model", 0, RV_OPT_LATER, NULL, "M", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "prompt", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
-		CLI_OPT_FORMAT(&a->format),
-		CLI_OPT_HELP(&a->help),
-		CLI_OPT_END,
-	};
-	int words = 0, after = 0;
-
-	if (rv_opts_parse(table, argc, argv, &words, &after, err) < 0)
-		return -1;
-	if (a->help) {
-		(void)cli_usage("run", "PLAN", "Runs a plan on this machine and exits with its result. `-` reads JSON lines from standard input.", table);
-		return 1;
-	}
-	if (after < words)
-		return rv_fail(err, RV_E_UNSUPPORTED, "a fan-out without a plan file is not built yet: " CLI_WAITS_COMFORTS);
-	if (words != 1) {
-		rv_fail(err, RV_E_USAGE, words ? "run takes one plan, not %d words" : "run needs a plan", words);
-		return rv_hint(err, "reeve run PLAN.yaml; `reeve help run` shows the options");
-	}
-	a->plan = argv[0];
-	return 0;
-}
-
-static int choose(const char *what, const char *word, const char *const *names, int count, int *out, struct rv_err *err)
-{
-	int near;
-
-	if (!word)
-		return 0;
-	for (int i = 0; i < count; i++) {
-		if (strcmp(names[i], word) == 0) {
-			*out = i;
-			return 0;
-		}
-	}
-	near = rv_nearest(rv_str_of(word), names, (size_t)count);
-	rv_fail(err, RV_E_USAGE, "--%s knows no \"%s\"", what, word);
-	return rv_hint(err, "one of: %s, %s%s%s%s%s%s", names[0], names[1], count > 2 ? ", " : "", count > 2 ? names[2] : "",
-		       near >= 0 ? "; did you mean \"" : "", near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
-}
-
-/* "K=V"; -1: no "=" or no key. */
-static int split_pair(const char *option, const char *text, struct rv_str *key, struct rv_str *value, struct rv_err *err)
-{
-	const char *eq = strchr(text, '=');
-
-	if (!eq || eq == text)
-		return rv_fail(err, RV_E_USAGE, "--%s takes KEY=VALUE, not \"%s\"", option, text);
-	*key = rv_str(text, (size_t)(eq - text));
-	*value = rv_str_of(eq + 1);
-	if (!rv_name_valid(*key))
-		return rv_fail(err, RV_E_USAGE, "--%s: \"%.*s\" is no name (letters, digits, . _ -)", option, RV_STR_ARGS(*key));
-	return 0;
-}
-
-/* A decimal amount in thousandths. */
-static int parse_amount(struct rv_str key, struct rv_str text, uint64_t *milli, struct rv_err *err)
-{
-	uint64_t whole = 0, part = 0, scale = 1000;
-	size_t i = 0;
-
-	for (; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && whole < UINT64_MAX / 100000; i++)
-		whole = whole * 10 + (uint64_t)(text.at[i] - '0');
-	if (i && i < text.bytes && text.at[i] == '.')
-		for (i++; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && scale > 1; i++)
-			part += (uint64_t)(text.at[i] - '0') * (scale /= 10);
-	if (!text.bytes || i < text.bytes)
-		return rv_fail(err, RV_E_USAGE, "--resource %.*s: \"%.*s\" is no amount", RV_STR_ARGS(key), RV_STR_ARGS(text));
-	*milli = whole * 1000 + part;
-	return 0;
-}
-
-static int parse_node_words(struct run *r, struct rv_err *err)
-{
-	struct run_args *a = &r->args;
-
-	for (uint32_t i = 0; i < a->labels.count; i++) {
-		if (i == RV_LABELS_MAX)
-			return rv_fail(err, RV_E_LIMIT, "more than %u labels", RV_LABELS_MAX);
-		if (split_pair("label", a->labels.item[i], &r->labels[i].key, &r->labels[i].value, err) < 0)
-			return -1;
-	}
-	for (uint32_t i = 0; i < a->resources.count; i++) {
-		struct rv_str amount;
-
-		if (i == RV_RESOURCES_MAX - 1)
-			return rv_fail(err, RV_E_LIMIT, "more than %u resources", RV_RESOURCES_MAX - 1);
-		if (split_pair("resource", a->resources.item[i], &r->resources[i].name, &amount, err) < 0 ||
-		    parse_amount(r->resources[i].name, amount, &r->resources[i].amount, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int interpret(struct run *r, struct rv_err *err)
-{
-	static const char *const show[] = { "failed", "all", "none" };
-	static const char *const durability[] = { "process", "power" };
-	static const char *const mock[] = { "", "agents" };
-	int shown = 0, durable = 0, mocked = 0;
-
-	if (cli_format_parse(r->args.format, &r->format, err) < 0)
-		return -1;
-	if (choose("show", r->args.show, show, 3, &shown, err) < 0 ||
-	    choose("durability", r->args.durability, durability, 2, &durable, err) < 0 ||
-	    choose("mock", r->args.mock, mock, 2, &mocked, err) < 0)
-		return -1;
-	r->show = (enum cli_show)shown;
-	if (r->args.state)
-		(void)snprintf(r->state_option, sizeof r->state_option, " --state %s", r->args.state);
-	return parse_node_words(r, err);
-}
-
-/* --- the plan ---------------------------------------------------------------------------------------------------------- */
 
 static int load_plan(struct run *r, struct rv_err *err)
 {
 	struct plan_load_options opt = {
-		.mock = !r->args.mock ? PLAN_MOCK_OFF : r->args.mock[0] ? PLAN_MOCK_AGENTS : PLAN_MOCK_ALL,
+		.mock = r->args.mocked,
 		.sets = r->args.sets.item,
 		.set_count = r->args.sets.count,
 		.context_file = r->args.context,
@@ -229,6 +84,7 @@ static int load_plan(struct run *r, struct rv_err *err)
 	return plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
 }
 
+<<<<<<< HEAD
 static void tell_rejected(struct run *r, const char *why)
 {
 	struct rv_buf line;
@@ -247,6 +103,11 @@ static void tell_rejected(struct run *r, const char *why)
 	if (fd >= 0)
 		(void)close(fd);
 	rv_buf_release(&line);
+=======
+static bool for_programs(const struct run *r)
+{
+	return r->args.output == CLI_JSON || r->args.output == CLI_JSONL;
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 }
 
 /* What a refused plan leaves: its errors on stderr, one event, one result; nothing else. */
@@ -258,17 +119,16 @@ static int reject(struct run *r, const struct rv_err *err)
 	rv_buf_init(&json, 0);
 	if (!r->diags.error_count) {
 		(void)cli_fail(err);
-	} else if (r->format == CLI_JSON || r->format == CLI_JSONL) {
+	} else if (for_programs(r)) {
 		(void)plan_diags_json(&r->diags, &json);
 	} else {
 		(void)plan_diags_text(&r->diags, &text);
 		(void)cli_write_all(STDERR_FILENO, text.at, text.bytes);
 	}
-	if (r->format == CLI_JSON || r->format == CLI_JSONL) {
-		struct rv_str errors = json.bytes ? rv_buf_str(&json) : RV_STR("[]");
-
+	cli_live_plan_rejected(r->args.events, rv_str_of(r->diags.error_count ? r->diags.error[0].message : err->msg));
+	if (for_programs(r)) {
 		rv_buf_reset(&text);
-		cli_result_rejected_json(rv_str_of(r->args.plan), errors, &text);
+		cli_result_rejected_json(rv_str_of(r->args.plan), json.bytes ? rv_buf_str(&json) : RV_STR("[]"), &text);
 		(void)rv_buf_putc(&text, '\n');
 		(void)cli_answer(rv_buf_str(&text), CLI_USAGE);
 	}
@@ -282,7 +142,7 @@ static void warn(struct run *r)
 {
 	struct rv_buf text;
 
-	if (!r->diags.warning_count || r->format == CLI_JSON || r->format == CLI_JSONL)
+	if (!r->diags.warning_count || for_programs(r))
 		return;
 	rv_buf_init(&text, 0);
 	(void)plan_diags_text(&r->diags, &text);
@@ -290,30 +150,43 @@ static void warn(struct run *r)
 	rv_buf_release(&text);
 }
 
-/* --- this machine as a node ------------------------------------------------------------------------------------------------ */
-
-static int set_paths(struct run *r, struct rv_err *err)
+static int copy_path(char out[PATH_MAX], struct rv_str path, const char *otherwise, struct rv_err *err)
 {
+	struct rv_str from = path.bytes ? path : rv_str_of(otherwise);
+
+	if (from.bytes >= PATH_MAX)
+		return rv_fail(err, RV_E_LIMIT, "the path %.*s is too long", RV_STR_ARGS(from));
+	(void)snprintf(out, PATH_MAX, "%.*s", RV_STR_ARGS(from));
+	return 0;
+}
+
+/* Where the plan's units live. Namespaces of mode shared lie in the workspace, of mode none beside the run (session.c). */
+static int set_places(struct run *r, struct rv_err *err)
+{
+	struct cli_settings *s = &r->session.settings;
 	const struct plan *p = r->plan;
 	char here[PATH_MAX];
 
 	if (!getcwd(here, sizeof here))
 		return rv_fail_errno(err, errno, "cannot tell the current directory");
-	(void)snprintf(r->plan_dir, sizeof r->plan_dir, "%.*s", p->dir.bytes ? (int)p->dir.bytes : (int)strlen(here),
-		       p->dir.bytes ? p->dir.at : here);
-	(void)snprintf(r->workspace, sizeof r->workspace, "%.*s",
-		       p->workspace.root.bytes ? (int)p->workspace.root.bytes : (int)strlen(r->plan_dir),
-		       p->workspace.root.bytes ? p->workspace.root.at : r->plan_dir);
-	if (access(r->workspace, F_OK) < 0)
-		return rv_fail_errno(err, errno, "the workspace %s", r->workspace);
+	if (copy_path(s->plan_dir, p->dir, here, err) < 0 || copy_path(s->workspace, p->workspace.root, s->plan_dir, err) < 0 ||
+	    copy_path(s->namespace_root, p->workspace.namespace_root, "", err) < 0)
+		return -1;
+	if (access(s->workspace, F_OK) < 0)
+		return rv_fail_errno(err, errno, "the workspace %s", s->workspace);
+	(void)snprintf(s->mode, sizeof s->mode, "%s", plan_mode_name(p->workspace.mode));
+	if (p->workspace.mode == PLAN_MODE_SHARED && !s->namespace_root[0] &&
+	    (size_t)snprintf(s->namespace_root, sizeof s->namespace_root, "%s/.reeve", s->workspace) >= sizeof s->namespace_root)
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", s->workspace);
 	return 0;
 }
 
-static void set_node(struct run *r)
+/* The run to go on with: the one named, or the newest of this plan that did not succeed. */
+static int find_resumed(struct run *r, struct rv_err *err)
 {
-	struct node_daemon_config *n = &r->node;
-	uint64_t seed;
+	int found = 1;
 
+<<<<<<< HEAD
 	rv_random(&seed, sizeof seed);
 	rv_host_name(r->node_name);
 	node_daemon_config_init(n);
@@ -472,12 +345,15 @@ static int open_host(struct run *r, struct rv_err *err)
 /* The run to go on with: the one named, which must be of this very plan, or the newest that did not succeed. 1: found; 0: none. */
 static int find_resumed(struct run *r, struct rv_run_id *id, struct rv_err *err)
 {
+=======
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 	if (!r->args.resume)
 		return 0;
 	if (!r->args.resume[0])
-		return cli_rundir_unfinished(r->args.state, r->plan->digest, id, err);
-	if (!rv_run_id_valid(rv_str_of(r->args.resume)))
+		found = cli_rundir_unfinished(r->args.state, r->plan->digest, &r->resumed, err);
+	else if (!rv_run_id_valid(rv_str_of(r->args.resume)))
 		return rv_fail(err, RV_E_USAGE, "--resume: \"%s\" is no run id", r->args.resume);
+<<<<<<< HEAD
 	(void)snprintf(id->text, sizeof id->text, "%s", r->args.resume);
 	return 1;
 }
@@ -603,19 +479,54 @@ static int finish(struct run *r)
 		status = cli_answer(rv_buf_str(&out), status);
 	rv_buf_release(&out);
 	return status;
+=======
+	else
+		(void)snprintf(r->resumed.text, sizeof r->resumed.text, "%s", r->args.resume);
+	if (found == 1)
+		r->session.go_on = &r->resumed;
+	else if (found == 0)
+		cli_say("nothing to resume: no run of this plan is unfinished; starting anew");
+	return found < 0 ? -1 : 0;
+}
+
+/* --only: the unit and, as given, what it depends on. */
+static int cut_plan(struct run *r, struct rv_err *err)
+{
+	if (r->args.resume)
+		return rv_fail(err, RV_E_USAGE, "--only and --resume exclude each other");
+	if (plan_only(r->plan, rv_str_of(r->args.only), err) < 0 || cli_only_find(&r->only, r->plan, r->args.state, err) < 0)
+		return -1;
+	r->session.given = r->only.given;
+	r->session.given_count = r->only.count;
+	(void)snprintf(r->session.settings.only, sizeof r->session.settings.only, "%s", r->args.only);
+	return 0;
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 }
 
 static int go(struct run *r)
 {
+	struct cli_machine machine;
 	struct rv_err err = { 0 };
 
+<<<<<<< HEAD
 	if (cli_preflight(r->plan, &r->node, &err) < 0)
+=======
+	if (load_plan(r, &err) < 0)
+		return reject(r, &err);
+	if (r->args.only && cut_plan(r, &err) < 0)
+		return cli_fail(&err);
+	if (set_places(r, &err) < 0)
+		return cli_fail(&err);
+	cli_machine_init(&machine, &r->session.settings);
+	if (cli_preflight(r->plan, &machine.node, &err) < 0)
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 		return reject(r, &err);
 	warn(r);
 	if (r->args.dry_run)
-		return cli_dryrun(r->plan, &r->node, r->format);
-	if (start(r, &err) < 0)
+		return cli_dryrun(r->plan, &machine.node, r->args.output);
+	if (find_resumed(r, &err) < 0)
 		return cli_fail(&err);
+<<<<<<< HEAD
 	say_opening(r);
 	plan_destroy(&r->plan); /* the graph has what it needs */
 	if (cli_host_run(r->host, &err) < 0)
@@ -648,6 +559,18 @@ static void release(struct run *r)
 	cli_dirlock_release(&r->dirs); /* only now does nothing of ours run any more */
 	plan_destroy(&r->plan);
 	plan_diags_release(&r->diags);
+=======
+	r->session.state = r->args.state;
+	r->session.format = r->args.output;
+	r->session.show = r->args.shown;
+	r->session.events = r->args.events;
+	r->session.pass_env = r->args.pass_env.item;
+	r->session.pass_env_count = r->args.pass_env.count;
+	r->session.plan = r->plan;
+	r->plan = NULL; /* taken */
+	r->session.warden = &r->warden;
+	return cli_session_run(&r->session);
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
 }
 
 static int with_warden(struct run *r, int (*then)(struct run *r))
@@ -690,6 +613,7 @@ int cli_cmd_run(int argc, char **argv)
 
 	if (!r)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
+<<<<<<< HEAD
 	status = parse(&r->args, argc, argv, &err);
 	if (status == 1)
 		status = CLI_OK;
@@ -732,5 +656,58 @@ int cli_run_again(const struct cli_run_again *again)
 	r->node.pass_env_count = was->pass_env_count;
 	status = with_warden(r, go);
 	destroy(r);
+=======
+	plan_diags_init(&r->diags);
+	r->warden.fd = -1;
+	status = cli_run_args_parse(&r->args, argc, argv, &err);
+	if (status == 0)
+		status = cli_run_args_machine(&r->args, &r->session.settings, &err);
+	if (status == 0)
+		status = warden_start(&r->warden, &options, &err);
+	if (status == 0)
+		status = execute(r);
+	else
+		status = status == 1 ? CLI_OK : cli_fail(&err);
+	if (r->warden.fd >= 0)
+		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
+	plan_destroy(&r->plan);
+	plan_diags_release(&r->diags);
+	cli_only_release(&r->only);
+	free(r);
+>>>>>>> e4a15f0 (cli: run --only, and going on with an ended run from what its directory holds)
+	return status;
+}
+
+int cli_run_resume(const char *state_dir, const char *run, const char *unit, const char *note, enum cli_format format)
+{
+	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
+	struct cli_session_config *cfg = calloc(1, sizeof *cfg);
+	struct warden_client warden = { .fd = -1 };
+	struct rv_run_id id = { "" };
+	struct rv_err err = { 0 };
+	char run_dir[PATH_MAX];
+	int status;
+
+	if (!cfg)
+		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
+	(void)snprintf(id.text, sizeof id.text, "%s", run);
+	(void)snprintf(run_dir, sizeof run_dir, "%s/runs/%s", state_dir, run);
+	if (warden_start(&warden, &options, &err) < 0 || cli_settings_read(&cfg->settings, run_dir, &err) < 0) {
+		status = cli_fail(&err);
+	} else if (cfg->settings.only[0]) {
+		status = cli_failf(RV_E_CONFLICT, "run %s was only of unit \"%s\", with outputs of an earlier run: run it again with --only", run,
+				   cfg->settings.only);
+	} else {
+		cfg->state = state_dir;
+		cfg->format = format;
+		cfg->go_on = &id;
+		cfg->retry_unit = unit;
+		cfg->retry_note = note;
+		cfg->warden = &warden;
+		status = cli_session_run(cfg);
+	}
+	if (warden.fd >= 0)
+		warden_client_close(&warden, WARDEN_CLOSE_WAIT);
+	free(cfg);
 	return status;
 }

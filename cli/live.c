@@ -1,5 +1,6 @@
 #include "cli/live.h"
 
+#include "cli/cli.h"
 #include "cli/events.h"
 #include "cli/statusline.h"
 #include "cli/text.h"
@@ -245,4 +246,24 @@ int cli_live_end(struct cli_live *l, struct rv_err *err)
 struct cli_tally *cli_live_tally(struct cli_live *l)
 {
 	return &l->tally;
+}
+
+void cli_live_plan_rejected(const char *events_path, struct rv_str why)
+{
+	struct rv_buf line;
+	int fd;
+
+	if (!events_path)
+		return;
+	fd = open(events_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		cli_say("cannot write events to %s", events_path);
+		return;
+	}
+	rv_buf_init(&line, 0);
+	cli_event_plan_rejected(why, rv_clock_realtime_us(), &line);
+	if (cli_write_all(fd, line.at, line.bytes) < 0)
+		cli_say("cannot write events to %s", events_path);
+	rv_buf_release(&line);
+	close(fd);
 }

@@ -40,6 +40,9 @@ uint64_t cli_live_tick(struct cli_live *l, uint64_t now_us);
 /* The last of everything: partial lines, the event file, the status line's place. -1: a file could not be written. */
 int cli_live_end(struct cli_live *l, struct rv_err *err);
 
+/* The one event of a plan that was refused, appended to the event file; NULL path: nothing. */
+void cli_live_plan_rejected(const char *events_path, struct rv_str why);
+
 struct cli_tally *cli_live_tally(struct cli_live *l);
 
 #endif

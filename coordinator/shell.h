@@ -51,6 +51,8 @@ void coord_shell_close(struct coord_shell **s);
 
 /* Accepts a checked plan as run `run`: saves it as a blob, builds its graph, tells the core. Takes effect with the next turn. */
 int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+/* An output that dependents of this unit find although it did not run here (a `satisfied` unit). Not journaled: the giver knows it. */
+int coord_shell_give_output(struct coord_shell *s, uint64_t run, uint32_t unit, struct rv_str bytes, bool is_json, struct rv_err *err);
 /* A person's act: a MUTATION fact, checked here. `client` 0: no reply. */
 int coord_shell_mutate(struct coord_shell *s, const struct proto_fact *mutation, uint64_t client, uint64_t now_us, uint64_t real_us, struct rv_err *err);
 /* Nothing new of the run starts; what runs is cancelled. */
@@ -70,6 +72,9 @@ const struct coord *coord_shell_core(const struct coord_shell *s);
 uint64_t coord_shell_epoch(const struct coord_shell *s);
 /* Of an accepted run; zeros where there is no such run. */
 const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run);
+
+/* The plan of an accepted run as it was saved; the caller destroys it. */
+int coord_shell_load_plan(struct coord_shell *s, uint64_t run, struct plan **out, struct rv_err *err);
 
 struct coord_shell_stats {
 	uint64_t frames_in, frames_bad, frames_dropped, messages_refused;

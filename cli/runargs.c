@@ -1,0 +1,179 @@
+#include "cli/runargs.h"
+
+#include "cli/cli.h"
+#include "common/id.h"
+#include "common/limits.h"
+#include "common/os/host.h"
+
+#include <stdio.h>
+
+enum { AGENT_SLOTS_DEFAULT = 8 };
+
+static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_err *err)
+{
+	const struct rv_opt table[] = {
+		{ "jobs", 'j', RV_OPT_UINT, &a->jobs, "N", "units at once: slots and agent slots both N (default: usable CPUs, 8 agents)", 1, RV_SLOTS_MAX },
+		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once", 1, RV_SLOTS_MAX },
+		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
+		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
+		{ "set", 0, RV_OPT_LIST, &a->sets, "KEY=VALUE", "change a plan-level value, dotted: limits.failed=20", 0, 0 },
+		{ "context", 0, RV_OPT_STRING, &a->context, "FILE", "a JSON or YAML map over the plan's context", 0, 0 },
+		{ "mock", 0, RV_OPT_OPTIONAL, &a->mock, "agents", "try the plan without running anything; =agents: commands do run", 0, 0 },
+		{ "dry-run", 0, RV_OPT_FLAG, &a->dry_run, NULL, "check, then show what would run, in order", 0, 0 },
+		{ "only", 0, RV_OPT_STRING, &a->only, "ID", "run one unit; its dependencies' outputs come from the newest run", 0, 0 },
+		{ "resume", 0, RV_OPT_OPTIONAL, &a->resume, "RUN", "go on with the newest run of this plan that did not succeed", 0, 0 },
+		{ "plan-changed", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "show", 0, RV_OPT_STRING, &a->show, "WHAT", "print what units print: all, failed or none (default failed)", 0, 0 },
+		{ "events", 0, RV_OPT_STRING, &a->events, "FILE", "append every transition as a line of JSON", 0, 0 },
+		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to agent units", 0, 0 },
+		{ "state", 0, RV_OPT_STRING, &a->state, "DIR", "where runs are kept (default .reeve)", 0, 0 },
+		{ "durability", 0, RV_OPT_STRING, &a->durability, "WHAT", "process survives every kill, power also power loss (default process)", 0, 0 },
+		{ "no-hold", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
+		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "each", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "model", 0, RV_OPT_LATER, NULL, "M", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "prompt", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		CLI_OPT_FORMAT(&a->format),
+		CLI_OPT_HELP(&a->help),
+		CLI_OPT_END,
+	};
+	int words = 0, after = 0;
+
+	if (rv_opts_parse(table, argc, argv, &words, &after, err) < 0)
+		return -1;
+	if (a->help) {
+		(void)cli_usage("run", "PLAN", "Runs a plan on this machine and exits with its result. `-` reads JSON lines from standard input.", table);
+		return 1;
+	}
+	if (after < words)
+		return rv_fail(err, RV_E_UNSUPPORTED, "a fan-out without a plan file is not built yet: " CLI_WAITS_COMFORTS);
+	if (words != 1) {
+		rv_fail(err, RV_E_USAGE, words ? "run takes one plan, not %d words" : "run needs a plan", words);
+		return rv_hint(err, "reeve run PLAN.yaml; `reeve help run` shows the options");
+	}
+	a->plan = argv[0];
+	return 0;
+}
+
+static int choose(const char *what, const char *word, const char *const *names, int count, int *out, struct rv_err *err)
+{
+	int near;
+
+	if (!word)
+		return 0;
+	for (int i = 0; i < count; i++) {
+		if (strcmp(names[i], word) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	near = rv_nearest(rv_str_of(word), names, (size_t)count);
+	rv_fail(err, RV_E_USAGE, "--%s knows no \"%s\"", what, word);
+	return rv_hint(err, "one of: %s, %s%s%s%s%s%s", names[0], names[1], count > 2 ? ", " : "", count > 2 ? names[2] : "",
+		       near >= 0 ? "; did you mean \"" : "", near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
+}
+
+/* "K=V"; -1: no "=" or no key. */
+static int split_pair(const char *option, const char *text, struct rv_str *key, struct rv_str *value, struct rv_err *err)
+{
+	const char *eq = strchr(text, '=');
+
+	if (!eq || eq == text)
+		return rv_fail(err, RV_E_USAGE, "--%s takes KEY=VALUE, not \"%s\"", option, text);
+	*key = rv_str(text, (size_t)(eq - text));
+	*value = rv_str_of(eq + 1);
+	if (!rv_name_valid(*key))
+		return rv_fail(err, RV_E_USAGE, "--%s: \"%.*s\" is no name (letters, digits, . _ -)", option, RV_STR_ARGS(*key));
+	return 0;
+}
+
+/* A decimal amount in thousandths. */
+static int parse_amount(struct rv_str key, struct rv_str text, uint64_t *milli, struct rv_err *err)
+{
+	uint64_t whole = 0, part = 0, scale = 1000;
+	size_t i = 0;
+
+	for (; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && whole < UINT64_MAX / 100000; i++)
+		whole = whole * 10 + (uint64_t)(text.at[i] - '0');
+	if (i && i < text.bytes && text.at[i] == '.')
+		for (i++; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && scale > 1; i++)
+			part += (uint64_t)(text.at[i] - '0') * (scale /= 10);
+	if (!text.bytes || i < text.bytes)
+		return rv_fail(err, RV_E_USAGE, "--resource %.*s: \"%.*s\" is no amount", RV_STR_ARGS(key), RV_STR_ARGS(text));
+	*milli = whole * 1000 + part;
+	return 0;
+}
+
+static int set_resources(const struct cli_run_args *a, struct cli_settings *s, struct rv_err *err)
+{
+	bool has_memory = false;
+
+	for (uint32_t i = 0; i < a->resources.count; i++) {
+		struct cli_settings_pair *p = &s->resources[s->resource_count];
+		struct rv_str key, amount;
+
+		if (s->resource_count == RV_RESOURCES_MAX - 1)
+			return rv_fail(err, RV_E_LIMIT, "more than %u resources", RV_RESOURCES_MAX - 1);
+		if (split_pair("resource", a->resources.item[i], &key, &amount, err) < 0 || parse_amount(key, amount, &p->amount, err) < 0)
+			return -1;
+		(void)snprintf(p->key, sizeof p->key, "%.*s", RV_STR_ARGS(key));
+		has_memory |= rv_str_equal(key, RV_STR("memory_mb"));
+		s->resource_count++;
+	}
+	if (has_memory)
+		return 0;
+	/* memory_mb is a resource like others; what the machine has stands in unless it was named */
+	(void)snprintf(s->resources[s->resource_count].key, sizeof s->resources[0].key, "memory_mb");
+	s->resources[s->resource_count++].amount = (rv_host_memory_bytes() >> 20) * 1000;
+	return 0;
+}
+
+int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, struct rv_err *err)
+{
+	memset(s, 0, sizeof *s);
+	(void)snprintf(s->plan, sizeof s->plan, "%s", a->plan);
+	(void)snprintf(s->durability, sizeof s->durability, "%s", a->durability ? a->durability : "process");
+	s->slots = a->jobs ? a->jobs : rv_host_cpus();
+	s->agent_slots = a->agent_slots ? a->agent_slots : a->jobs ? a->jobs : AGENT_SLOTS_DEFAULT;
+	for (uint32_t i = 0; i < a->labels.count; i++) {
+		struct cli_settings_pair *p = &s->labels[s->label_count];
+		struct rv_str key, value;
+
+		if (s->label_count == RV_LABELS_MAX)
+			return rv_fail(err, RV_E_LIMIT, "more than %u labels", RV_LABELS_MAX);
+		if (split_pair("label", a->labels.item[i], &key, &value, err) < 0)
+			return -1;
+		if (value.bytes >= sizeof p->value)
+			return rv_fail(err, RV_E_LIMIT, "--label %.*s: its value is longer than %zu bytes", RV_STR_ARGS(key), sizeof p->value - 1);
+		(void)snprintf(p->key, sizeof p->key, "%.*s", RV_STR_ARGS(key));
+		(void)snprintf(p->value, sizeof p->value, "%.*s", RV_STR_ARGS(value));
+		s->label_count++;
+	}
+	return set_resources(a, s, err);
+}
+
+int cli_run_args_parse(struct cli_run_args *a, int argc, char **argv, struct rv_err *err)
+{
+	static const char *const show[] = { "failed", "all", "none" };
+	static const char *const durability[] = { "process", "power" };
+	static const char *const mock[] = { "", "agents" };
+	int shown = 0, durable = 0, mocked = 0, rc;
+
+	memset(a, 0, sizeof *a);
+	rc = parse_words(a, argc, argv, err);
+	if (rc != 0)
+		return rc;
+	if (cli_format_parse(a->format, &a->output, err) < 0)
+		return -1;
+	if (choose("show", a->show, show, 3, &shown, err) < 0 || choose("durability", a->durability, durability, 2, &durable, err) < 0 ||
+	    choose("mock", a->mock, mock, 2, &mocked, err) < 0)
+		return -1;
+	a->shown = (enum cli_show)shown;
+	a->mocked = !a->mock ? PLAN_MOCK_OFF : mocked ? PLAN_MOCK_AGENTS : PLAN_MOCK_ALL;
+	return 0;
+}

@@ -1,0 +1,395 @@
+#include "cli/session.h"
+
+#include "cli/cli.h"
+#include "cli/dirlock.h"
+#include "cli/find.h"
+#include "cli/host.h"
+#include "cli/result.h"
+#include "cli/rundir.h"
+#include "common/os/clock.h"
+#include "common/os/host.h"
+#include "common/os/keys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { DIRECTORY_POLL_MS = 200 };
+
+struct session {
+	struct cli_session_config *cfg;
+	struct cli_machine machine;
+	struct cli_rundir dir;
+	struct cli_dirlock dirs;
+	struct rv_buf settings;    /* as JSON */
+	uint64_t number;           /* of the run */
+	char state_option[PATH_MAX + 16];
+	struct cli_host *host;
+	struct cli_live *live;     /* NULL until the run's graph is there */
+	struct rv_err live_failed;
+	uint32_t interrupts;
+	bool marked;               /* as living, in the state directory */
+};
+
+void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
+{
+	struct node_daemon_config *n = &m->node;
+
+	memset(m, 0, sizeof *m);
+	rv_host_name(m->name);
+	for (uint32_t i = 0; i < s->label_count; i++)
+		m->labels[i] = (struct proto_label){ rv_str_of(s->labels[i].key), rv_str_of(s->labels[i].value) };
+	for (uint32_t i = 0; i < s->resource_count; i++)
+		m->resources[i] = (struct proto_named_amount){ rv_str_of(s->resources[i].key), s->resources[i].amount };
+	node_daemon_config_init(n);
+	n->mode = NODE_MODE_RUN;
+	n->name = rv_str_of(m->name);
+	rv_digest(n->name, n->key); /* a node on the local socket states its name's hash; it has no key to prove */
+	n->slots = s->slots;
+	n->agent_slots = s->agent_slots;
+	n->labels = m->labels;
+	n->label_count = s->label_count;
+	n->resources = m->resources;
+	n->resource_count = s->resource_count;
+	n->workspace = rv_str_of(s->workspace);
+	n->plan_dir = rv_str_of(s->plan_dir);
+	n->namespace_root = rv_str_of(s->namespace_root);
+	n->env = (const char *const *)environ;
+	rv_random(&n->seed, sizeof n->seed);
+}
+
+/* --- while it runs --------------------------------------------------------------------------------------------------- */
+
+static int open_live(struct session *s, const struct coord *core, struct rv_err *err)
+{
+	struct cli_live_config cfg = {
+		.run = s->number,
+		.graph = coord_run_graph(core, s->number),
+		.format = s->cfg->format,
+		.show = s->cfg->show,
+		.events_path = s->cfg->events,
+		.state_option = s->state_option,
+	};
+
+	return cli_live_create(&cfg, &s->live, err);
+}
+
+/* The first transition of the run, live or replayed, says that its graph is there. */
+static void on_transition(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index,
+			  bool replayed)
+{
+	struct session *s = arg;
+
+	if (!s->live && (t->run != s->number || s->live_failed.code))
+		return;
+	if (!s->live && open_live(s, core, &s->live_failed) < 0)
+		return;
+	cli_live_transition(s->live, t, core, position, index, replayed);
+}
+
+static void on_durable(void *arg, uint64_t position)
+{
+	struct session *s = arg;
+
+	if (s->live)
+		cli_live_durable(s->live, position);
+}
+
+static void on_output(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes)
+{
+	struct session *s = arg;
+
+	(void)offset;
+	if (s->live)
+		cli_live_output(s->live, key, stream, bytes);
+}
+
+static void on_finished(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason)
+{
+	struct session *s = arg;
+
+	(void)state;
+	(void)reason; /* the tally has them */
+	if (run == s->number && s->host)
+		cli_host_end(s->host, RV_NEVER, PROTO_REASON_NONE);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct session *s = arg;
+	uint64_t grace = s->interrupts ? 0 : RV_NEVER;
+
+	if (s->interrupts++ == 0)
+		cli_say("%s: cancelling what runs (TERM, then KILL after its grace); once more kills at once",
+			signo == SIGINT ? "interrupted" : signo == SIGTERM ? "terminated" : "hung up");
+	else
+		cli_say("killing");
+	coord_shell_stop_run(cli_host_coordinator(s->host), s->number, PROTO_REASON_INTERRUPTED, grace, rv_clock_boottime_us(),
+			     rv_clock_realtime_us());
+}
+
+static uint64_t on_tick(void *arg, uint64_t now_us)
+{
+	struct session *s = arg;
+
+	return s->live ? cli_live_tick(s->live, now_us) : RV_NEVER;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------------- */
+
+static int open_host(struct session *s, struct rv_err *err)
+{
+	struct cli_host_config cfg = {
+		.run_dir = s->dir.run,
+		.node_dir = s->dir.node,
+		.estimates_dir = s->dir.estimates,
+		.durability = strcmp(s->cfg->settings.durability, "power") == 0 ? JOURNAL_POWER : JOURNAL_PROCESS,
+		.node = s->machine.node,
+		.warden = s->cfg->warden,
+		.ops = {
+			.transition = on_transition,
+			.durable = on_durable,
+			.run_finished = on_finished,
+			.output = s->cfg->show == CLI_SHOW_ALL ? on_output : NULL,
+			.signal = on_signal,
+			.tick = on_tick,
+		},
+		.arg = s,
+	};
+
+	return cli_host_open(&cfg, &s->host, err);
+}
+
+static void sweep(struct session *s)
+{
+	uint32_t ended = cli_rundir_sweep(&s->dir);
+
+	if (ended)
+		cli_say("ended %u processes that a killed run had left", ended);
+}
+
+/* Once the host is open signals wait in its descriptor, which nobody reads yet. */
+static bool interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
+}
+
+/* Another run in this workspace may hold a directory that ours writes to: waits for it, until it ends or a signal ends us. */
+static int take_directories(struct session *s, const struct plan *plan, struct rv_err *err)
+{
+	char holder[PATH_MAX + 512];
+	bool told = false;
+	int rc;
+
+	while ((rc = cli_dirlock_try(&s->dirs, plan, s->cfg->settings.workspace, s->dir.id.text, holder, sizeof holder, err)) == 1) {
+		if (!told)
+			cli_say("waiting: workspace %s: %s", s->cfg->settings.workspace, holder);
+		told = true;
+		(void)poll(NULL, 0, DIRECTORY_POLL_MS);
+		if (interrupted())
+			return rv_fail(err, RV_E_BUSY, "interrupted while waiting for a directory");
+	}
+	return rc;
+}
+
+static int submit(struct session *s, struct rv_err *err)
+{
+	struct coord_shell *coord = cli_host_coordinator(s->host);
+
+	if (coord_shell_submit(coord, s->cfg->plan, s->number, rv_clock_boottime_us(), rv_clock_realtime_us(), err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < s->cfg->given_count; i++) {
+		const struct cli_given_output *g = &s->cfg->given[i];
+
+		if (coord_shell_give_output(coord, s->number, g->unit, g->bytes, g->is_json, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int act(struct session *s, enum proto_mutation what, uint32_t unit, struct rv_err *err)
+{
+	struct proto_fact fact = { .kind = PROTO_FACT_MUTATION };
+
+	fact.mutation.what = what;
+	fact.mutation.run = s->number;
+	fact.mutation.unit = unit;
+	fact.mutation.node = COORD_NONE;
+	fact.mutation.note = s->cfg->retry_note ? rv_str_of(s->cfg->retry_note) : RV_STR("");
+	rv_random(&fact.mutation.request, sizeof fact.mutation.request);
+	return coord_shell_mutate(cli_host_coordinator(s->host), &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
+}
+
+/* The journal holds the run; what did not succeed, or one unit, goes back to pending. */
+static int go_on(struct session *s, struct rv_err *err)
+{
+	struct coord_shell *coord = cli_host_coordinator(s->host);
+	const struct coord_graph *graph = coord_run_graph(coord_shell_core(coord), s->number);
+	const struct plan *plan = s->cfg->plan;
+	uint32_t unit;
+
+	if (!graph)
+		return rv_fail(err, RV_E_NOT_FOUND, "run %s ended before its plan was accepted", s->dir.id.text);
+	if (plan && memcmp(coord_shell_plan_digest(coord, s->number), plan->digest, PLAN_DIGEST_BYTES) != 0) {
+		rv_fail(err, RV_E_CONFLICT, "run %s was of another plan: what its units run has changed since", s->dir.id.text);
+		return rv_hint(err, "start it anew without --resume");
+	}
+	if (!s->cfg->retry_unit)
+		return act(s, PROTO_MUT_RESUME, COORD_NONE, err);
+	if (cli_find_unit(graph, rv_str_of(s->cfg->retry_unit), &unit, err) < 0)
+		return -1;
+	return act(s, PROTO_MUT_RETRY, unit, err);
+}
+
+/* The directories of the plan that the journal holds. */
+static int take_saved_directories(struct session *s, struct rv_err *err)
+{
+	struct plan *saved = NULL;
+	int rc;
+
+	if (coord_shell_load_plan(cli_host_coordinator(s->host), s->number, &saved, err) < 0)
+		return -1;
+	rc = take_directories(s, saved, err);
+	plan_destroy(&saved);
+	return rc;
+}
+
+static int start(struct session *s, struct rv_err *err)
+{
+	if (cli_rundir_make(&s->dir, s->cfg->state, s->cfg->go_on, err) < 0)
+		return -1;
+	s->number = rv_run_id_number(rv_str_of(s->dir.id.text));
+	if (!s->cfg->settings.namespace_root[0]) {
+		(void)snprintf(s->cfg->settings.namespace_root, sizeof s->cfg->settings.namespace_root, "%s", s->dir.state);
+		s->machine.node.namespace_root = rv_str_of(s->cfg->settings.namespace_root);
+	}
+	sweep(s);
+	if (s->cfg->plan && take_directories(s, s->cfg->plan, err) < 0)
+		return -1;
+	if (open_host(s, err) < 0)
+		return -1;
+	if (!s->cfg->plan && take_saved_directories(s, err) < 0)
+		return -1;
+	if (cli_rundir_mark(&s->dir, err) < 0 || cli_settings_write(&s->cfg->settings, s->dir.run, err) < 0)
+		return -1;
+	s->marked = true;
+	cli_settings_json(&s->cfg->settings, &s->settings);
+	if ((s->cfg->go_on ? go_on(s, err) : submit(s, err)) < 0)
+		return -1;
+	if (!s->live) {
+		*err = s->live_failed;
+		return err->code ? -1 : rv_fail(err, RV_E_INTERNAL, "run %s was accepted without a word", s->dir.id.text);
+	}
+	cli_live_set_blobs(s->live, cli_host_blobs(s->host));
+	return 0;
+}
+
+static void say_opening(struct session *s)
+{
+	const struct cli_settings *set = &s->cfg->settings;
+	bool none = strcmp(set->mode, "none") == 0;
+	bool dirs = s->dirs.dir >= 0;
+
+	cli_say("run %s: %u units, %u at once, workspace %s %s%s, logs in %s", s->dir.id.text,
+		cli_live_tally(s->live)->count, (unsigned)set->slots, set->mode, none ? set->plan_dir : set->workspace,
+		dirs ? ", enforcement: none" : "", s->dir.node);
+}
+
+/* --- end --------------------------------------------------------------------------------------------------------------- */
+
+static void put_answer(struct session *s, const struct cli_result_scope *scope, struct rv_buf *out)
+{
+	switch (s->cfg->format) {
+	case CLI_JSON:
+		cli_result_json(scope, out);
+		break;
+	case CLI_JSONL:
+		cli_result_run_json(scope, out);
+		break;
+	case CLI_NAME:
+		(void)rv_buf_puts(out, s->dir.id.text);
+		break;
+	case CLI_TABLE:
+	case CLI_WIDE:
+		cli_result_text(scope, out);
+		break;
+	}
+	if (out->bytes && out->at[out->bytes - 1] != '\n')
+		(void)rv_buf_putc(out, '\n');
+}
+
+static int finish(struct session *s)
+{
+	struct cli_result_scope scope = {
+		.tally = cli_live_tally(s->live),
+		.settings = rv_buf_str(&s->settings),
+		.blobs = cli_host_blobs(s->host),
+		.state_option = s->state_option,
+	};
+	struct rv_buf out;
+	struct rv_err err;
+	int status = cli_result_exit(scope.tally);
+
+	if (cli_live_end(s->live, &err) < 0)
+		status = cli_exit_worse(status, cli_fail(&err));
+	if (cli_result_write_files(&scope, s->dir.run, &err) < 0)
+		status = cli_exit_worse(status, cli_fail(&err));
+	rv_buf_init(&out, 0);
+	put_answer(s, &scope, &out);
+	if (s->cfg->format == CLI_TABLE || s->cfg->format == CLI_WIDE)
+		(void)cli_write_all(STDERR_FILENO, out.at, out.bytes); /* talk: a stderr that takes nothing is nobody's problem */
+	else
+		status = cli_answer(rv_buf_str(&out), status);
+	rv_buf_release(&out);
+	return status;
+}
+
+static int execute(struct session *s)
+{
+	struct rv_err err = { 0 };
+
+	if (start(s, &err) < 0)
+		return cli_fail(&err);
+	say_opening(s);
+	plan_destroy(&s->cfg->plan); /* the graph has what it needs */
+	if (cli_host_run(s->host, &err) < 0)
+		return cli_fail(&err);
+	return finish(s);
+}
+
+int cli_session_run(struct cli_session_config *cfg)
+{
+	struct session *s = calloc(1, sizeof *s);
+	int status;
+
+	if (!s) {
+		plan_destroy(&cfg->plan);
+		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
+	}
+	s->cfg = cfg;
+	cli_dirlock_init(&s->dirs);
+	rv_buf_init(&s->settings, 0);
+	cli_machine_init(&s->machine, &cfg->settings);
+	s->machine.node.pass_env = cfg->pass_env;
+	s->machine.node.pass_env_count = cfg->pass_env_count;
+	if (cfg->state)
+		(void)snprintf(s->state_option, sizeof s->state_option, " --state %s", cfg->state);
+	status = execute(s);
+	cli_live_destroy(&s->live);
+	cli_host_close(&s->host);
+	warden_client_close(cfg->warden, WARDEN_CLOSE_WAIT);
+	if (s->marked)
+		cli_rundir_unmark(&s->dir);
+	cli_dirlock_release(&s->dirs); /* only now does nothing of ours run any more */
+	rv_buf_release(&s->settings);
+	plan_destroy(&cfg->plan);
+	free(s);
+	return status;
+}

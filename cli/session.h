@@ -1,0 +1,52 @@
+/* session.h - one `run` in this process, from an accepted plan to its result
+ *
+ * Makes or finds the run's directory, joins both shells (host.h), watches (live.h), answers and gives the exit status. `run`, `run
+ * --resume` and `retry` on an ended run come here.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli/live.h"
+#include "cli/settings.h"
+#include "common/id.h"
+#include "common/plan/plan.h"
+#include "node/daemon.h"
+#include "node/warden/client.h"
+
+/* An output that a unit is to be found with although it does not run here (--only). */
+struct cli_given_output {
+	uint32_t unit; /* in the graph */
+	struct rv_str bytes;
+	bool is_json;
+};
+
+struct cli_session_config {
+	const char *state;               /* --state; NULL: .reeve here */
+	enum cli_format format;
+	enum cli_show show;
+	const char *events;              /* a file, or NULL */
+	const char *const *pass_env;
+	uint32_t pass_env_count;
+	struct cli_settings settings;
+	struct plan *plan;               /* taken; NULL: what the journal of `go_on` holds */
+	const struct rv_run_id *go_on;   /* an earlier run to go on with; NULL: a new one */
+	const char *retry_unit;          /* go_on: one more try for this unit (id or prefix); NULL: everything that did not succeed */
+	const char *retry_note;          /* NULL: none */
+	const struct cli_given_output *given;
+	uint32_t given_count;
+	struct warden_client *warden;    /* borrowed, connected; closed by the session once nothing runs */
+};
+
+int cli_session_run(struct cli_session_config *cfg);
+
+/* This machine as a node, from settings; texts are borrowed from them. */
+struct cli_machine {
+	struct node_daemon_config node;
+	struct proto_label labels[CLI_SETTINGS_PAIRS_MAX];
+	struct proto_named_amount resources[CLI_SETTINGS_PAIRS_MAX];
+	char name[65];
+};
+
+void cli_machine_init(struct cli_machine *m, const struct cli_settings *s);
+
+#endif
