@@ -54,7 +54,10 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 	if (rc == 0)
 		rc = check(&v, &target, w, &again.unit, &err);
 	if (rc == 0)
-		rc = cli_settings_read(rv_buf_str(&v.settings), &settings, &err);
+		rc = cli_settings_read(&settings, v.dir, &err);
+	if (rc == 0 && settings.only[0])
+		rc = rv_fail(&err, RV_E_CONFLICT, "run %s was only of unit \"%s\", with outputs of an earlier run: run it again with --only",
+			     v.id.text, settings.only);
 	if (rc == 0)
 		rc = cli_runview_plan(&v, &again.plan, &err);
 	id = v.id;
@@ -68,7 +71,6 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 	} else {
 		rc = cli_fail(&err);
 	}
-	cli_settings_release(&settings);
 	return rc;
 }
 

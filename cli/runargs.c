@@ -154,6 +154,12 @@ int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, s
 		(void)snprintf(p->value, sizeof p->value, "%.*s", RV_STR_ARGS(value));
 		s->label_count++;
 	}
+	for (uint32_t i = 0; i < a->pass_env.count; i++) {
+		if (i == CLI_SETTINGS_PAIRS_MAX || strlen(a->pass_env.item[i]) >= sizeof s->pass_env[0])
+			return rv_fail(err, RV_E_LIMIT, "--pass-env: more than %u names, or one longer than %zu bytes", CLI_SETTINGS_PAIRS_MAX,
+				       sizeof s->pass_env[0] - 1);
+		(void)snprintf(s->pass_env[s->pass_env_count++], sizeof s->pass_env[0], "%s", a->pass_env.item[i]);
+	}
 	return set_resources(a, s, err);
 }
 

@@ -2,7 +2,6 @@
 
 #include "cli/cli.h"
 #include "cli/dirlock.h"
-#include "cli/find.h"
 #include "cli/host.h"
 #include "cli/result.h"
 #include "cli/rundir.h"
@@ -60,6 +59,10 @@ void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
 	n->plan_dir = rv_str_of(s->plan_dir);
 	n->namespace_root = rv_str_of(s->namespace_root);
 	n->env = (const char *const *)environ;
+	for (uint32_t i = 0; i < s->pass_env_count; i++)
+		m->pass_env[i] = s->pass_env[i];
+	n->pass_env = m->pass_env;
+	n->pass_env_count = s->pass_env_count;
 	rv_random(&n->seed, sizeof n->seed);
 }
 
@@ -173,28 +176,18 @@ static void sweep(struct session *s)
 		cli_say("ended %u processes that a killed run had left", ended);
 }
 
-/* Once the host is open signals wait in its descriptor, which nobody reads yet. */
-static bool interrupted(void)
-{
-	sigset_t pending;
-
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
-}
-
 /* Another run in this workspace may hold a directory that ours writes to: waits for it, until it ends or a signal ends us. */
-static int take_directories(struct session *s, const struct plan *plan, struct rv_err *err)
+static int take_directories(struct session *s, struct rv_err *err)
 {
 	char holder[PATH_MAX + 512];
 	bool told = false;
 	int rc;
 
-	while ((rc = cli_dirlock_try(&s->dirs, plan, s->cfg->settings.workspace, s->dir.id.text, holder, sizeof holder, err)) == 1) {
+	while ((rc = cli_dirlock_try(&s->dirs, s->cfg->plan, s->cfg->settings.workspace, s->dir.id.text, holder, sizeof holder, err)) == 1) {
 		if (!told)
 			cli_say("waiting: workspace %s: %s", s->cfg->settings.workspace, holder);
 		told = true;
 		(void)poll(NULL, 0, DIRECTORY_POLL_MS);
-		if (interrupted())
-			return rv_fail(err, RV_E_BUSY, "interrupted while waiting for a directory");
 	}
 	return rc;
 }
@@ -222,7 +215,6 @@ static int act(struct session *s, enum proto_mutation what, uint32_t unit, struc
 	fact.mutation.run = s->number;
 	fact.mutation.unit = unit;
 	fact.mutation.node = COORD_NONE;
-	fact.mutation.note = s->cfg->retry_note ? rv_str_of(s->cfg->retry_note) : RV_STR("");
 	rv_random(&fact.mutation.request, sizeof fact.mutation.request);
 	return coord_shell_mutate(cli_host_coordinator(s->host), &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
 }
@@ -231,34 +223,14 @@ static int act(struct session *s, enum proto_mutation what, uint32_t unit, struc
 static int go_on(struct session *s, struct rv_err *err)
 {
 	struct coord_shell *coord = cli_host_coordinator(s->host);
-	const struct coord_graph *graph = coord_run_graph(coord_shell_core(coord), s->number);
-	const struct plan *plan = s->cfg->plan;
-	uint32_t unit;
 
-	if (!graph)
+	if (!coord_run_graph(coord_shell_core(coord), s->number))
 		return rv_fail(err, RV_E_NOT_FOUND, "run %s ended before its plan was accepted", s->dir.id.text);
-	if (plan && memcmp(coord_shell_plan_digest(coord, s->number), plan->digest, PLAN_DIGEST_BYTES) != 0) {
+	if (memcmp(coord_shell_plan_digest(coord, s->number), s->cfg->plan->digest, PLAN_DIGEST_BYTES) != 0) {
 		rv_fail(err, RV_E_CONFLICT, "run %s was of another plan: what its units run has changed since", s->dir.id.text);
 		return rv_hint(err, "start it anew without --resume");
 	}
-	if (!s->cfg->retry_unit)
-		return act(s, PROTO_MUT_RESUME, COORD_NONE, err);
-	if (cli_find_unit(graph, rv_str_of(s->cfg->retry_unit), &unit, err) < 0)
-		return -1;
-	return act(s, PROTO_MUT_RETRY, unit, err);
-}
-
-/* The directories of the plan that the journal holds. */
-static int take_saved_directories(struct session *s, struct rv_err *err)
-{
-	struct plan *saved = NULL;
-	int rc;
-
-	if (coord_shell_load_plan(cli_host_coordinator(s->host), s->number, &saved, err) < 0)
-		return -1;
-	rc = take_directories(s, saved, err);
-	plan_destroy(&saved);
-	return rc;
+	return act(s, s->cfg->retry_unit == COORD_NONE ? PROTO_MUT_RESUME : PROTO_MUT_RETRY, s->cfg->retry_unit, err);
 }
 
 static int start(struct session *s, struct rv_err *err)
@@ -271,16 +243,11 @@ static int start(struct session *s, struct rv_err *err)
 		s->machine.node.namespace_root = rv_str_of(s->cfg->settings.namespace_root);
 	}
 	sweep(s);
-	if (s->cfg->plan && take_directories(s, s->cfg->plan, err) < 0)
-		return -1;
-	if (open_host(s, err) < 0)
-		return -1;
-	if (!s->cfg->plan && take_saved_directories(s, err) < 0)
+	if (take_directories(s, err) < 0 || open_host(s, err) < 0)
 		return -1;
 	if (cli_rundir_mark(&s->dir, err) < 0 || cli_settings_write(&s->cfg->settings, s->dir.run, err) < 0)
 		return -1;
 	s->marked = true;
-	cli_settings_json(&s->cfg->settings, &s->settings);
 	if ((s->cfg->go_on ? go_on(s, err) : submit(s, err)) < 0)
 		return -1;
 	if (!s->live) {
@@ -325,6 +292,18 @@ static void put_answer(struct session *s, const struct cli_result_scope *scope, 
 		(void)rv_buf_putc(out, '\n');
 }
 
+/* How units are held together is known once the warden has answered. */
+static void settle_settings(struct session *s)
+{
+	struct cli_settings *set = &s->cfg->settings;
+	struct node_daemon_stats stats;
+
+	node_daemon_stats(cli_host_node(s->host), &stats);
+	(void)snprintf(set->kill_level, sizeof set->kill_level, "%.*s", RV_STR_ARGS(stats.level));
+	(void)cli_settings_write(set, s->dir.run, NULL); /* what was written at the start will do */
+	cli_settings_json(set, &s->settings);
+}
+
 static int finish(struct session *s)
 {
 	struct cli_result_scope scope = {
@@ -361,6 +340,7 @@ static int execute(struct session *s)
 	plan_destroy(&s->cfg->plan); /* the graph has what it needs */
 	if (cli_host_run(s->host, &err) < 0)
 		return cli_fail(&err);
+	settle_settings(s);
 	return finish(s);
 }
 
@@ -377,8 +357,6 @@ int cli_session_run(struct cli_session_config *cfg)
 	cli_dirlock_init(&s->dirs);
 	rv_buf_init(&s->settings, 0);
 	cli_machine_init(&s->machine, &cfg->settings);
-	s->machine.node.pass_env = cfg->pass_env;
-	s->machine.node.pass_env_count = cfg->pass_env_count;
 	if (cfg->state)
 		(void)snprintf(s->state_option, sizeof s->state_option, " --state %s", cfg->state);
 	status = execute(s);

@@ -25,13 +25,10 @@ struct cli_session_config {
 	enum cli_format format;
 	enum cli_show show;
 	const char *events;              /* a file, or NULL */
-	const char *const *pass_env;
-	uint32_t pass_env_count;
 	struct cli_settings settings;
-	struct plan *plan;               /* taken; NULL: what the journal of `go_on` holds */
+	struct plan *plan;               /* taken */
 	const struct rv_run_id *go_on;   /* an earlier run to go on with; NULL: a new one */
-	const char *retry_unit;          /* go_on: one more try for this unit (id or prefix); NULL: everything that did not succeed */
-	const char *retry_note;          /* NULL: none */
+	uint32_t retry_unit;             /* go_on: one more try for this unit; COORD_NONE: everything that did not succeed */
 	const struct cli_given_output *given;
 	uint32_t given_count;
 	struct warden_client *warden;    /* borrowed, connected; closed by the session once nothing runs */
@@ -44,6 +41,7 @@ struct cli_machine {
 	struct node_daemon_config node;
 	struct proto_label labels[CLI_SETTINGS_PAIRS_MAX];
 	struct proto_named_amount resources[CLI_SETTINGS_PAIRS_MAX];
+	const char *pass_env[CLI_SETTINGS_PAIRS_MAX];
 	char name[65];
 };
 

@@ -55,7 +55,6 @@ struct coord_shell {
 	uint64_t durable_told;
 
 	struct journal_run *runs; /* lines of the list of runs, by order of acceptance here */
-	uint8_t (*plan_blobs)[PROTO_DIGEST_BYTES]; /* their saved plans, beside them */
 	uint32_t run_count, run_capacity;
 
 	struct coord_shell_stats stats;
@@ -98,20 +97,14 @@ static struct journal_run *run_line_add(struct coord_shell *s, const struct prot
 	if (s->run_count == s->run_capacity) {
 		uint32_t capacity = s->run_capacity ? s->run_capacity * 2 : 4;
 		struct journal_run *runs = realloc(s->runs, capacity * sizeof *runs);
-		uint8_t (*blobs)[PROTO_DIGEST_BYTES];
 
-		if (runs)
-			s->runs = runs;
-		blobs = realloc(s->plan_blobs, capacity * sizeof *blobs);
-		if (blobs)
-			s->plan_blobs = blobs;
-		if (!runs || !blobs) {
+		if (!runs) {
 			rv_fail(err, RV_E_NO_MEMORY, "no memory for a list of %u runs", capacity);
 			return NULL;
 		}
+		s->runs = runs;
 		s->run_capacity = capacity;
 	}
-	memcpy(s->plan_blobs[s->run_count], accepted->run_accepted.plan_blob, PROTO_DIGEST_BYTES);
 	line = &s->runs[s->run_count++];
 	*line = (struct journal_run){
 		.run = rv_run_id_of(accepted->run_accepted.run),
@@ -542,7 +535,6 @@ void coord_shell_close(struct coord_shell **sp)
 	free(s->effects.items);
 	free(s->verdicts);
 	free(s->runs);
-	free(s->plan_blobs);
 	free(s);
 	*sp = NULL;
 }
@@ -618,17 +610,6 @@ int coord_shell_give_output(struct coord_shell *s, uint64_t run, uint32_t unit, 
 	if (bytes.bytes > RV_INLINE_BYTES_MAX && as_blob(s, bytes, &output.value, err) < 0)
 		return -1;
 	return coord_outputs_set(s->outputs, run, unit, &output, err);
-}
-
-int coord_shell_load_plan(struct coord_shell *s, uint64_t run, struct plan **out, struct rv_err *err)
-{
-	const struct journal_run *line = run_line(s, run);
-	struct proto_fact accepted = { .kind = PROTO_FACT_RUN_ACCEPTED };
-
-	if (!line)
-		return rv_fail(err, RV_E_NOT_FOUND, "run %s is not in this journal", rv_run_id_of(run).text);
-	memcpy(accepted.run_accepted.plan_blob, s->plan_blobs[line - s->runs], PROTO_DIGEST_BYTES);
-	return coord_recover_plan(s->blobs, &accepted, out, err);
 }
 
 int coord_shell_mutate(struct coord_shell *s, const struct proto_fact *mutation, uint64_t client, uint64_t now_us, uint64_t real_us, struct rv_err *err)

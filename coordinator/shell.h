@@ -73,9 +73,6 @@ uint64_t coord_shell_epoch(const struct coord_shell *s);
 /* Of an accepted run; zeros where there is no such run. */
 const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run);
 
-/* The plan of an accepted run as it was saved; the caller destroys it. */
-int coord_shell_load_plan(struct coord_shell *s, uint64_t run, struct plan **out, struct rv_err *err);
-
 struct coord_shell_stats {
 	uint64_t frames_in, frames_bad, frames_dropped, messages_refused;
 	uint64_t rows, facts;

@@ -191,14 +191,16 @@ int plan_only(struct plan *p, struct rv_str id, struct rv_err *err)
 	chosen = p->units[c.unit];
 	if (c.instance != PLAN_NONE && one_instance(p, &chosen, c.instance, err) < 0)
 		return -1;
-	cut.units = RV_ARENA_ARRAY(&p->arena, struct plan_unit, chosen.dep_count + 2);
+	cut.units = calloc(chosen.dep_count + 2, sizeof *cut.units); /* as plan_destroy() frees them */
 	cut.settings = RV_ARENA_ARRAY(&p->arena, const struct plan_settings *, p->settings_count + chosen.dep_count + 1);
-	if (!cut.units || !cut.settings)
+	if (cut.settings)
+		memcpy((void *)cut.settings, (const void *)p->settings, p->settings_count * sizeof *cut.settings);
+	if (!cut.units || !cut.settings || add_dependencies(p, &cut, &chosen, err) < 0) {
+		free(cut.units);
 		return no_memory(err);
-	memcpy((void *)cut.settings, (const void *)p->settings, p->settings_count * sizeof *cut.settings);
-	if (add_dependencies(p, &cut, &chosen, err) < 0)
-		return -1;
+	}
 	cut.units[cut.unit_count++] = chosen;
+	free(p->units);
 	p->units = cut.units;
 	p->unit_count = cut.unit_count;
 	p->settings = cut.settings;
