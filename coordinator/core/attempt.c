@@ -243,7 +243,7 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 		coord_locks_give(c, r, u->place_class);
 	if (cl->dirs)
 		coord_dirs_give(c, r, unit);
-	a->state = COORD_A_FREE;
+	coord_attempt_state(c, slot, COORD_A_FREE);
 	a->run_next = c->attempt_free;
 	c->attempt_free = slot;
 	c->attempt_count--;
@@ -252,6 +252,14 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	coord_ready_update_run(c, r);
 	if (r->stop)
 		coord_run_check(c, r); /* perhaps the last one that ran */
+}
+
+void coord_attempt_state(struct coord *c, uint32_t slot, enum coord_attempt_state state)
+{
+	struct coord_attempt *a = &c->attempts[slot];
+
+	c->retracting += (state == COORD_A_RETRACTING) - (a->state == COORD_A_RETRACTING);
+	a->state = (uint8_t)state;
 }
 
 /* --- messages --- */
@@ -270,7 +278,9 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	struct coord_node *n = &c->nodes[a->node];
 	struct coord_effect *e;
 
-	a->state = COORD_A_SENT;
+	coord_attempt_state(c, slot, COORD_A_SENT);
+	if (!a->sends)
+		a->sent_us = c->now_us;
 	if (!reachable(n))
 		return; /* its HELLO will show that it is missing there */
 	e = coord_emit(c, COORD_FX_DISPATCH, n->peer);
@@ -291,7 +301,7 @@ void coord_attempt_cancel(struct coord *c, uint32_t slot, enum proto_reason reas
 
 	if (a->state != COORD_A_STOPPING)
 		a->sends = 0;
-	a->state = COORD_A_STOPPING;
+	coord_attempt_state(c, slot, COORD_A_STOPPING);
 	a->cancel_reason = (uint8_t)reason;
 	a->grace_us = grace_us;
 	wait_list_remove(c, slot);
@@ -310,7 +320,7 @@ void coord_attempt_retract(struct coord *c, uint32_t slot)
 
 	if (a->state != COORD_A_RETRACTING)
 		a->sends = 0;
-	a->state = COORD_A_RETRACTING;
+	coord_attempt_state(c, slot, COORD_A_RETRACTING);
 	wait_list_remove(c, slot);
 	if (!reachable(n))
 		return;

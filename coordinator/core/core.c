@@ -155,7 +155,7 @@ static bool go_on(struct coord *c)
 	while ((due = deadline(c)) != 0)
 		if (due < 0 || !follow(c))
 			return false;
-	if (!coord_place(c))
+	if (!coord_place(c) || !coord_steal(c))
 		return false;
 	c->turning = false;
 	return true;
@@ -188,6 +188,7 @@ static void serving(struct coord *c, const struct coord_event *ev)
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		c->nodes[i].heard_us = coord_live_us(c); /* liveness counts from now */
 		coord_node_deadline(c, i, c->now_us + c->cfg.heartbeat_us_max);
+		coord_node_update(c, i);
 	}
 	for (uint32_t i = 0; i < c->run_count; i++) {
 		struct coord_run *r = &c->runs[c->run_order[i]];

@@ -1,6 +1,6 @@
 /* estimate.c - how long units of a class take, and so how many of them are sent ahead
  *
- * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice what a commit costs if that is
+ * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice round trip and commit if that is
  * more, by the median of the class's last tries or the unit's own estimate, whichever is longer: a unit that is bound to a slot
  * too early is worse than a round trip that shows. While neither is known: one ahead a place for what is quick by nature.
  */
@@ -23,18 +23,23 @@ void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us)
 	cl->median_us = sorted[n / 2];
 }
 
-uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places)
+uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_class *cl, uint32_t unit)
 {
-	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * c->commit_us), each_us;
 	uint32_t t = coord_unit_at(r, unit)->tmpl;
-	bool estimated;
+	uint64_t own_us = r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED ? rv_max_u64(r->g->more[t].estimate_us, 1) : 0;
+
+	return rv_max_u64(own_us, cl->seen_count ? rv_max_u64(cl->median_us, 1) : 0);
+}
+
+uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n, const struct coord_run *r, const struct coord_class *cl,
+			      uint32_t unit, uint64_t places)
+{
+	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * (n->rtt_us + c->commit_us)), each_us;
 
 	if (!cl->prefetch || !c->cfg.prefetch_us)
 		return 0;
-	estimated = r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED;
-	if (!cl->seen_count && !estimated)
+	each_us = coord_estimate_known(r, cl, unit);
+	if (!each_us)
 		return cl->quick ? places : 0;
-	each_us = rv_max_u64(cl->seen_count ? cl->median_us : 0, estimated ? r->g->more[t].estimate_us : 0);
-	each_us = rv_max_u64(each_us, 1);
 	return rv_min_u64(places * (aim_us / each_us), RV_PREFETCH_MAX);
 }

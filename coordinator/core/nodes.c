@@ -30,10 +30,13 @@ static uint64_t share(uint64_t used, uint64_t all)
 
 void coord_node_update(struct coord *c, uint32_t node)
 {
-	const struct coord_node *n = &c->nodes[node];
+	struct coord_node *n = &c->nodes[node];
+	bool over = n->slots_used > n->slots || n->agent_used > n->agent_slots;
 
 	if (!c->live)
 		return; /* nobody is here yet */
+	c->over += over - n->over;
+	n->over = over;
 	if (!coord_node_usable(n) || n->full_until_us > c->now_us) {
 		rv_heap_remove(&c->busy_slots, node);
 		rv_heap_remove(&c->busy_agents, node);

@@ -1,6 +1,8 @@
 /* on_node.c - what nodes say */
 #include "coordinator/core/state.h"
 
+#define RTT_US_MAX 100000u /* what is slower than this is no round trip */
+
 static void heard(struct coord *c, struct coord_node *n)
 {
 	uint32_t node = (uint32_t)(n - c->nodes);
@@ -125,7 +127,7 @@ static enum proto_verdict held_here(struct coord *c, struct coord_node *n, const
 
 	a->mark = n->hello_mark;
 	if (a->state != COORD_A_STOPPING && a->state != COORD_A_RETRACTING)
-		a->state = h->state == PROTO_HELD_QUEUED ? COORD_A_TAKEN : COORD_A_RUNNING;
+		coord_attempt_state(c, slot, h->state == PROTO_HELD_QUEUED ? COORD_A_TAKEN : COORD_A_RUNNING);
 	if (h->state != PROTO_HELD_QUEUED)
 		a->started = true;
 	coord_attempt_count(c, slot);
@@ -342,7 +344,7 @@ static void started(struct coord *c, struct coord_node *n, const struct proto_st
 	a = &c->attempts[slot];
 	coord_attempt_answered(c, slot);
 	if (a->state == COORD_A_SENT || a->state == COORD_A_TAKEN || a->state == COORD_A_RETRACTING)
-		a->state = COORD_A_RUNNING;
+		coord_attempt_state(c, slot, COORD_A_RUNNING);
 	if (a->started)
 		return;
 	a->started = true;
@@ -359,10 +361,12 @@ static void taken(struct coord *c, struct coord_node *n, struct proto_attempt_ke
 		c->stale++;
 		return;
 	}
-	if (c->attempts[slot].state == COORD_A_SENT) {
-		coord_attempt_answered(c, slot);
-		c->attempts[slot].state = COORD_A_TAKEN;
-	}
+	if (c->attempts[slot].state != COORD_A_SENT)
+		return;
+	if (c->attempts[slot].sends == 1)
+		n->rtt_us = (n->rtt_us * 7 + rv_min_u64(c->now_us - c->attempts[slot].sent_us, RTT_US_MAX)) / 8;
+	coord_attempt_answered(c, slot);
+	coord_attempt_state(c, slot, COORD_A_TAKEN);
 }
 
 void coord_on_node(struct coord *c, const struct coord_event *ev)

@@ -47,7 +47,7 @@ static bool has_room(const struct coord *c, uint32_t node, const struct wish *w)
 		return true;
 	if (!w->ahead || n->health != COORD_H_GOOD)
 		return false;
-	ahead = coord_estimate_ahead(c, w->r, w->cl, w->unit, places);
+	ahead = coord_estimate_ahead(c, n, w->r, w->cl, w->unit, places);
 	return n->slots_used + w->sh->slots <= n->slots + ahead && n->agent_used + w->sh->agent_slots <= n->agent_slots + ahead;
 }
 

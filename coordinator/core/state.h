@@ -50,6 +50,7 @@ struct coord_attempt {
 	uint32_t node_prev, node_next; /* the node's, oldest first */
 	uint32_t wait_prev, wait_next; /* the node's resend list of this level */
 	uint32_t mark;              /* HELLO that last listed it */
+	uint64_t sent_us;           /* DISPATCH, the first time */
 	uint64_t due_us;            /* of the resend */
 	uint64_t grace_us;          /* STOPPING */
 };
@@ -105,6 +106,8 @@ struct coord_node {
 	uint64_t messages_in, messages_out; /* of the session */
 	uint64_t deadline_us;       /* in the core's heap; RV_NEVER */
 	bool lost_told;
+	uint64_t rtt_us;            /* DISPATCH to TAKEN, moving mean */
+	bool over;                  /* holds more than it has places for: some is prefetched */
 	/* health */
 	uint32_t failures_row;
 	uint64_t probe_us;          /* QUARANTINED: when the next unit may be tried */
@@ -205,6 +208,8 @@ struct coord {
 	bool capacity_freed;        /* parked shapes may fit again */
 	uint32_t parked_shapes;     /* of all runs */
 	uint64_t placements;        /* counts */
+	uint32_t over;              /* nodes that hold prefetched attempts */
+	uint32_t retracting;        /* attempts on their way back to be stolen */
 	uint32_t reconciling;       /* nodes with a HELLO to go through */
 	/* deadlines: runs, then nodes */
 	struct rv_heap deadlines;
@@ -326,6 +331,7 @@ void coord_ready_unpark_class(struct coord *c, struct coord_run *r, uint32_t cla
 /* --- place.c ----------------------------------------------------------------------------------------------------------------------- */
 
 bool coord_place(struct coord *c); /* false: out of room */
+bool coord_steal(struct coord *c); /* the same */
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
 
 /* --- locks.c ------------------------------------------------------------------------------------------------------------------------- */
@@ -352,6 +358,7 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot);  /* sends it (again
 void coord_attempt_cancel(struct coord *c, uint32_t slot, enum proto_reason reason, uint64_t grace_us);
 void coord_attempt_retract(struct coord *c, uint32_t slot);
 void coord_attempt_answered(struct coord *c, uint32_t slot);
+void coord_attempt_state(struct coord *c, uint32_t slot, enum coord_attempt_state state);
 /* Resends what is due at the node; false: out of room. */
 bool coord_attempt_resend(struct coord *c, uint32_t node);
 uint64_t coord_attempt_resend_due(const struct coord *c, const struct coord_node *n);
@@ -412,7 +419,10 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 
 void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us);
 /* How many units of this class may be sent ahead to a node of so many places. */
-uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t unit, uint64_t places);
+uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n, const struct coord_run *r, const struct coord_class *cl,
+			      uint32_t unit, uint64_t places);
+/* How long units of this class take, as far as that is known; 0: it is not. */
+uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_class *cl, uint32_t unit);
 
 /* --- apply.c: facts folded, live and in replay -------------------------------------------------------------------------------------------------------- */
 

@@ -130,6 +130,33 @@ static void random_result(struct world *w)
 		driver_result(&w->d, node, &res); /* once more: the ack was lost */
 }
 
+/* TAKEN, STARTED, REJECTED and what answers RETRACT and CANCEL, fitting or not. */
+static void random_answer(struct world *w)
+{
+	static const enum coord_event_kind kinds[] = { COORD_EV_TAKEN, COORD_EV_STARTED, COORD_EV_REJECTED, COORD_EV_NOT_HERE,
+						       COORD_EV_RETRACTED, COORD_EV_ALREADY_STARTED };
+	struct coord_event ev = { .kind = kinds[below(w, RV_ARRAY_LEN(kinds))] };
+	struct proto_rejected rej = { .why = (enum proto_reject_why)(1 + below(w, 6)) };
+	struct proto_started started = { .start_us = 5 };
+	struct proto_attempt_key key;
+	uint32_t node;
+
+	if (!random_attempt(w, &key, &node))
+		return;
+	ev.peer = (below(w, 10) ? node : below(w, w->d.node_count)) + 1;
+	rej.key = started.key = key;
+	if (ev.kind == COORD_EV_REJECTED) {
+		rej.why = rej.why == PROTO_REJECT_NO_WORKSPACE ? PROTO_REJECT_FULL : rej.why; /* nowhere else to go */
+		ev.rejected = &rej;
+	} else if (ev.kind == COORD_EV_STARTED) {
+		ev.started = &started;
+	} else {
+		ev.key = key;
+	}
+	driver_step(&w->d, &ev);
+	driver_turn(&w->d);
+}
+
 static void random_act(struct world *w)
 {
 	static const enum proto_mutation acts[] = { PROTO_MUT_CANCEL, PROTO_MUT_HOLD, PROTO_MUT_RELEASE, PROTO_MUT_SKIP, PROTO_MUT_PAUSE,
@@ -181,8 +208,10 @@ static void random_step(struct world *w)
 {
 	uint32_t kind = below(w, 100), node = below(w, w->d.node_count);
 
-	if (kind < 60)
+	if (kind < 50)
 		random_result(w);
+	else if (kind < 60)
+		random_answer(w);
 	else if (kind < 65)
 		driver_gone(&w->d, node);
 	else if (kind < 72)
@@ -294,8 +323,14 @@ static void one_world(uint64_t seed)
 {
 	struct world w = { 0 };
 
+	struct coord_config cfg;
+
 	rv_prng_seed(&w.prng, seed);
-	driver_init(&w.d, NULL);
+	coord_config_init(&cfg);
+	cfg.attempts_max = below(&w, 3) ? 4096 : 6;
+	cfg.paths_max = below(&w, 3) ? 4096 : 8;
+	cfg.prefetch_us = below(&w, 2) ? 0 : 20000;
+	driver_init(&w.d, &cfg);
 	w.d.room = below(&w, 2) ? COORD_EFFECTS_MIN : DRIVER_EFFECTS;
 	driver_serve(&w.d);
 	for (uint32_t i = 0, n = 1 + below(&w, 3); i < n; i++)
