@@ -1,0 +1,625 @@
+/* Which unit goes where: order, classes, locks, agents, directories, nodes, prefetch, stealing, fair shares. */
+#include "tests/lib/coord_driver.h"
+#include "tests/lib/test.h"
+
+struct fixture {
+	struct driver d;
+	struct plan_build b, b2, b3;
+};
+
+static int setup_with(void **state, uint64_t prefetch_us)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct coord_config cfg;
+
+	coord_config_init(&cfg);
+	cfg.attempts_max = 8192;
+	cfg.prefetch_us = prefetch_us;
+	driver_init(&f->d, &cfg);
+	plan_build_init(&f->b);
+	plan_build_init(&f->b2);
+	plan_build_init(&f->b3);
+	driver_serve(&f->d);
+	*state = f;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, 0);
+}
+
+static int setup_prefetch(void **state)
+{
+	return setup_with(state, 2000);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_check_replay(&f->d);
+	driver_release(&f->d);
+	plan_build_release(&f->b);
+	plan_build_release(&f->b2);
+	plan_build_release(&f->b3);
+	free(f);
+	return 0;
+}
+
+/* --- order --- */
+
+static void priority_then_longest_path_then_plan(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "c", "");
+	plan_build_unit(&f->b, "d", "");
+	plan_build_unit(&f->b, "c2", "c");
+	plan_build_settings(&f->b, "d")->priority = 5;
+	plan_build_estimate(&f->b, "a", 1000000);
+	plan_build_estimate(&f->b, "b", 1000000);
+	plan_build_estimate(&f->b, "c", 500000);
+	plan_build_estimate(&f->b, "c2", 3000000);
+	driver_submit(&f->d, &f->b);
+	driver_join(&f->d, "n1", 4, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH d#1 try=1");
+	expect(&f->d, "> n1 DISPATCH c#1 try=1");
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void order_id_is_the_order_of_the_plan(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "b2", "b");
+	f->b.plan.order = PLAN_ORDER_ID;
+	driver_submit(&f->d, &f->b);
+	driver_join(&f->d, "n1", 1, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void max_workers_bounds_the_run(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 5, "");
+	f->b.plan.max_workers = 2;
+	driver_join(&f->d, "n1", 8, 0);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1");
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	expect_nothing(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_SET_MAX_WORKERS, NULL, 3), 0);
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	expect_nothing(&f->d);
+}
+
+/* --- what else must be free --- */
+
+static void max_concurrent_of_an_agent(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "c", "");
+	plan_build_agent(&f->b, "a", "x", 1);
+	plan_build_agent(&f->b, "b", "x", 1);
+	plan_build_agent(&f->b, "c", "y", 0);
+	driver_join(&f->d, "n1", 8, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect(&f->d, "> n1 DISPATCH c#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_lock_is_held_across_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_lock(&f->b, "a", "gpu", 1);
+	plan_build_unit(&f->b2, "a", "");
+	plan_build_lock(&f->b2, "a", "gpu", 1);
+	plan_build_unit(&f->b2, "b", "");
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b2);
+	expect(&f->d, "> n1 DISPATCH 2/b#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "! run 1 succeeded none");
+	expect(&f->d, "> n1 DISPATCH 2/a#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_semaphore_lets_so_many_in(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 4, "");
+	plan_build_lock(&f->b, "m", "db", 2);
+	driver_join(&f->d, "n1", 8, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1");
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	expect_nothing(&f->d);
+	driver_fail(&f->d, "m-0001", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	expect(&f->d, "> n1 ACK m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void two_locks_are_taken_together_or_not_at_all(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "c", "");
+	plan_build_lock(&f->b, "a", "l1", 1);
+	plan_build_lock(&f->b, "b", "l1", 1);
+	plan_build_lock(&f->b, "b", "l2", 1);
+	plan_build_lock(&f->b, "c", "l2", 1);
+	driver_join(&f->d, "n1", 8, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect(&f->d, "> n1 DISPATCH c#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "c");
+	expect(&f->d, "> n1 ACK c#1 accepted");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+}
+
+/* --- directories --- */
+
+static void overlapping_directories_exclude_each_other(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "c", "");
+	plan_build_unit(&f->b, "d", "");
+	plan_build_dirs(&f->b, "a", "src/x");
+	plan_build_dirs(&f->b, "b", "src");
+	plan_build_dirs(&f->b, "c", "src/y");
+	plan_build_dirs(&f->b, "d", "srcs");
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect(&f->d, "> n1 DISPATCH c#1 try=1"); /* beside a; b would exclude both */
+	expect(&f->d, "> n1 DISPATCH d#1 try=1"); /* srcs is not under src */
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "c");
+	expect(&f->d, "> n1 ACK c#1 accepted");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void the_whole_workspace_excludes_everything(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "all", "");
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_dirs(&f->b, "all", ".");
+	plan_build_dirs(&f->b, "m", "d{{item}}");
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH all#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "all");
+	expect(&f->d, "> n1 ACK all#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1"); /* woken one after another, all at once: they do not overlap */
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void runs_of_one_workspace_exclude_each_other(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_dirs(&f->b, "a", "src");
+	plan_build_unit(&f->b2, "a", "");
+	plan_build_dirs(&f->b2, "a", "src/deep/er");
+	plan_build_unit(&f->b3, "a", "");
+	plan_build_dirs(&f->b3, "a", "src");
+	f->b3.plan.workspace.root = RV_STR("/elsewhere");
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b3);
+	expect(&f->d, "> n1 DISPATCH 3/a#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "! run 1 succeeded none");
+	expect(&f->d, "> n1 DISPATCH 2/a#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void what_waits_at_a_path_can_be_cancelled_held_and_released(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 5, "");
+	plan_build_dirs(&f->b, "m", "src");
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_CANCEL, "m-0002", -1), 0);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_HOLD, "m-0003", 0), 0);
+	driver_forget_lines(&f->d);
+	driver_succeed(&f->d, "m-0001");
+	expect(&f->d, "> n1 ACK m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0004#1 try=1");
+	expect_nothing(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RELEASE, "m-0003", 0), 0);
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "m-0004");
+	expect(&f->d, "> n1 ACK m-0004#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	driver_succeed(&f->d, "m-0003");
+	driver_succeed(&f->d, "m-0005");
+	expect_unit(&f->d, "m-0002", "cancelled cancelled");
+}
+
+static void overlap_allow_excludes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_dirs(&f->b, "m", "src");
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_ALLOW;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	expect_unit(&f->d, "m-0003", "active");
+}
+
+/* --- nodes --- */
+
+static void labels_pins_and_resources_choose_the_node(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_label gpu = { RV_STR("gpu"), RV_STR("yes") };
+	struct proto_named_amount gpus = { RV_STR("gpus"), 2000 };
+	struct proto_hello h = { .last = true, .node = { .name = RV_STR("n2"), .slots = 4, .incarnation = 1, .labels = &gpu, .label_count = 1,
+							 .resources = &gpus, .resource_count = 1, .memory_bytes = (uint64_t)8 << 30 } };
+	struct coord_event ev = { .kind = COORD_EV_HELLO, .peer = 2, .hello = &h };
+
+	memset(h.node.key, 2, sizeof(h.node.key));
+	plan_build_unit(&f->b, "gpu", "");
+	plan_build_unit(&f->b, "nogpu", "");
+	plan_build_unit(&f->b, "pin", "");
+	plan_build_for_each(&f->b, "card", 3, "");
+	plan_build_unit(&f->b, "mem", "");
+	plan_build_label(&f->b, "gpu", "gpu", "yes");
+	plan_build_label(&f->b, "nogpu", "gpu", "!yes");
+	plan_build_settings(&f->b, "pin")->node = RV_STR("n2");
+	plan_build_resource(&f->b, "card", "gpus", 1000);
+	plan_build_resource(&f->b, "mem", "memory_mb", 9000 * 1000u);
+	driver_join(&f->d, "n1", 4, 0);
+	f->d.node_count = 2;
+	driver_step(&f->d, &ev);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n2 DISPATCH gpu#1 try=1");
+	expect(&f->d, "> n1 DISPATCH nogpu#1 try=1");
+	expect(&f->d, "> n2 DISPATCH pin#1 try=1");
+	expect(&f->d, "> n2 DISPATCH card-0001#1 try=1");
+	expect(&f->d, "> n2 DISPATCH card-0002#1 try=1");
+	expect(&f->d, "> n1 DISPATCH mem#1 try=1"); /* n1 does not say how much memory it has: not counted there */
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "card-0002");
+	expect(&f->d, "> n2 ACK card-0002#1 accepted");
+	expect(&f->d, "> n2 DISPATCH card-0003#1 try=1");
+}
+
+static void least_busy_round_robin_and_pack(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "l", 3, "");
+	plan_build_for_each(&f->b2, "r", 3, "");
+	plan_build_for_each(&f->b3, "p", 3, "");
+	f->b2.plan.placement = PLAN_ROUND_ROBIN;
+	f->b3.plan.placement = PLAN_PACK;
+	driver_join(&f->d, "n1", 4, 0);
+	driver_join(&f->d, "n2", 8, 0);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH l-0001#1 try=1");
+	expect(&f->d, "> n2 DISPATCH l-0002#1 try=1");
+	expect(&f->d, "> n2 DISPATCH l-0003#1 try=1"); /* 1 of 8 is less than 1 of 4 */
+	driver_submit(&f->d, &f->b2);
+	expect(&f->d, "> n2 DISPATCH 2/r-0001#1 try=1");
+	expect(&f->d, "> n1 DISPATCH 2/r-0002#1 try=1");
+	expect(&f->d, "> n2 DISPATCH 2/r-0003#1 try=1");
+	driver_submit(&f->d, &f->b3);
+	expect(&f->d, "> n1 DISPATCH 3/p-0001#1 try=1"); /* 2 of 4 and 4 of 8 are equal: the first */
+	expect(&f->d, "> n1 DISPATCH 3/p-0002#1 try=1");
+	expect(&f->d, "> n2 DISPATCH 3/p-0003#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_wide_unit_gets_a_node_in_the_end(void **state)
+{
+	struct fixture *f = *state;
+	int placed = 0;
+
+	plan_build_for_each(&f->b, "small", 1000, "");
+	plan_build_unit(&f->b, "wide", "");
+	plan_build_settings(&f->b, "wide")->slots = 2;
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	f->d.audit = false;
+	for (; placed < 400; placed++) {
+		struct coord_unit_view v;
+		bool any = false;
+
+		coord_unit_view(f->d.c, 1, 1000, &v);
+		if (v.state == COORD_UNIT_ACTIVE)
+			break;
+		for (uint32_t i = 0; i < 1000 && !any; i++) {
+			char id[32];
+
+			coord_unit_view(f->d.c, 1, i, &v);
+			if (v.state != COORD_UNIT_ACTIVE)
+				continue;
+			(void)snprintf(id, sizeof(id), "small-%04u", i + 1);
+			driver_succeed(&f->d, id);
+			any = true;
+		}
+		driver_forget_lines(&f->d);
+	}
+	assert_in_range(placed, 99, 110);
+}
+
+/* --- sending ahead --- */
+
+static void nothing_known_one_ahead_a_slot_for_commands(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 9, "");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect_unit(&f->d, "m-0004", "active");
+	expect_unit(&f->d, "m-0005", "ready");
+}
+
+static void short_units_are_sent_ahead_by_the_hundred(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n;
+	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
+
+	plan_build_for_each(&f->b, "m", 5000, "");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_result(&f->d, 0, &res);
+	coord_run_counts(f->d.c, 1, &n);
+	assert_int_equal(n.active, 2 + 2 * 2000 / 10);
+}
+
+static void long_units_are_not_sent_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 9, "");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_succeed(&f->d, "m-0001"); /* took a second */
+	driver_succeed(&f->d, "m-0002");
+	expect_unit(&f->d, "m-0004", "active");
+	expect_unit(&f->d, "m-0005", "ready");
+	driver_succeed(&f->d, "m-0003");
+	expect_unit(&f->d, "m-0005", "active");
+	expect_unit(&f->d, "m-0006", "ready");
+}
+
+static void an_estimate_bounds_what_is_sent_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 9, "");
+	plan_build_estimate(&f->b, "m", 5000000);
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	expect_unit(&f->d, "m-0002", "active");
+	expect_unit(&f->d, "m-0003", "ready");
+}
+
+static void what_needs_more_than_slots_is_never_sent_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "lock", 5, "");
+	plan_build_lock(&f->b, "lock", "l", 5);
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	expect_unit(&f->d, "lock-0002", "active");
+	expect_unit(&f->d, "lock-0003", "ready");
+}
+
+static void nothing_is_sent_ahead_of_a_better_unit_that_waits_for_room(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 9, "");
+	plan_build_unit(&f->b, "locked", "");
+	plan_build_lock(&f->b, "locked", "l", 1);
+	plan_build_settings(&f->b, "locked")->priority = 1;
+	assert_int_equal(driver_act_node(&f->d, PROTO_MUT_DRAIN, 0), -1);
+	driver_join(&f->d, "n1", 1, 0);
+	plan_build_unit(&f->b2, "first", "");
+	driver_submit(&f->d, &f->b2); /* takes the slot */
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect_nothing(&f->d); /* m-0001 would fill what "2/locked" waits for */
+	driver_succeed(&f->d, "first");
+	expect_unit(&f->d, "2/locked", "active");
+}
+
+static void an_idle_node_takes_what_was_sent_ahead_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 2, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "m-0001");
+	driver_taken(&f->d, "m-0002");
+	driver_forget_lines(&f->d);
+	driver_join(&f->d, "n2", 1, 0);
+	expect(&f->d, "> n2 WELCOME");
+	expect(&f->d, "> n1 RETRACT m-0002#1");
+	expect_nothing(&f->d);
+	driver_retracted(&f->d, "m-0002");
+	expect(&f->d, "> n2 DISPATCH m-0002#2 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_retract_that_comes_too_late_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_event ev = { .kind = COORD_EV_ALREADY_STARTED, .peer = 1 };
+
+	plan_build_for_each(&f->b, "m", 2, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "m-0001");
+	driver_taken(&f->d, "m-0002");
+	driver_join(&f->d, "n2", 1, 0);
+	driver_forget_lines(&f->d);
+	ev.key = driver_key(&f->d, "m-0002");
+	driver_step(&f->d, &ev);
+	driver_turn(&f->d);
+	driver_wait(&f->d, 1500000);
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "m-0002");
+	expect_unit(&f->d, "m-0002", "succeeded");
+}
+
+/* --- runs beside each other --- */
+
+static void runs_share_slots_fairly(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n1, n2;
+
+	plan_build_for_each(&f->b, "m", 20, "");
+	plan_build_for_each(&f->b2, "m", 20, "");
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	driver_join(&f->d, "n1", 10, 0);
+	coord_run_counts(f->d.c, 1, &n1);
+	coord_run_counts(f->d.c, 2, &n2);
+	assert_int_equal(n1.active, 5);
+	assert_int_equal(n2.active, 5);
+}
+
+static void priority_of_a_run_comes_before_its_share(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n1, n2;
+
+	plan_build_for_each(&f->b, "m", 20, "");
+	plan_build_for_each(&f->b2, "m", 6, "");
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_SET_PRIORITY, "2*", 7), 0);
+	driver_join(&f->d, "n1", 10, 0);
+	coord_run_counts(f->d.c, 1, &n1);
+	coord_run_counts(f->d.c, 2, &n2);
+	assert_int_equal(n1.active, 4);
+	assert_int_equal(n2.active, 6);
+}
+
+static void a_later_run_catches_up(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n2;
+
+	plan_build_for_each(&f->b, "m", 20, "");
+	plan_build_for_each(&f->b2, "m", 20, "");
+	driver_join(&f->d, "n1", 4, 0);
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	driver_succeed(&f->d, "m-0001");
+	driver_succeed(&f->d, "m-0002");
+	coord_run_counts(f->d.c, 2, &n2);
+	assert_int_equal(n2.active, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_AHEAD(name) cmocka_unit_test_setup_teardown(name, setup_prefetch, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(priority_then_longest_path_then_plan),
+		TEST(order_id_is_the_order_of_the_plan),
+		TEST(max_workers_bounds_the_run),
+		TEST(max_concurrent_of_an_agent),
+		TEST(a_lock_is_held_across_runs),
+		TEST(a_semaphore_lets_so_many_in),
+		TEST(two_locks_are_taken_together_or_not_at_all),
+		TEST(overlapping_directories_exclude_each_other),
+		TEST(the_whole_workspace_excludes_everything),
+		TEST(runs_of_one_workspace_exclude_each_other),
+		TEST(what_waits_at_a_path_can_be_cancelled_held_and_released),
+		TEST(overlap_allow_excludes_nothing),
+		TEST(labels_pins_and_resources_choose_the_node),
+		TEST(least_busy_round_robin_and_pack),
+		TEST(a_wide_unit_gets_a_node_in_the_end),
+		TEST_AHEAD(nothing_known_one_ahead_a_slot_for_commands),
+		TEST_AHEAD(short_units_are_sent_ahead_by_the_hundred),
+		TEST_AHEAD(long_units_are_not_sent_ahead),
+		TEST_AHEAD(an_estimate_bounds_what_is_sent_ahead),
+		TEST_AHEAD(what_needs_more_than_slots_is_never_sent_ahead),
+		TEST_AHEAD(nothing_is_sent_ahead_of_a_better_unit_that_waits_for_room),
+		TEST_AHEAD(an_idle_node_takes_what_was_sent_ahead_elsewhere),
+		TEST_AHEAD(a_retract_that_comes_too_late_changes_nothing),
+		TEST(runs_share_slots_fairly),
+		TEST(priority_of_a_run_comes_before_its_share),
+		TEST(a_later_run_catches_up),
+	};
+
+	return RUN(tests);
+}
