@@ -62,8 +62,7 @@ static void wipe(struct attempt *a)
 	a->bytes = bytes;
 	a->record = RECORD_NONE;
 	rv_list_init(&a->link);
-	a->capture = (struct capture){ .fd = { -1, -1 }, .dir_fd = -1 };
-	a->capture.file[0] = a->capture.file[1] = (struct capfile){ .fd = -1, .ring_fd = -1 };
+	capture_init(&a->capture);
 }
 
 static struct attempt *take_place(struct warden *w)
@@ -258,7 +257,7 @@ static void live_output(void *arg, int stream, uint64_t offset, struct rv_str by
 		return;
 	if (!warden_put_output(&w->out, &(struct warden_output){ .key = a->spec.key, .stream = (uint8_t)(stream + 1),
 								  .offset = offset, .bytes = bytes }))
-		tell_now(w);
+		tell(w);
 }
 
 /* What the sentence is about: the program or the directory where the fault is theirs, else the step. */
@@ -278,7 +277,7 @@ static const char *culprit(const struct attempt *a, enum warden_fault fault, con
 /* The attempt never ran: into `over` with why, unless it is a shortage that others' ends will cure. */
 static bool spawn_failed(struct warden *w, struct attempt *a, enum warden_fault fault, int sys, const char *step)
 {
-	bool shortage = sys == EMFILE || sys == ENFILE || sys == EAGAIN || sys == ENOMEM || sys == ENOSPC;
+	bool shortage = sys == EBUSY || sys == EMFILE || sys == ENFILE || sys == EAGAIN || sys == ENOMEM || sys == ENOSPC;
 
 	if (a->tree)
 		tree_give(&w->trees, a->tree);
@@ -287,7 +286,8 @@ static bool spawn_failed(struct warden *w, struct attempt *a, enum warden_fault 
 	if (shortage && (fault == WARDEN_FAULT_RESOURCES || fault == WARDEN_FAULT_OUTPUT) && w->running > 0) {
 		records_unreserve(&w->records, a->record);
 		a->record = RECORD_NONE;
-		w->starved = true;
+		w->starved = sys != EBUSY;
+		w->retry_at = w->now + RETRY_US;
 		return false;
 	}
 	a->why = WARDEN_WHY_SPAWN_FAILED;
@@ -334,7 +334,6 @@ static bool start(struct warden *w, struct attempt *a)
 {
 	struct spawn_place place;
 	struct spawn_result result;
-	int out[2];
 
 	a->record = records_reserve(&w->records);
 	if (a->record == RECORD_NONE)
@@ -346,22 +345,24 @@ static bool start(struct warden *w, struct attempt *a)
 		return spawn_failed(w, a, errno == EMFILE || errno == EAGAIN || errno == ENOMEM ? WARDEN_FAULT_RESOURCES :
 				    WARDEN_FAULT_SETUP, errno, warden_level_name(w->trees.level));
 	}
-	if (capture_open(&a->capture, &a->spec, w->log_open ? &w->log : NULL, out))
+	if (capture_open(&a->capture, &a->spec, w->log_open ? &w->log : NULL, &w->pipes))
 		return spawn_failed(w, a, WARDEN_FAULT_OUTPUT, errno, "output");
 	a->capture.live = live_output;
 	a->capture.arg = a;
 	a->capture.owner = w;
 	a->start_mono = w->now = clock_mono_us();
 	a->start_real = clock_real_us();
-	(void)spawner_start(&w->spawner, &a->spec, a->label, &place, out[0], out[1], &result);
-	close(out[0]);
-	close(out[1]);
+	(void)spawner_start(&w->spawner, &a->spec, a->label, &place, a->capture.write_fd[0], a->capture.write_fd[1],
+			    &result);
+	if (w->trees.level == WARDEN_LEVEL_SUBREAPER || a->spec.uid != WARDEN_KEEP)
+		capture_let_go(&a->capture);
 	if (result.pid <= 0)
 		return spawn_failed(w, a, result.fault, result.sys, result.step);
 	if (keymap_put(&w->by_pid, (uint64_t)result.pid, a->index)) {
 		/* No memory for one number: it must not run unknown. */
 		kill(result.pid, SIGKILL);
 		waitpid(result.pid, NULL, 0);
+		(void)spawner_failed(&w->spawner, result.pid, &result);
 		return spawn_failed(w, a, WARDEN_FAULT_RESOURCES, ENOMEM, "memory");
 	}
 	started(w, a, result.pid);
@@ -370,7 +371,7 @@ static bool start(struct warden *w, struct attempt *a)
 
 void queue_start(struct warden *w)
 {
-	while (w->queued && !w->starved && w->life == WARDEN_SERVING && w->out.bytes - w->out_at < OUT_BYTES_HIGH) {
+	while (w->queued && !w->starved && w->now >= w->retry_at && w->life == WARDEN_SERVING && w->out.bytes - w->out_at < OUT_BYTES_HIGH) {
 		struct attempt *a = next_to_start(w);
 
 		if (!a || !start(w, a))
@@ -390,9 +391,12 @@ static void unwatch(struct warden *w, struct attempt *a, int stream)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, a->capture.fd[stream], NULL);
 }
 
-/* Its tree is empty: slots and tree are free again at once, the telling can wait until the next one runs. */
-static void over(struct warden *w, struct attempt *a)
+/* Gives back what a running attempt holds of others' things. */
+static void leave(struct warden *w, struct attempt *a)
 {
+	unwatch(w, a, 0);
+	unwatch(w, a, 1);
+	a->capture.watched = false;
 	tree_give(&w->trees, a->tree);
 	a->tree = NULL;
 	w->slots_used -= a->spec.slots;
@@ -400,12 +404,19 @@ static void over(struct warden *w, struct attempt *a)
 	w->running--;
 	w->starved = false;
 	rv_heap_remove(&w->deadlines, a->index);
+}
+
+/* Its tree is empty: slots and tree are free again at once, the telling can wait until the next one runs. */
+static void over(struct warden *w, struct attempt *a)
+{
+	leave(w, a);
 	if (a->phase == ATTEMPT_UNKILLABLE) {
 		if (w->fd >= 0 && !warden_put_key(&w->out, WARDEN_TREE_GONE, a->spec.key))
 			tell_now(w);
 		attempt_free(w, a);
 		return;
 	}
+	a->capture.reusable = a->phase == ATTEMPT_RUNNING;
 	a->phase = ATTEMPT_OVER;
 	rv_list_append(&w->over, &a->link);
 }
@@ -450,7 +461,7 @@ static void complete(struct warden *w, struct attempt *a)
 	unwatch(w, a, 1);
 	a->capture.watched = false;
 	fill_exited(w, a, &m);
-	capture_finish(&a->capture, w->scratch, w->now, &m.place);
+	capture_finish(&a->capture, &w->pipes, w->scratch, w->now, &m.place);
 	m.place.kind = a->spec.output;
 	if (a->record != RECORD_NONE && records_write(&w->records, a->record, &m))
 		m.place.truncated = 2; /* the disk fails: it is told, but a later daemon may not find it */
@@ -527,9 +538,36 @@ void attempt_stop(struct warden *w, struct attempt *a, enum warden_why why, uint
 	arm(w, a);
 }
 
+/* It ended without having become its program. false: it waits in front of the queue once more, since only the cached path
+ * of its program was wrong. */
+static bool exec_failed(struct warden *w, struct attempt *a, const struct spawn_result *result)
+{
+	if (result->stale_path && !a->retried && a->phase == ATTEMPT_RUNNING && w->life == WARDEN_SERVING) {
+		a->retried = true;
+		leave(w, a);
+		capture_release(&a->capture);
+		records_unreserve(&w->records, a->record);
+		a->record = RECORD_NONE;
+		a->main_ended = a->adopted = false;
+		a->pid = 0;
+		a->phase = ATTEMPT_QUEUED;
+		rv_list_append(w->queue.next, &a->link); /* before the first */
+		w->queued++;
+		w->queue_bytes += a->bytes.bytes;
+		return false;
+	}
+	if (!a->why)
+		a->why = WARDEN_WHY_SPAWN_FAILED;
+	a->fault = result->fault;
+	a->sys = result->sys;
+	snprintf(a->detail, sizeof(a->detail), "%s: %s", result->step, strerror(result->sys));
+	return true;
+}
+
 /* The main process has been reaped. What it left behind is ended as well. */
 static void main_ended(struct warden *w, struct attempt *a, int status, const struct rusage *ru)
 {
+	struct spawn_result result;
 	pid_t pid;
 	int left;
 
@@ -544,6 +582,8 @@ static void main_ended(struct warden *w, struct attempt *a, int status, const st
 	a->maxrss_bytes = (uint64_t)ru->ru_maxrss * 1024;
 	if (a->phase == ATTEMPT_FROZEN)
 		a->frozen_us += a->end_mono - a->frozen_since;
+	if (spawner_failed(&w->spawner, a->pid, &result) && !exec_failed(w, a, &result))
+		return;
 	if (tree_empty(&w->trees, a->tree)) {
 		over(w, a);
 		return;
@@ -673,11 +713,12 @@ static void adopt(struct warden *w, struct attempt *a)
 			(void)epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, a->capture.fd[s], &ev);
 	}
 	a->capture.watched = a->adopted = true;
+	capture_let_go(&a->capture);
 	if (w->fd < 0)
 		return;
 	if (!warden_put_started(&w->out, &(struct warden_started){ .key = a->spec.key, .pid = (uint32_t)a->pid,
 								    .mono_us = a->start_mono, .real_us = a->start_real }))
-		tell_now(w);
+		tell(w);
 }
 
 void attempt_readable(struct warden *w, struct attempt *a, int stream)

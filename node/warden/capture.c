@@ -153,34 +153,76 @@ static int open_files(struct capture *c, const struct warden_spawn *spec)
 	       capfile_open(&c->file[1], c->dir_fd, "stderr.log", c->cap) ? -1 : 0;
 }
 
-int capture_open(struct capture *c, const struct warden_spawn *spec, struct seglog *log, int out[2])
+void capture_init(struct capture *c)
+{
+	*c = (struct capture){ .fd = { -1, -1 }, .write_fd = { -1, -1 }, .dir_fd = -1 };
+	c->file[0] = c->file[1] = (struct capfile){ .fd = -1, .ring_fd = -1 };
+}
+
+void pipe_pool_release(struct pipe_pool *pool)
+{
+	while (pool->count) {
+		pool->count--;
+		close(pool->ends[pool->count][0]);
+		close(pool->ends[pool->count][1]);
+	}
+}
+
+static int take_pipe(struct pipe_pool *pool, int ends[2])
+{
+	if (pool->count) {
+		pool->count--;
+		ends[0] = pool->ends[pool->count][0];
+		ends[1] = pool->ends[pool->count][1];
+		return 0;
+	}
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	/* Only our end must not block: the unit's is an ordinary pipe. */
+	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
+/* Into the pool if the pipe is as new: the last unit may have made its end non-blocking. */
+static bool give_pipe(struct pipe_pool *pool, int read_fd, int write_fd)
+{
+	if (pool->count == CAPTURE_POOL_MAX || read_fd < 0 || write_fd < 0 || fcntl(write_fd, F_SETFL, 0))
+		return false;
+	pool->ends[pool->count][0] = read_fd;
+	pool->ends[pool->count][1] = write_fd;
+	pool->count++;
+	return true;
+}
+
+void capture_let_go(struct capture *c)
+{
+	for (int s = 0; s < 2; s++) {
+		if (c->write_fd[s] >= 0)
+			close(c->write_fd[s]);
+		c->write_fd[s] = -1;
+	}
+}
+
+int capture_open(struct capture *c, const struct warden_spawn *spec, struct seglog *log, struct pipe_pool *pool)
 {
 	int ends[2], saved;
 
-	*c = (struct capture){ .fd = { -1, -1 }, .dir_fd = -1, .kind = spec->output };
-	c->file[0] = c->file[1] = (struct capfile){ .fd = -1, .ring_fd = -1 };
+	capture_init(c);
+	c->kind = spec->output;
 	c->cap = spec->log_bytes_max ? spec->log_bytes_max : (uint64_t)50 << 20;
 	c->credit = spec->output_credit;
 	c->log = c->kind == WARDEN_OUTPUT_LOG ? log : NULL;
 	c->in_log.entry.id = spec->log_id;
-	out[0] = out[1] = -1;
 	if (c->kind == WARDEN_OUTPUT_FILES && open_files(c, spec))
 		goto fail;
 	for (int s = 0; s < 2; s++) {
-		if (pipe2(ends, O_CLOEXEC))
+		if (take_pipe(pool, ends))
 			goto fail;
 		c->fd[s] = ends[0];
-		out[s] = ends[1];
-		/* Only our end must not block: the unit's is an ordinary pipe. */
-		if (fcntl(ends[0], F_SETFL, O_NONBLOCK))
-			goto fail;
+		c->write_fd[s] = ends[1];
 	}
 	return 0;
 fail:
 	saved = errno;
-	for (int s = 0; s < 2; s++)
-		if (out[s] >= 0)
-			close(out[s]);
 	capture_release(c);
 	errno = saved;
 	return -1;
@@ -292,7 +334,7 @@ int capture_read(struct capture *c, int stream, char *scratch, uint64_t now_us)
 	return 1;
 }
 
-void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct warden_output_place *place)
+void capture_finish(struct capture *c, struct pipe_pool *pool, char *scratch, uint64_t now_us, struct warden_output_place *place)
 {
 	struct seglog_entry *e = &c->in_log.entry;
 	int cut = 0;
@@ -307,6 +349,8 @@ void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct wa
 			if (capture_read(c, s, scratch, now_us) <= 0 || c->bytes[s] - before < CAPTURE_READ_BYTES / 2)
 				break;
 		}
+		if (c->reusable && give_pipe(pool, c->fd[s], c->write_fd[s]))
+			c->fd[s] = c->write_fd[s] = -1;
 		if (c->fd[s] >= 0)
 			close(c->fd[s]);
 		c->fd[s] = -1;
@@ -322,6 +366,7 @@ void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct wa
 		if (e->flags & SEGLOG_LOST)
 			cut = 2;
 	}
+	capture_let_go(c);
 	*place = (struct warden_output_place){
 		.kind = c->kind,
 		.truncated = (uint8_t)cut,
@@ -334,6 +379,7 @@ void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct wa
 
 void capture_release(struct capture *c)
 {
+	capture_let_go(c);
 	for (int s = 0; s < 2; s++) {
 		if (c->fd[s] >= 0)
 			close(c->fd[s]);

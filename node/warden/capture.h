@@ -26,8 +26,20 @@ struct capfile {
 	bool lost;       /* disk full */
 };
 
+/* Pipes of units that ended within ADOPT_US, used again: making and closing two costs more than all else the warden does
+ * for a short unit. Only where the tree's emptiness is certain (not at level subreaper) and the unit was not another
+ * user's: nobody is left who could write into the next one's. */
+#define CAPTURE_POOL_MAX 64u
+
+struct pipe_pool {
+	int ends[CAPTURE_POOL_MAX][2];
+	uint32_t count;
+};
+
 struct capture {
 	int fd[2];              /* read ends of stdout's and stderr's pipe; -1: closed */
+	int write_fd[2];        /* the unit's ends, kept until it is watched; -1: closed */
+	bool reusable;          /* set by the owner when its tree has ended by itself */
 	bool watched;           /* in the epoll set */
 	uint64_t bytes[2];      /* that the unit wrote */
 	char *tail[2];          /* the last bytes, a ring of WARDEN_TAIL_BYTES_MAX; NULL: it wrote nothing */
@@ -45,12 +57,17 @@ struct capture {
 	void *arg;
 };
 
-/* Opens pipes (write ends in out[2], the caller closes them) and, for FILES, the files. -1: errno; nothing is left. */
-int capture_open(struct capture *c, const struct warden_spawn *spec, struct seglog *log, int out[2]);
+void pipe_pool_release(struct pipe_pool *pool);
+/* Opens pipes and, for FILES, the files. -1: errno; nothing is left. */
+int capture_open(struct capture *c, const struct warden_spawn *spec, struct seglog *log, struct pipe_pool *pool);
+/* Closes our copies of the unit's ends, so that the pipes tell when it has closed its own. */
+void capture_let_go(struct capture *c);
 /* Reads once what is there; scratch has CAPTURE_READ_BYTES. 1: got some, 0: nothing now, -1: stream ended. */
 int capture_read(struct capture *c, int stream, char *scratch, uint64_t now_us);
-/* Reads what is left, finishes files and the log's entry, closes the pipes. */
-void capture_finish(struct capture *c, char *scratch, uint64_t now_us, struct warden_output_place *place);
+/* Reads what is left, finishes files and the log's entry, closes the pipes or gives them to the pool. */
+void capture_finish(struct capture *c, struct pipe_pool *pool, char *scratch, uint64_t now_us, struct warden_output_place *place);
+/* As if it had never been opened: no descriptors. */
+void capture_init(struct capture *c);
 /* Gives the tail of a stream as one piece; `room` has WARDEN_TAIL_BYTES_MAX. */
 struct rv_str capture_tail(const struct capture *c, int stream, char *room);
 /* Frees; also of a capture that was never opened (zeroed). */

@@ -1,9 +1,8 @@
 #include "spawn.h"
 
-#include "common/map.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,9 +11,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NO_SANITIZE __attribute__((no_sanitize("address", "undefined", "thread")))
@@ -62,6 +60,19 @@ struct job {
 	enum warden_fault fault;
 };
 
+/* All that a child reads until it has exec'd. */
+struct launch {
+	struct job job;
+	uint32_t sharing;      /* the kernel makes it 0 when the child has left our memory: exec'd or ended */
+	pid_t pid;             /* that it was made for; 0: free */
+	char *stack;
+	const char **argv, **envp;
+	size_t argv_room, envp_room;
+	char label_var[sizeof("REEVE_SESSION_ID=") + WARDEN_LABEL_BYTES_MAX];
+	char path[4096];
+	const char *env_path;  /* the unit's PATH, for another look-up */
+};
+
 static inline __attribute__((always_inline)) NO_SANITIZE void give_up(struct job *j, enum warden_fault fault, const char *step, long ret)
 {
 	j->sys = (int)-ret;
@@ -97,6 +108,8 @@ static NO_SANITIZE void child(void *arg)
 	for (int i = 0; i < 3; i++)
 		if ((ret = raw(SYS_dup3, j->fds[i], i, 0, 0)) < 0)
 			give_up(j, WARDEN_FAULT_OUTPUT, "dup", ret);
+	/* Before anything that may hang (a dead network mount): nothing of the warden's is kept open here. */
+	raw(SYS_close_range, 3, ~0U, 0, 0);
 	if (j->restore_nofile)
 		raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)j->restore_nofile, 0);
 	if (j->nofile && (ret = lower_limit(RLIMIT_NOFILE, j->nofile)) < 0)
@@ -124,7 +137,6 @@ static NO_SANITIZE void child(void *arg)
 		give_up(j, WARDEN_FAULT_SETUP, "warden gone", 0);
 	if (j->no_new_privs && (ret = raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0)) < 0)
 		give_up(j, WARDEN_FAULT_SETUP, "no_new_privs", ret);
-	raw(SYS_close_range, 3, ~0U, 0, 0);
 	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&j->no_signals, 0, 8);
 	ret = raw(SYS_execve, (long)j->path, (long)j->argv, (long)j->envp, 0);
 	give_up(j, WARDEN_FAULT_NOT_FOUND, "exec", ret);
@@ -162,24 +174,29 @@ static NO_SANITIZE int child_entry(void *arg)
 }
 
 /* The pid, or -errno. */
-static pid_t make(struct spawner *s, struct job *j, const struct spawn_place *place)
+static pid_t make(struct spawner *s, struct launch *l, const struct spawn_place *place)
 {
 	pid_t pid;
 
 #if SPAWN_BORN_INSIDE
-	if (place->cgroup_fd >= 0) {
+	if (!s->no_clone3) {
 		struct clone_args args = {
-			.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
+			.flags = CLONE_VM | CLONE_CHILD_CLEARTID | (place->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
 			.exit_signal = SIGCHLD,
-			.stack = (uintptr_t)s->stack,
+			.child_tid = (uintptr_t)&l->sharing,
+			.stack = (uintptr_t)l->stack,
 			.stack_size = SPAWN_STACK_BYTES,
-			.cgroup = (uint64_t)place->cgroup_fd,
+			.cgroup = place->cgroup_fd >= 0 ? (uint64_t)place->cgroup_fd : 0,
 		};
 
-		return clone3_on_stack(&args, j);
+		pid = clone3_on_stack(&args, &l->job);
+		if (pid != -ENOSYS || place->cgroup_fd >= 0)
+			return pid;
+		s->no_clone3 = true;
 	}
 #endif
-	pid = clone(child_entry, s->stack + SPAWN_STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, j);
+	pid = clone(child_entry, l->stack + SPAWN_STACK_BYTES, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, &l->job, NULL, NULL,
+		    &l->sharing);
 	return pid < 0 ? -errno : pid;
 }
 
@@ -202,11 +219,9 @@ int spawner_init(struct spawner *s, struct rv_err *err)
 	memset(s, 0, sizeof(*s));
 	s->null_fd = -1;
 	s->self = getpid();
-	s->stack = mmap(NULL, SPAWN_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (s->stack == MAP_FAILED) {
-		s->stack = NULL;
-		return rv_fail_errno(err, errno, "stack for spawning");
-	}
+	s->launches = calloc(SPAWN_LAUNCHES, sizeof(*s->launches));
+	if (!s->launches)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for spawning");
 	s->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (s->null_fd < 0)
 		return rv_fail_errno(err, errno, "/dev/null");
@@ -226,16 +241,49 @@ void spawner_release(struct spawner *s)
 {
 	for (uint32_t i = 0; i < WARDEN_ENV_BASES_MAX; i++)
 		env_release(&s->bases[i]);
-	for (uint32_t i = 0; i < SPAWN_PATHS_MAX; i++)
-		free(s->paths[i].path);
-	free(s->argv);
-	free(s->envp);
-	if (s->stack)
-		munmap(s->stack, SPAWN_STACK_BYTES);
+	for (uint32_t i = 0; i < s->retired_count; i++)
+		env_release(&s->retired[i]);
+	for (uint32_t i = 0; s->launches && i < SPAWN_LAUNCHES; i++) {
+		free(s->launches[i].argv);
+		free(s->launches[i].envp);
+		if (s->launches[i].stack)
+			munmap(s->launches[i].stack, SPAWN_STACK_BYTES);
+	}
+	free(s->launches);
+	program_cache_release(&s->programs);
 	if (s->null_fd >= 0)
 		close(s->null_fd);
 	memset(s, 0, sizeof(*s));
 	s->null_fd = -1;
+}
+
+static bool shares(const struct launch *l)
+{
+	return __atomic_load_n(&l->sharing, __ATOMIC_ACQUIRE) != 0;
+}
+
+static bool any_shares(const struct spawner *s)
+{
+	for (uint32_t i = 0; i < SPAWN_LAUNCHES; i++)
+		if (shares(&s->launches[i]))
+			return true;
+	return false;
+}
+
+/* A base that is replaced is freed once no child can be reading it. */
+static void retire(struct spawner *s, struct spawn_env *e)
+{
+	while (s->retired_count && (!any_shares(s) || s->retired_count == SPAWN_RETIRED_MAX)) {
+		if (any_shares(s))
+			sched_yield(); /* sixteen replaced within one exec: nobody does that */
+		else
+			env_release(&s->retired[--s->retired_count]);
+	}
+	if (any_shares(s))
+		s->retired[s->retired_count++] = *e;
+	else
+		env_release(e);
+	*e = (struct spawn_env){ 0 };
 }
 
 static uint32_t name_bytes(const char *var)
@@ -268,7 +316,7 @@ int spawner_env(struct spawner *s, const struct warden_env_base *base)
 		e.at[e.count] = v;
 		e.name_bytes[e.count++] = name_bytes(v);
 	}
-	env_release(&s->bases[base->id]);
+	retire(s, &s->bases[base->id]);
 	s->bases[base->id] = e;
 	return 0;
 }
@@ -298,120 +346,31 @@ static bool named_in(const struct warden_strv *v, const char *var, uint32_t byte
 	return false;
 }
 
-/* Fills s->envp: base less what is unset or set anew, then what is set, then the label. Gives PATH's value or NULL. */
-static int build_env(struct spawner *s, const struct warden_spawn *spec, const char *label_var, const char **path)
+/* Fills l->envp: base less what is unset or set anew, then what is set, then the label; and l->env_path. */
+static int build_env(const struct spawner *s, struct launch *l, const struct warden_spawn *spec)
 {
 	const struct spawn_env *base = &s->bases[spec->env_base];
 	size_t n = 0, at = 0;
 	const char *v;
 
-	*path = NULL;
-	if (room(&s->envp, &s->envp_room, (size_t)base->count + spec->env_set.count + 2))
+	l->env_path = NULL;
+	if (room(&l->envp, &l->envp_room, (size_t)base->count + spec->env_set.count + 2))
 		return -1;
 	for (uint32_t i = 0; i < base->count; i++) {
 		if (spec->env_set.count && named_in(&spec->env_set, base->at[i], base->name_bytes[i]))
 			continue;
 		if (spec->env_unset.count && named_in(&spec->env_unset, base->at[i], base->name_bytes[i]))
 			continue;
-		s->envp[n++] = base->at[i];
+		l->envp[n++] = base->at[i];
 	}
 	while ((v = warden_strv_next(&spec->env_set, &at)))
-		s->envp[n++] = v;
-	for (size_t i = n; i > 0 && !*path; i--)
-		if (!strncmp(s->envp[i - 1], "PATH=", 5))
-			*path = s->envp[i - 1] + 5;
-	s->envp[n++] = label_var;
-	s->envp[n] = NULL;
+		l->envp[n++] = v;
+	for (size_t i = n; i > 0 && !l->env_path; i--)
+		if (!strncmp(l->envp[i - 1], "PATH=", 5))
+			l->env_path = l->envp[i - 1] + 5;
+	l->envp[n++] = l->label_var;
+	l->envp[n] = NULL;
 	return 0;
-}
-
-static bool executable(const char *path, int *sys)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return false; /* a directory of PATH that is closed to us holds nothing for us */
-	if (S_ISREG(st.st_mode) && (st.st_mode & 0111))
-		return true;
-	*sys = EACCES;
-	return false;
-}
-
-/* Walks PATH as execvp does; relative entries are relative to the unit's cwd. NULL: *sys says why. */
-static char *search(const char *name, const char *path, const char *cwd, int *sys)
-{
-	struct rv_buf b;
-	const char *dir = path ? path : "/usr/local/bin:/usr/bin:/bin";
-	char *found = NULL;
-
-	*sys = ENOENT;
-	rv_buf_init(&b, 1 << 20);
-	for (;;) {
-		size_t n = strcspn(dir, ":");
-
-		rv_buf_reset(&b);
-		if (dir[0] != '/' || n == 0) {
-			rv_buf_puts(&b, cwd ? cwd : ".");
-			if (n)
-				rv_buf_putc(&b, '/');
-		}
-		rv_buf_put(&b, dir, n);
-		rv_buf_putc(&b, '/');
-		rv_buf_puts(&b, name);
-		if (!b.failed && executable(b.at, sys)) {
-			found = strdup(b.at);
-			break;
-		}
-		if (!dir[n])
-			break;
-		dir += n + 1;
-	}
-	rv_buf_release(&b);
-	return found;
-}
-
-static struct spawn_path *path_slot(struct spawner *s, const char *name, const char *path, uint64_t *hash)
-{
-	*hash = rv_hash(rv_hash(1, rv_str_of(path ? path : "")), rv_str_of(name)) | 1;
-	return &s->paths[*hash >> 8 & (SPAWN_PATHS_MAX - 1)];
-}
-
-/* The program's path: as it is with a slash, else by PATH, from the cache if it is there. */
-static const char *resolve(struct spawner *s, const char *name, const char *path, const char *cwd, int *sys)
-{
-	struct spawn_path *slot;
-	uint64_t hash;
-	char *found;
-
-	if (strchr(name, '/'))
-		return name;
-	if (!name[0] || strlen(name) > 4096) {
-		*sys = ENOENT;
-		return NULL;
-	}
-	slot = path_slot(s, name, path, &hash);
-	if (slot->hash == hash && slot->path)
-		return slot->path;
-	found = search(name, path, cwd, sys);
-	if (!found)
-		return NULL;
-	/* One entry a slot: a new name takes the place of an old one, so the cache is bounded. What lies in a relative
-	 * directory depends on the cwd and is looked up each time. */
-	free(slot->path);
-	slot->path = found;
-	slot->hash = found[0] == '/' && !(cwd && !strncmp(found, cwd, strlen(cwd))) ? hash : 0;
-	return slot->path;
-}
-
-static void forget_path(struct spawner *s, const char *name, const char *path)
-{
-	uint64_t hash;
-	struct spawn_path *slot;
-
-	if (strchr(name, '/'))
-		return;
-	slot = path_slot(s, name, path, &hash);
-	slot->hash = 0;
 }
 
 static int refuse(struct spawn_result *r, enum warden_fault fault, int sys, const char *step)
@@ -423,71 +382,58 @@ static int refuse(struct spawn_result *r, enum warden_fault fault, int sys, cons
 	return -1;
 }
 
-/* What a failed execve means: whose mistake it is. */
-static enum warden_fault exec_fault(int sys, const char *path)
-{
-	struct stat st;
-
-	switch (sys) {
-	case ENOENT:
-	case ENOTDIR:
-		return path[0] == '/' && !stat(path, &st) ? WARDEN_FAULT_NOT_EXECUTABLE : WARDEN_FAULT_NOT_FOUND;
-	case EACCES:
-	case EPERM:
-	case ENOEXEC:
-	case EISDIR:
-	case ELIBBAD:
-	case ELOOP:
-	case ENAMETOOLONG:
-		return WARDEN_FAULT_NOT_EXECUTABLE;
-	case E2BIG:
-		return WARDEN_FAULT_TOO_BIG;
-	default:
-		return WARDEN_FAULT_RESOURCES;
-	}
-}
-
-static int build_argv(struct spawner *s, const struct warden_spawn *spec)
+static int build_argv(struct launch *l, const struct warden_spawn *spec)
 {
 	size_t n = 0, at = 0;
 	const char *v;
 
-	if (room(&s->argv, &s->argv_room, (size_t)spec->argv.count + 1))
+	if (room(&l->argv, &l->argv_room, (size_t)spec->argv.count + 1))
 		return -1;
 	while ((v = warden_strv_next(&spec->argv, &at)))
-		s->argv[n++] = v;
-	s->argv[n] = NULL;
+		l->argv[n++] = v;
+	l->argv[n] = NULL;
 	return 0;
 }
 
-static int attempt_once(struct spawner *s, struct job *j, const struct spawn_place *place, struct spawn_result *result)
+static struct launch *free_launch(struct spawner *s)
 {
-	pid_t pid;
+	for (uint32_t i = 0; i < SPAWN_LAUNCHES; i++) {
+		struct launch *l = &s->launches[i];
 
-	j->sys = 0;
-	j->step = NULL;
-	j->fault = WARDEN_FAULT_NONE;
-	pid = make(s, j, place);
-	if (pid < 0)
-		return refuse(result, WARDEN_FAULT_RESOURCES, -pid, "clone");
-	if (j->step) {
-		/* It has ended already: CLONE_VFORK. Nobody else reaps it, since only this thread waits. */
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		return refuse(result, j->fault, j->sys, j->step);
+		if (!l->pid || (!shares(l) && !l->job.step))
+			return l;
 	}
-	result->pid = pid;
-	result->fault = WARDEN_FAULT_NONE;
-	result->sys = 0;
-	result->step = NULL;
-	return 0;
+	return NULL;
 }
 
-int spawner_start(struct spawner *s, const struct warden_spawn *spec, struct rv_str label, const struct spawn_place *place,
-		  int out_fd, int err_fd, struct spawn_result *result)
+/* One that nobody uses: its last child has exec'd, or its failure was asked for. While all are between clone and exec, the
+ * kernel's wake-up for one of them is awaited, for as long as loading a program may take when nothing is wrong. */
+static struct launch *take_launch(struct spawner *s)
 {
-	char label_var[sizeof("REEVE_SESSION_ID=") + WARDEN_LABEL_BYTES_MAX];
-	struct job j = {
+	struct launch *l = free_launch(s);
+
+	for (uint32_t i = 0; !l && i < SPAWN_LAUNCHES; i++) {
+		struct timespec wait = { .tv_nsec = 1000000 };
+
+		syscall(SYS_futex, &s->launches[i].sharing, FUTEX_WAIT, 1, &wait, NULL, 0);
+		l = free_launch(s);
+	}
+	if (!l || l->stack)
+		return l;
+	l->stack = mmap(NULL, SPAWN_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (l->stack == MAP_FAILED)
+		l->stack = NULL;
+	return l->stack ? l : NULL;
+}
+
+static void fill_job(const struct spawner *s, struct launch *l, const struct warden_spawn *spec, const struct spawn_place *place,
+		     int out_fd, int err_fd)
+{
+	l->job = (struct job){
+		.path = l->path,
+		.argv = l->argv,
+		.envp = l->envp,
+		.cwd = spec->cwd.bytes ? spec->cwd.at : NULL,
 		.fds = { s->null_fd, out_fd, err_fd },
 		.procs_fd = place->procs_fd,
 		.mnt_ns_fd = place->mnt_ns_fd,
@@ -501,39 +447,61 @@ int spawner_start(struct spawner *s, const struct warden_spawn *spec, struct rv_
 		.uid = spec->uid,
 		.gid = spec->gid,
 		.umask = spec->umask,
-		.cwd = spec->cwd.bytes ? spec->cwd.at : NULL,
 	};
-	const char *path, *program;
-	int sys = ENOENT;
+	sigemptyset(&l->job.no_signals);
+}
 
+int spawner_start(struct spawner *s, const struct warden_spawn *spec, struct rv_str label, const struct spawn_place *place,
+		  int out_fd, int err_fd, struct spawn_result *result)
+{
+	struct launch *l;
+	const char *program;
+	int sys = ENOENT;
+	pid_t pid;
+
+	*result = (struct spawn_result){ 0 };
 	if (!spec->argv.count || spec->env_base >= WARDEN_ENV_BASES_MAX || !s->bases[spec->env_base].known ||
 	    label.bytes > WARDEN_LABEL_BYTES_MAX)
 		return refuse(result, WARDEN_FAULT_REQUEST, EINVAL, "request");
-	snprintf(label_var, sizeof(label_var), "REEVE_SESSION_ID=%.*s", RV_STR_ARGS(label));
-	if (build_argv(s, spec) || build_env(s, spec, label_var, &path))
+	l = take_launch(s);
+	if (!l)
+		return refuse(result, WARDEN_FAULT_RESOURCES, EBUSY, "too many programs are being loaded");
+	snprintf(l->label_var, sizeof(l->label_var), "REEVE_SESSION_ID=%.*s", RV_STR_ARGS(label));
+	if (build_argv(l, spec) || build_env(s, l, spec))
 		return refuse(result, WARDEN_FAULT_RESOURCES, ENOMEM, "memory");
-	program = resolve(s, s->argv[0], path, j.cwd, &sys);
+	program = program_find(&s->programs, l->argv[0], l->env_path, spec->cwd.bytes ? spec->cwd.at : NULL, &sys);
 	if (!program)
 		return refuse(result, sys == EACCES ? WARDEN_FAULT_NOT_EXECUTABLE : WARDEN_FAULT_NOT_FOUND, sys, "exec");
-	sigemptyset(&j.no_signals);
-	j.path = program;
-	j.argv = s->argv;
-	j.envp = s->envp;
-	if (!attempt_once(s, &j, place, result))
-		return 0;
-	if (result->step && !strcmp(result->step, "exec")) {
-		/* A cached path may have gone: once more by a fresh look-up. */
-		if (program != s->argv[0] && (result->sys == ENOENT || result->sys == EACCES)) {
-			forget_path(s, s->argv[0], path);
-			program = resolve(s, s->argv[0], path, j.cwd, &sys);
-			if (!program)
-				return refuse(result, WARDEN_FAULT_NOT_FOUND, sys, "exec");
-			j.path = program;
-			if (!attempt_once(s, &j, place, result))
-				return 0;
-		}
-		if (result->step && !strcmp(result->step, "exec"))
-			result->fault = exec_fault(result->sys, program);
+	if (snprintf(l->path, sizeof(l->path), "%s", program) >= (int)sizeof(l->path))
+		return refuse(result, WARDEN_FAULT_NOT_FOUND, ENAMETOOLONG, "exec");
+	fill_job(s, l, spec, place, out_fd, err_fd);
+	__atomic_store_n(&l->sharing, 1, __ATOMIC_RELEASE);
+	pid = make(s, l, place);
+	if (pid < 0) {
+		l->sharing = 0;
+		return refuse(result, WARDEN_FAULT_RESOURCES, -pid, "clone");
 	}
-	return -1;
+	l->pid = result->pid = pid;
+	return 0;
+}
+
+bool spawner_failed(struct spawner *s, pid_t pid, struct spawn_result *result)
+{
+	for (uint32_t i = 0; i < SPAWN_LAUNCHES; i++) {
+		struct launch *l = &s->launches[i];
+
+		if (l->pid != pid)
+			continue;
+		l->pid = 0;
+		if (!l->job.step)
+			return false;
+		*result = (struct spawn_result){ .fault = l->job.fault, .sys = l->job.sys, .step = l->job.step };
+		if (!strcmp(l->job.step, "exec")) {
+			result->fault = program_fault(l->job.sys, l->path);
+			result->stale_path = (l->job.sys == ENOENT || l->job.sys == EACCES) &&
+					     program_forget(&s->programs, l->argv[0], l->env_path);
+		}
+		return true;
+	}
+	return false;
 }

@@ -31,6 +31,7 @@
 #define QUEUE_LOOK_MAX 64u        /* attempts looked at for one that fits */
 #define OUT_BYTES_HIGH ((size_t)8 << 20)  /* unread by the daemon: nothing new is started */
 #define OUT_BYTES_LIVE ((size_t)1 << 20)  /* ... and no live output is added */
+#define RETRY_US 5000u            /* programs are being loaded too slowly to start more */
 #define REAP_MAX 512u             /* processes reaped in one turn */
 
 enum attempt_phase {
@@ -57,7 +58,7 @@ struct attempt {
 	struct tree *tree;            /* while it has processes */
 	struct capture capture;
 	pid_t pid;
-	bool main_ended, adopted;
+	bool main_ended, adopted, retried;
 	int status;                   /* of wait4() */
 	uint64_t cpu_us, maxrss_bytes;
 	uint64_t start_mono, start_real, end_mono, end_real;
@@ -92,6 +93,7 @@ struct warden {
 	struct spawner spawner;
 	struct trees trees;
 	struct seglog log;
+	struct pipe_pool pipes;
 	bool log_open;
 	struct records records;
 	struct attempt **attempts;    /* by index; NULL: never used */
@@ -104,6 +106,7 @@ struct warden {
 	struct rv_list queue, over;
 	uint32_t queued;
 	bool starved;                 /* no descriptors or processes: wait for one to end */
+	uint64_t retry_at;            /* nothing is started before */
 	bool urgent;                  /* `out` holds something that must not wait for the batch */
 	bool reap_again;
 	char *scratch;                /* CAPTURE_READ_BYTES */

@@ -431,6 +431,7 @@ static int warden_init(struct warden *w, int fd, struct rv_err *err)
 static void warden_release(struct warden *w)
 {
 	attempts_release(w);
+	pipe_pool_release(&w->pipes);
 	trees_release(&w->trees);
 	if (w->state_dir && w->state_dir[0])
 		orphans_clear(w->state_dir);
@@ -461,6 +462,8 @@ static int time_to_wait(struct warden *w)
 		return 0;
 	if (w->out_since && !w->watching_out)
 		at = rv_min_u64(at, w->out_since + WARDEN_BATCH_US);
+	if (w->queued && w->retry_at > w->now)
+		at = rv_min_u64(at, w->retry_at);
 	if (at == RV_NEVER)
 		return -1;
 	now = clock_mono_us();
