@@ -577,6 +577,129 @@ static void resources_are_held_by_number(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+static void where_units_run(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+	char want[512];
+
+	(void)state;
+	rig_start(&r, NULL);
+	assert_int_equal(mkdir(rig_path(&r, "ws/sub", want), 0755), 0);
+	s = shell("pwd");
+	s.cwd = RV_STR("sub");
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	s.flags = PROTO_SPEC_TEMPLATED;
+	s.context = RV_STR("{\"d\":\"sub\",\"up\":\"a/../../b\"}");
+	s.cwd = RV_STR("{{d}}");
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	s.cwd = RV_STR("{{up}}");
+	rig_dispatch(&r, 3, 1, &s, NULL);
+	s.cwd = RV_STR("missing");
+	rig_dispatch(&r, 4, 1, &s, NULL);
+	rig_wait_results(&r, 4);
+	assert_string_equal(rig_output(&r, 1), rig_path(&r, "ws/sub", want));
+	assert_string_equal(rig_output(&r, 2), want);
+	assert_int_equal(result(&r, 3)->reason, PROTO_REASON_TEMPLATE);
+	assert_int_equal(result(&r, 4)->class, PROTO_CLASS_ENVIRONMENT);
+	assert_int_equal(result(&r, 4)->reason, PROTO_REASON_WORKSPACE);
+	assert_non_null(strstr(result(&r, 4)->error.at, "ws/missing"));
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void where_units_of_mode_none_run(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+	char want[512];
+
+	(void)state;
+	/* `run`: the plan's directory */
+	rig_start(&r, &(struct rig_options){ .plan_dir = "/usr" });
+	s = shell("pwd; echo ${REEVE_WORKSPACE-unset} >&2; exit 1");
+	s.flags = PROTO_SPEC_NO_WORKSPACE;
+	s.cwd = RV_STR("bin");
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	s.cwd = RV_STR("/etc");
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 2);
+	assert_string_equal(rig_tail(&r, 1), "/usr/bin\nunset\n");
+	assert_string_equal(rig_tail(&r, 2), "/etc\nunset\n");
+	rig_stop(&r, RIG_REMOVE);
+	/* a node: its namespace, else one directory of the run */
+	rig_start(&r, &(struct rig_options){ .mode = NODE_MODE_NODE });
+	s = shell("pwd");
+	s.flags = PROTO_SPEC_NO_WORKSPACE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	s.flags |= PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 2);
+	snprintf(want, sizeof(want), "%s/ws/.reeve/runs/%s/cwd", r.dir, rv_run_id_of(RIG_RUN).text);
+	assert_string_equal(rig_output(&r, 1), want);
+	snprintf(want, sizeof(want), "%s/ws/.reeve/runs/%s/units/u2/1", r.dir, rv_run_id_of(RIG_RUN).text);
+	assert_string_equal(rig_output(&r, 2), want);
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void a_place_without_its_file_stays_as_written(void **state)
+{
+	const char *argv[] = { "echo", "{prompt}|{unit_id}|{item}|{model}|{namespace}|{workspace}|{print $1}|{prompt_file}", NULL };
+	struct proto_spec s = rig_command(room, argv);
+	struct proto_dispatch with = { .item = RV_STR("\"it's\"") };
+	struct rig r;
+	char want[600];
+
+	(void)state;
+	rig_start(&r, NULL);
+	s.prompt = RV_STR("{unit_id} {{x}}"); /* what is filled in is not filled again */
+	s.model = RV_STR("m1");
+	rig_dispatch(&r, 1, 1, &s, &with);
+	rig_wait_results(&r, 1);
+	snprintf(want, sizeof(want), "{unit_id} {{x}}|u1|it's|m1|{namespace}|%s|{print $1}|{prompt_file}", r.workspace);
+	assert_string_equal(rig_output(&r, 1), want);
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void no_namespace_can_be_made(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, &(struct rig_options){ .namespace_root = "/proc/nowhere" });
+	s = shell("true");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_results(&r, 1);
+	assert_int_equal(result(&r, 1)->class, PROTO_CLASS_ENVIRONMENT);
+	assert_int_equal(result(&r, 1)->reason, PROTO_REASON_WORKSPACE);
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void large_artifacts_hold_up_nobody(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+	uint8_t digest[32];
+	struct rv_digest_state sum;
+	static char zeros[1 << 20];
+
+	(void)state;
+	rig_start(&r, NULL);
+	s = shell("head -c 50000000 /dev/zero > $REEVE_ARTIFACTS/big; echo done");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_results(&r, 1);
+	rv_digest_begin(&sum);
+	for (int i = 0; i < 50; i++)
+		rv_digest_add(&sum, rv_str(zeros, 1000000));
+	rv_digest_end(&sum, digest);
+	assert_int_equal(result(&r, 1)->artifacts[0].bytes, 50000000);
+	assert_memory_equal(result(&r, 1)->artifacts[0].digest, digest, 32);
+	assert_string_equal(rig_output(&r, 1), "done");
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void live_output_comes_as_it_is_printed(void **state)
 {
 	struct proto_spec s;
@@ -681,6 +804,11 @@ int main(void)
 		cmocka_unit_test(rate_limits_are_a_class_of_their_own),
 		cmocka_unit_test(unknown_key_in_a_command_is_config),
 		cmocka_unit_test(resources_are_held_by_number),
+		cmocka_unit_test(where_units_run),
+		cmocka_unit_test(where_units_of_mode_none_run),
+		cmocka_unit_test(a_place_without_its_file_stays_as_written),
+		cmocka_unit_test(no_namespace_can_be_made),
+		cmocka_unit_test(large_artifacts_hold_up_nobody),
 		cmocka_unit_test(live_output_comes_as_it_is_printed),
 		cmocka_unit_test(without_a_warden_only_processes_fail),
 		cmocka_unit_test(a_killed_warden_ends_its_units),
