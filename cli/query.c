@@ -4,6 +4,7 @@
 #include "cli/find.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, char **argv, int *status)
 {
@@ -22,6 +23,12 @@ int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, c
 	if (q->words > q->words_max) {
 		*status = cli_failf(RV_E_USAGE, "`reeve %s` takes at most %d word%s, but was given \"%.64s\" as well", verb,
 				    q->words_max, q->words_max == 1 ? "" : "s", argv[q->words_max]);
+		return -1;
+	}
+	if (!q->state && getenv("REEVE_COORDINATOR") && *getenv("REEVE_COORDINATOR")) {
+		(void)rv_fail(&err, RV_E_UNSUPPORTED, "REEVE_COORDINATOR is set, and asking a coordinator %s", CLI_WAITS_MACHINES);
+		(void)rv_hint(&err, "unset it, or name a state directory with --state");
+		*status = cli_fail(&err);
 		return -1;
 	}
 	if (cli_format_parse(q->format_option, &q->format, &err)) {

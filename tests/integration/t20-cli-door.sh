@@ -33,6 +33,8 @@ done
 valid error "$T/errors.jsonl"
 expect 2 reeve status --coordinator x
 want_err "waits for: many machines"
+expect 2 env REEVE_COORDINATOR=x "$REEVE" status
+want_err "waits for: many machines"
 expect 2 reeve status --no-such-thing
 want_err "there is no option --no-such-thing"
 expect 2 reeve status --formt json

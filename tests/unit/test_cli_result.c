@@ -7,6 +7,7 @@
 #include "cli/schedule.h"
 #include "cli/statusline.h"
 #include "common/id.h"
+#include "common/os/file.h"
 #include "common/plan/diag.h"
 #include "common/plan/plan.h"
 
@@ -313,6 +314,27 @@ static void events_carry_number_unit_and_ending(void **state)
 	assert_non_null(strstr(w->out.at, "\"unit\":\"__preflight__\",\"exit\":2,\"error\":\"plan rejected: a cycle\"}"));
 }
 
+/* Another kind of transition needs a line in the schema, too. Read from the top of the project, where tests run. */
+static void every_transition_stands_in_the_schema(void **state)
+{
+	struct rv_buf schema, name;
+	struct rv_err err;
+	int kind;
+
+	(void)state;
+	rv_buf_init(&schema, 0);
+	rv_buf_init(&name, 0);
+	assert_int_equal(rv_file_read("docs/schemas/event.json", 1 << 20, &schema, &err), 0);
+	for (kind = COORD_T_RUN_ACCEPTED; kind <= COORD_T_NODE_LEFT; kind++) {
+		rv_buf_reset(&name);
+		(void)rv_buf_printf(&name, "\"%s\"", coord_transition_name((enum coord_transition_kind)kind));
+		if (!strstr(schema.at, name.at))
+			fail_msg("%s is not in the schema", name.at);
+	}
+	rv_buf_release(&schema);
+	rv_buf_release(&name);
+}
+
 static void schedule_lines_use_old_ids_and_seconds(void **state)
 {
 	struct world *w = *state;
@@ -381,6 +403,7 @@ int main(void)
 		IN_WORLD(the_summary_names_failures_their_last_line_and_where_to_look),
 		IN_WORLD(a_success_keeps_no_details_when_only_failures_matter),
 		IN_WORLD(events_carry_number_unit_and_ending),
+		cmocka_unit_test(every_transition_stands_in_the_schema),
 		IN_WORLD(schedule_lines_use_old_ids_and_seconds),
 		IN_WORLD(the_status_line_counts_estimates_and_names_the_slowest),
 	};
