@@ -161,6 +161,9 @@ const struct plan_key *plan_key_find(const struct plan_map_index *index, struct 
 /* "a number", "an array of strings", "a string or a map": what the key's value has to be. Into out[128]. */
 const char *plan_key_expected(const struct plan_key *key, char out[128]);
 
+/* Appends the whole format as a JSON Schema (draft 2020-12), indented: docs/plan.schema.json. */
+int plan_schema_json(struct rv_buf *out);
+
 /* Is `word` one of `words` (separated by blanks)? Its number, or -1. */
 int plan_word_index(const char *words, struct rv_str word);
 

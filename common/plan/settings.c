@@ -259,7 +259,7 @@ static int apply_locks(struct plan_loader *l, struct plan_draft *d, uint32_t arr
 		uint32_t lock = rv_strmap_get(&l->lock_names, plan_node_text(l->tree, n));
 
 		if (lock == RV_MAP_NONE) {
-			plan_diag_hint(plan_error_at(l, PLAN_E_RANGE, n, "no lock is called %s",
+			plan_diag_hint(plan_error_at(l, PLAN_E_CONFLICT, n, "no lock is called %s",
 						     plan_quote(plan_node_text(l->tree, n), q)),
 				       "the plan's `locks` gives each lock's name and count");
 			continue;

@@ -51,7 +51,7 @@ static const struct expected errors[] = {
 	{ "priority", PLAN_E_RANGE, 2, 41, 4, HEAD "units: [{id: a, command: [x], priority: 1001}]\n", "-1000 to 1000" },
 	{ "grace", PLAN_E_RANGE, 2, 40, 3, HEAD "units: [{id: a, command: [x], grace_s: 301}]\n", NULL },
 	{ "class of retry", PLAN_E_RANGE, 2, 44, 6, HEAD "units: [{id: a, command: [x], retry: {on: [config]}}]\n", NULL },
-	{ "unknown lock", PLAN_E_RANGE, 2, 39, 2, HEAD "units: [{id: a, command: [x], locks: [db]}]\n", "no lock is called" },
+	{ "unknown lock", PLAN_E_CONFLICT, 2, 39, 2, HEAD "units: [{id: a, command: [x], locks: [db]}]\n", "no lock is called" },
 	{ "lost_after_s 0", PLAN_E_RANGE, 3, 15, 1, HEAD UNIT "lost_after_s: 0\n", NULL },
 
 	{ "id with a slash", PLAN_E_ID_FORMAT, 2, 14, 10, HEAD "units: [{id: ../../../x, command: [x]}]\n", "no unit id" },
