@@ -48,7 +48,8 @@ static const char *unit_name(struct driver *d, uint64_t run, uint32_t unit, char
 {
 	const struct coord_graph *g = coord_run_graph(d->c, run);
 	char id_room[COORD_UNIT_ID_BYTES];
-	struct rv_str id = g ? coord_graph_unit_id(g, unit, id_room) : RV_STR("?");
+	bool known = g && unit < coord_graph_unit_count(g) + (coord_graph_verify_spec(g).bytes ? 1 : 0);
+	struct rv_str id = known ? coord_graph_unit_id(g, unit, id_room) : RV_STR("?");
 
 	if (run == 1)
 		(void)snprintf(out, room, "%.*s", RV_STR_ARGS(id));
