@@ -158,12 +158,13 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	const struct coord_class *cl = coord_unit_class(r, u);
 	const struct coord_shape *sh = &r->g->shapes[cl->shape];
 	struct coord_node *n = &c->nodes[node];
-	uint32_t slot = c->attempt_free;
+	uint32_t slot = c->attempt_free != COORD_NONE ? c->attempt_free : c->attempt_fresh++;
 	struct coord_attempt *a;
 
-	rv_check(slot != COORD_NONE);
+	rv_check(slot < c->cfg.attempts_max);
 	a = &c->attempts[slot];
-	c->attempt_free = a->run_next;
+	if (slot == c->attempt_free)
+		c->attempt_free = a->run_next;
 	c->attempt_count++;
 	*a = (struct coord_attempt){ .state = COORD_A_UNKNOWN, .level = NO_LEVEL, .run = coord_run_slot(c, r), .unit = unit,
 				     .attempt = u->attempt, .node = node };

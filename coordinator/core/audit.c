@@ -246,7 +246,7 @@ static void audit_deadlines(const struct coord *c)
 			audit(11, rv_heap_has(&c->deadlines, c->cfg.runs_max + i));
 }
 
-/* A12: the pool of attempts: free ones and live ones are all of them. */
+/* A12: the pool of attempts: free ones and live ones are all that were ever taken. */
 static void audit_pool(const struct coord *c)
 {
 	uint32_t free_count = 0, live = 0;
@@ -258,7 +258,8 @@ static void audit_pool(const struct coord *c)
 	for (uint32_t i = 0; i < c->run_count; i++)
 		live += c->runs[c->run_order[i]].active;
 	audit(12, live == c->attempt_count);
-	audit(12, live + free_count == c->cfg.attempts_max);
+	audit(12, live + free_count == c->attempt_fresh);
+	audit(12, c->attempt_fresh <= c->cfg.attempts_max);
 }
 
 void coord_audit(const struct coord *c)

@@ -60,8 +60,7 @@ static bool make_pools(struct coord *c)
 		return false;
 	for (uint32_t i = 0; i < cfg->runs_max; i++)
 		c->runs[i].no_workspace = no_workspace + i * words;
-	for (uint32_t i = 0; i < cfg->attempts_max; i++)
-		c->attempts[i].run_next = i + 1 < cfg->attempts_max ? i + 1 : COORD_NONE;
+	c->attempt_free = COORD_NONE;
 	c->path_free = COORD_NONE;
 	c->path_room = cfg->paths_max;
 	return make_map(c, &c->run_map, cfg->runs_max) && make_map(c, &c->peer_map, cfg->nodes_max) &&

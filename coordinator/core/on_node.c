@@ -139,7 +139,7 @@ static bool free_to_take_back(struct coord *c, struct coord_run *r, uint32_t uni
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	const struct coord_class *cl = coord_unit_class(r, u);
 
-	if (r->stop || c->attempt_free == COORD_NONE)
+	if (r->stop || !coord_attempt_room(c))
 		return false;
 	return (!cl->lock_count || coord_locks_free(c, r, u->place_class, false)) && (!cl->dirs || coord_dirs_free(c, r, unit, false));
 }

@@ -275,7 +275,7 @@ bool coord_place(struct coord *c)
 		c->capacity_freed = false;
 		coord_ready_unpark_shapes(c);
 	}
-	while ((first = rv_heap_first(&c->run_heap)) && c->attempt_free != COORD_NONE) {
+	while ((first = rv_heap_first(&c->run_heap)) && coord_attempt_room(c)) {
 		if (!coord_room(c, 6))
 			return false;
 		place_first(c, &c->runs[first->value]);

@@ -196,7 +196,8 @@ struct coord {
 	uint32_t node_count;
 	struct rv_intmap peer_map;
 	struct coord_attempt *attempts;
-	uint32_t attempt_free;      /* list through run_next */
+	uint32_t attempt_free;      /* list through run_next: used before */
+	uint32_t attempt_fresh;     /* slots from here on were never used, nor touched */
 	uint32_t attempt_count;
 	/* work */
 	uint32_t work_first, work_last; /* vertices */
@@ -245,6 +246,11 @@ struct coord_transition *coord_tell(struct coord *c, enum coord_transition_kind 
 struct coord_transition *coord_tell_node(struct coord *c, enum coord_transition_kind kind, uint32_t node);
 
 /* --- lists of attempts ---------------------------------------------------------------------------------------------------- */
+
+static inline bool coord_attempt_room(const struct coord *c)
+{
+	return c->attempt_free != COORD_NONE || c->attempt_fresh < c->cfg.attempts_max;
+}
 
 static inline uint32_t coord_run_slot(const struct coord *c, const struct coord_run *r)
 {
