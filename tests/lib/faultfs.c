@@ -25,11 +25,6 @@ static int close_file(sqlite3_file *f)
 	return real(f)->pMethods ? real(f)->pMethods->xClose(real(f)) : SQLITE_OK;
 }
 
-static int read_file(sqlite3_file *f, void *at, int bytes, sqlite3_int64 offset)
-{
-	return real(f)->pMethods->xRead(real(f), at, bytes, offset);
-}
-
 static int order(const sqlite3_file *f, _Atomic int64_t *left, int error)
 {
 	if (!((const struct file *)(const void *)f)->watched || *left < 0)
@@ -38,6 +33,13 @@ static int order(const sqlite3_file *f, _Atomic int64_t *left, int error)
 		return error;
 	--*left;
 	return SQLITE_OK;
+}
+
+static int read_file(sqlite3_file *f, void *at, int bytes, sqlite3_int64 offset)
+{
+	int rc = order(f, &orders.reads_left, SQLITE_IOERR_READ);
+
+	return rc ? rc : real(f)->pMethods->xRead(real(f), at, bytes, offset);
 }
 
 static int write_file(sqlite3_file *f, const void *at, int bytes, sqlite3_int64 offset)
@@ -171,7 +173,7 @@ struct faultfs *faultfs(void)
 			abort();
 	}
 	orders.suffix = NULL;
-	orders.writes_left = orders.syncs_left = -1;
+	orders.writes_left = orders.syncs_left = orders.reads_left = -1;
 	orders.write_error = SQLITE_IOERR_WRITE;
 	orders.sync_error = SQLITE_IOERR_FSYNC;
 	orders.writes = orders.syncs = 0;

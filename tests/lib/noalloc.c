@@ -13,6 +13,27 @@ void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *at, size_t bytes);
 
 static _Thread_local int depth;
+static _Thread_local uint32_t fail_in; /* allocations; 0: never */
+static _Thread_local bool has_failed;
+
+void noalloc_fail(uint32_t n)
+{
+	fail_in = n;
+	has_failed = false;
+}
+
+bool noalloc_failed(void)
+{
+	return has_failed;
+}
+
+static bool out_of_memory(void)
+{
+	if (fail_in == 0 || --fail_in > 0)
+		return false;
+	has_failed = true;
+	return true;
+}
 
 void noalloc_begin(void)
 {
@@ -28,17 +49,17 @@ void noalloc_end(void)
 void *__wrap_malloc(size_t bytes)
 {
 	rv_check(depth == 0); /* nothing allocates here */
-	return __real_malloc(bytes);
+	return out_of_memory() ? NULL : __real_malloc(bytes);
 }
 
 void *__wrap_calloc(size_t count, size_t bytes)
 {
 	rv_check(depth == 0);
-	return __real_calloc(count, bytes);
+	return out_of_memory() ? NULL : __real_calloc(count, bytes);
 }
 
 void *__wrap_realloc(void *at, size_t bytes)
 {
 	rv_check(depth == 0);
-	return __real_realloc(at, bytes);
+	return out_of_memory() ? NULL : __real_realloc(at, bytes);
 }

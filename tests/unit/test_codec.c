@@ -13,6 +13,7 @@
 #include "proto/record.h"
 #include "proto/scan.h"
 #include "proto/spec.h"
+#include "tests/lib/noalloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -1222,6 +1223,165 @@ static void names_are_complete(void **state)
 	assert_string_equal(proto_fact_name((enum proto_fact_kind)99), "?");
 }
 
+/* --- memory that runs out: an error each time, and all is well the next time ------------------------------------------ */
+
+/* Made before memory becomes scarce. */
+struct made {
+	struct proto_msg messages[RV_ARRAY_LEN(kinds)];
+	struct proto_fact facts[PROTO_FACT_NODE];
+	struct proto_spec spec;
+	const struct proto_dep *deps;
+	uint32_t dep_count;
+};
+
+static int write_and_read(const struct made *made)
+{
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_frame_writer w;
+	struct rv_buf frame;
+	struct rv_err err;
+	size_t k;
+	int rc = r ? 0 : -1;
+
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	for (k = 0; rc == 0 && k < RV_ARRAY_LEN(kinds); k++) {
+		struct proto_msg in;
+
+		if (proto_frame_add(&w, &made->messages[k], &err) || proto_frame_finish(&w, &frame) ||
+		    proto_frame_open(r, rv_buf_str(&frame), proto_msg_direction(kinds[k]), &err) ||
+		    proto_frame_next(r, &in, &err) != 1)
+			rc = -1;
+		else
+			same_msg(&made->messages[k], &in);
+	}
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+	return rc;
+}
+
+static int encode_facts(const struct made *made)
+{
+	struct rv_arena arena;
+	struct rv_buf b;
+	int i, rc = 0;
+
+	rv_buf_init(&b, 0);
+	rv_arena_init(&arena, 0);
+	for (i = 0; rc == 0 && i < PROTO_FACT_NODE; i++) {
+		struct proto_fact got;
+		struct rv_str at;
+
+		rv_buf_release(&b);
+		rc = proto_fact_encode(&made->facts[i], &b);
+		if (rc)
+			assert_int_equal(b.bytes, 0); /* no half of it */
+		at = rv_buf_str(&b);
+		if (rc == 0)
+			rc = proto_fact_decode(&at, &arena, &got, NULL) == 1 ? 0 : -1;
+		if (rc == 0)
+			same_fact(&made->facts[i], &got);
+	}
+	rv_arena_release(&arena);
+	rv_buf_release(&b);
+	return rc;
+}
+
+static int encode_specs(const struct made *made)
+{
+	const struct proto_dep *deps;
+	struct proto_spec got;
+	struct rv_arena arena;
+	struct rv_buf b, c;
+	uint32_t count;
+	int rc = 0;
+
+	rv_buf_init(&b, 0);
+	rv_buf_init(&c, 0);
+	rv_arena_init(&arena, 0);
+	if (proto_spec_encode(&made->spec, &b) || proto_spec_decode(rv_buf_str(&b), &arena, &got, NULL) ||
+	    proto_deps_encode(made->deps, made->dep_count, &c) ||
+	    proto_deps_decode(rv_buf_str(&c), &arena, &deps, &count, NULL))
+		rc = -1;
+	if (rc == 0)
+		same_spec(&made->spec, &got);
+	rv_arena_release(&arena);
+	rv_buf_release(&b);
+	rv_buf_release(&c);
+	return rc;
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+	int (*const works[])(const struct made *) = { write_and_read, encode_facts, encode_specs };
+	struct made *made = calloc(1, sizeof(*made));
+	struct maker m;
+	size_t k;
+
+	(void)state;
+	maker_init(&m, 1);
+	m.fill = FILL_MOST;
+	for (k = 0; k < RV_ARRAY_LEN(kinds); k++)
+		make(&m, kinds[k], &made->messages[k]);
+	for (k = 0; k < PROTO_FACT_NODE; k++)
+		make_fact(&m, (enum proto_fact_kind)(k + 1), &made->facts[k]);
+	made->spec = spec_of(&m);
+	made->deps = deps_of(&m, &made->dep_count);
+	for (k = 0; k < RV_ARRAY_LEN(works); k++) {
+		uint32_t n = 0, refused = 0;
+		int rc;
+
+		do {
+			noalloc_fail(++n);
+			rc = works[k](made);
+			refused += rc != 0;
+		} while (noalloc_failed()); /* an arena may do with a smaller chunk: then all is well in spite of it */
+		assert_int_equal(rc, 0);
+		assert_true(refused > 1);
+	}
+	noalloc_fail(0);
+	rv_arena_release(&m.arena);
+	free(made);
+}
+
+static void more_hostile_fields(void **state)
+{
+	struct proto_dep dep = { .output = { .kind = PROTO_VALUE_INLINE } };
+	struct proto_msg d = { .kind = PROTO_DISPATCH, .dispatch = { .deps = &dep, .dep_count = 1 } };
+	struct proto_frame_writer w;
+	struct rv_err err = { 0 };
+	struct rv_buf out;
+	char *big = calloc(1, RV_INLINE_BYTES_MAX + 1);
+
+	(void)state;
+	rv_buf_init(&out, 0);
+	proto_frame_writer_init(&w);
+	dep.output.inline_bytes = rv_str(big, RV_INLINE_BYTES_MAX + 1);
+	assert_int_equal(proto_frame_add(&w, &d, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	assert_true(proto_frame_empty(&w));
+	assert_int_equal(proto_deps_encode(&dep, 1, &out), -1);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&out);
+	free(big);
+	/* DISPATCH with too few and too many fields; deps both inside and in a blob; bytes for the blob of deps */
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x96\x01\x01\x01\x01\x01\xa1u"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9b\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0"), RV_OK);
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc4\x01x"), RV_E_CORRUPT);
+	/* RESULT: too few fields, too many, no outcome, no such outcome, unknown flags */
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9d\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_OK);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	/* bytes behind the last message */
+	assert_int_equal(TO_COORD("\x93\x01\x91\x0a\x91\x0a"), RV_OK);
+	assert_int_equal(TO_COORD("\x93\x01\x91\x0a\x0a"), RV_E_CORRUPT);
+}
+
 /* Each message has its row in PROTOCOL.md, and no row names another. Tests run in the project's folder. */
 static void the_document_lists_the_messages(void **state)
 {
@@ -1271,6 +1431,8 @@ int main(void)
 		cmocka_unit_test(facts_of_a_row_come_back_in_order),
 		cmocka_unit_test(a_short_fact_is_short),
 		cmocka_unit_test(damaged_facts_are_refused),
+		cmocka_unit_test(memory_may_run_out_anywhere),
+		cmocka_unit_test(more_hostile_fields),
 		cmocka_unit_test(names_are_complete),
 		cmocka_unit_test(the_document_lists_the_messages),
 	};

@@ -11,6 +11,7 @@
 #include "coordinator/journal/journal.h"
 #include "coordinator/journal/store.h"
 #include "tests/lib/faultfs.h"
+#include "tests/lib/noalloc.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -1062,6 +1063,145 @@ static void a_checkpoint_that_fails_loses_nothing(void **state)
 	journal_close(&j);
 }
 
+/* --- memory and reads that fail -------------------------------------------------------------------------------------------------- */
+
+static enum journal_next count_rows(void *arg, const struct journal_row *row)
+{
+	(void)row;
+	++*(uint64_t *)arg;
+	return JOURNAL_MORE;
+}
+
+static enum journal_next count_runs(void *arg, const struct journal_run *run)
+{
+	(void)run;
+	++*(uint64_t *)arg;
+	return JOURNAL_MORE;
+}
+
+/* Open, append with a run, read, list, close; how far it came. */
+static int use_all(enum journal_durability d, uint64_t *durable)
+{
+	struct journal_options o = own(d);
+	struct journal_run run = run_of(1);
+	struct journal_batch b = { .records = RV_STR("row"), .runs = &run, .runs_count = 1 };
+	struct journal *j = NULL;
+	uint64_t epoch, position, rows = 0, runs = 0, end;
+	struct rv_err err = { 0 };
+	int rc = -1;
+
+	o.wal_bytes = 1; /* a checkpoint is always due */
+	if (journal_open(&j, dir, &o, &err) == 0 && journal_claim_epoch(j, &epoch, &err) == 0 &&
+	    journal_append(j, &b, &position, &err) == 0 && journal_flush(j, &err) == 0 &&
+	    journal_read(j, 0, count_rows, &rows, &err) == 0 && journal_runs(j, count_runs, &runs, &err) == 0 &&
+	    journal_end(j, &end, &err) == 0) {
+		assert_int_equal(rows, end);
+		assert_int_equal(runs, 1);
+		rc = 0;
+	}
+	if (rc)
+		assert_int_equal(err.code, RV_E_NO_MEMORY);
+	if (j)
+		*durable = journal_durable(j);
+	journal_close(&j);
+	return rc;
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+	enum journal_durability d;
+
+	(void)state;
+	for (d = JOURNAL_PROCESS; d <= JOURNAL_POWER; d++) {
+		uint64_t confirmed = 0;
+		uint32_t n = 0, refused = 0;
+		struct journal *j;
+
+		make_dir(NULL);
+		do {
+			noalloc_fail(++n);
+			refused += use_all(d, &confirmed) != 0;
+		} while (noalloc_failed());
+		noalloc_fail(0);
+		assert_true(refused > 3);
+		j = open_reader();
+		assert_int_equal(journal_last(j), confirmed);
+		journal_close(&j);
+		drop_dir(NULL);
+	}
+}
+
+static void reads_that_fail_are_told(void **state)
+{
+	struct journal_options r = { .mode = JOURNAL_READ, .vfs = FAULTFS };
+	struct faultfs *f = faultfs();
+	uint64_t count = 0, end;
+	struct journal *j;
+	struct rv_err err = { 0 };
+	int64_t n;
+
+	(void)state;
+	fill(3000);
+	j = open_with(r);
+	f->reads_left = 5;
+	assert_int_equal(journal_read(j, 0, count_rows, &count, &err), -1);
+	assert_int_equal(err.code, RV_E_IO);
+	f->reads_left = -1;
+	count = 0;
+	assert_int_equal(journal_read(j, 0, count_rows, &count, &err), 0); /* reading may be tried again */
+	assert_int_equal(count, 3000);
+	journal_close(&j);
+	for (n = 0;; n++) { /* opening, at each read */
+		f->reads_left = n;
+		if (journal_open(&j, dir, &r, &err) == 0)
+			break;
+		assert_true(err.code == RV_E_IO || err.code == RV_E_CORRUPT);
+	}
+	assert_true(n > 1);
+	f->reads_left = 0;
+	(void)journal_end(j, &end, &err); /* from its cache, or not: either way it ends */
+	f->reads_left = -1;
+	journal_close(&j);
+}
+
+static void odd_places_are_refused(void **state)
+{
+	struct journal_options o = own(JOURNAL_PROCESS);
+	struct journal *j = NULL;
+	struct rv_err err;
+	char path[160];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/no/such", base);
+	assert_int_equal(journal_open(&j, path, &o, &err), -1);
+	assert_int_equal(err.code, RV_E_NOT_FOUND);
+	o.mode = JOURNAL_READ;
+	assert_int_equal(journal_open(&j, path, &o, &err), -1);
+	assert_int_equal(err.code, RV_E_NOT_FOUND);
+	o.mode = JOURNAL_OWN;
+	snprintf(path, sizeof(path), "%s/file", base);
+	assert_int_equal(rv_file_write(path, RV_STR("x"), 0600, RV_FILE_NOSYNC, NULL), 0);
+	assert_int_equal(journal_open(&j, path, &o, &err), -1);
+	o.vfs = "no such layer";
+	assert_int_equal(open_code(o, &err), RV_E_IO);
+	o.vfs = NULL;
+	assert_int_equal(open_code(o, &err), RV_OK);
+	/* an epoch that falls from one row to the next */
+	fill(2);
+	j = open_own(JOURNAL_POWER);
+	append_ok(j, 3, 3);
+	assert_int_equal(journal_flush(j, &err), 0);
+	assert_int_equal(journal_epoch(j), 3);
+	sql("UPDATE head SET epoch=1");
+	journal_close(&j);
+	j = open_own(JOURNAL_POWER);
+	append_ok(j, 4, 4);
+	assert_int_equal(journal_flush(j, &err), 0);
+	assert_int_equal(read_code(j, &err), RV_E_CORRUPT);
+	assert_non_null(strstr(err.msg, "epoch"));
+	journal_close(&j);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
 
 int main(void)
@@ -1090,6 +1230,9 @@ int main(void)
 		TEST(what_was_confirmed_survives_power_loss),
 		cmocka_unit_test(checkpoints_keep_the_log_short),
 		TEST(a_checkpoint_that_fails_loses_nothing),
+		cmocka_unit_test(memory_may_run_out_anywhere),
+		TEST(reads_that_fail_are_told),
+		TEST(odd_places_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
