@@ -293,15 +293,15 @@ static void gone(struct coord *c, struct coord_node *n, struct proto_attempt_key
 	struct coord_run *r;
 	uint32_t slot = coord_attempt_find(c, key, &r);
 	struct proto_result res = { .key = key, .outcome = PROTO_FAILED, .reason = reason, .exit = -1 };
-	bool wanted;
 
 	if (slot == COORD_NONE || c->attempts[slot].node != (uint32_t)(n - c->nodes)) {
 		c->stale++;
 		return;
 	}
-	wanted = c->attempts[slot].state == COORD_A_STOPPING;
-	if (reason == PROTO_REASON_CANCELLED && !wanted)
-		return; /* NOT_HERE of a CANCEL that we did not send: the table digest heals it */
+	if (reason == PROTO_REASON_CANCELLED && c->attempts[slot].state == COORD_A_RETRACTING)
+		res.reason = PROTO_REASON_RETRACTED; /* its RETRACTED got lost: it was given back before */
+	else if (reason == PROTO_REASON_CANCELLED && c->attempts[slot].state != COORD_A_STOPPING)
+		return; /* NOT_HERE of a question that was not asked: the table digest heals it */
 	coord_end_attempt(c, r, key.unit, (uint32_t)(n - c->nodes), &res);
 }
 

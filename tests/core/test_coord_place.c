@@ -515,6 +515,22 @@ static void an_idle_node_takes_what_was_sent_ahead_elsewhere(void **state)
 	expect_nothing(&f->d);
 }
 
+static void a_lost_answer_to_a_retract_is_given_by_not_here(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 2, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "m-0001");
+	driver_taken(&f->d, "m-0002");
+	driver_join(&f->d, "n2", 1, 0);
+	driver_forget_lines(&f->d);
+	driver_not_here(&f->d, "m-0002");
+	expect(&f->d, "> n2 DISPATCH m-0002#2 try=1");
+	expect_nothing(&f->d);
+}
+
 static void a_retract_that_comes_too_late_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -615,6 +631,7 @@ int main(void)
 		TEST_AHEAD(what_needs_more_than_slots_is_never_sent_ahead),
 		TEST_AHEAD(nothing_is_sent_ahead_of_a_better_unit_that_waits_for_room),
 		TEST_AHEAD(an_idle_node_takes_what_was_sent_ahead_elsewhere),
+		TEST_AHEAD(a_lost_answer_to_a_retract_is_given_by_not_here),
 		TEST_AHEAD(a_retract_that_comes_too_late_changes_nothing),
 		TEST(runs_share_slots_fairly),
 		TEST(priority_of_a_run_comes_before_its_share),
