@@ -109,7 +109,7 @@ static int parse_amount(struct rv_str key, struct rv_str text, uint64_t *milli, 
 	return 0;
 }
 
-static int set_resources(const struct cli_run_args *a, struct cli_settings *s, struct rv_err *err)
+static int set_resources(const struct cli_run_args *a, uint64_t memory_bytes, struct cli_settings *s, struct rv_err *err)
 {
 	bool has_memory = false;
 
@@ -129,16 +129,19 @@ static int set_resources(const struct cli_run_args *a, struct cli_settings *s, s
 		return 0;
 	/* memory_mb is a resource like others; what the machine has stands in unless it was named */
 	(void)snprintf(s->resources[s->resource_count].key, sizeof s->resources[0].key, "memory_mb");
-	s->resources[s->resource_count++].amount = (rv_host_memory_bytes() >> 20) * 1000;
+	s->resources[s->resource_count++].amount = (memory_bytes >> 20) * 1000;
 	return 0;
 }
 
 int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, struct rv_err *err)
 {
+	struct rv_host_share host;
+
 	memset(s, 0, sizeof *s);
+	rv_host_share(&host);
 	(void)snprintf(s->plan, sizeof s->plan, "%s", a->plan);
 	(void)snprintf(s->durability, sizeof s->durability, "%s", a->durability ? a->durability : "process");
-	s->slots = a->jobs ? a->jobs : rv_host_cpus();
+	s->slots = a->jobs ? a->jobs : host.cpus;
 	s->agent_slots = a->agent_slots ? a->agent_slots : a->jobs ? a->jobs : AGENT_SLOTS_DEFAULT;
 	for (uint32_t i = 0; i < a->labels.count; i++) {
 		struct cli_settings_pair *p = &s->labels[s->label_count];
@@ -160,7 +163,7 @@ int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, s
 				       sizeof s->pass_env[0] - 1);
 		(void)snprintf(s->pass_env[s->pass_env_count++], sizeof s->pass_env[0], "%s", a->pass_env.item[i]);
 	}
-	return set_resources(a, s, err);
+	return set_resources(a, host.memory_bytes, s, err);
 }
 
 int cli_run_args_parse(struct cli_run_args *a, int argc, char **argv, struct rv_err *err)

@@ -100,6 +100,18 @@ static int next_incarnation(const char *dir, uint64_t real_us, uint64_t *out, st
 	return rc;
 }
 
+/* What the driver declares, else what the machine has. */
+static uint64_t memory_bytes(const struct node_daemon_config *cfg)
+{
+	struct rv_host_share host;
+
+	for (uint32_t i = 0; i < cfg->resource_count; i++)
+		if (rv_str_equal(cfg->resources[i].name, RV_STR("memory_mb")))
+			return (cfg->resources[i].amount / 1000) << 20;
+	rv_host_share(&host);
+	return host.memory_bytes;
+}
+
 static int set_identity(struct node_daemon *d, struct rv_err *err)
 {
 	struct proto_node_info *info = &d->info;
@@ -113,7 +125,7 @@ static int set_identity(struct node_daemon *d, struct rv_err *err)
 	rv_host_boot_id(info->boot_id);
 	info->slots = d->cfg.slots;
 	info->agent_slots = d->cfg.agent_slots;
-	info->memory_bytes = rv_host_memory_bytes();
+	info->memory_bytes = memory_bytes(&d->cfg);
 	info->labels = d->cfg.labels;
 	info->label_count = d->cfg.label_count;
 	info->resources = d->cfg.resources;

@@ -135,16 +135,18 @@ struct cgroup_limits {
 	uint64_t memory_bytes; /* UINT64_MAX: none */
 };
 
-static void add_limits(const char *dir, bool v2, struct rv_buf *b, struct cgroup_limits *out)
+/* `controller` NULL: the v2 hierarchy, which has them all. */
+static void add_limits(const char *dir, const char *controller, struct rv_buf *b, struct cgroup_limits *out)
 {
+	bool v2 = controller == NULL, memory = v2 || strcmp(controller, "memory") == 0;
 	char path[4096 + 64];
 	uint32_t cpus = 0;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? "memory.max" : "memory.limit_in_bytes");
-	if (slurp(path, b))
+	if (memory && slurp(path, b))
 		out->memory_bytes = rv_min_u64(out->memory_bytes, rv_host_parse_bytes(rv_buf_str(b)));
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, v2 ? "cpu.max" : "cpu.cfs_quota_us");
-	if (slurp(path, b)) {
+	if ((v2 || !memory) && slurp(path, b)) {
 		if (!v2) {
 			struct rv_buf period;
 
@@ -180,11 +182,14 @@ static void walk_hierarchy(struct rv_str self, struct rv_str mounts, const char 
 	if (point.bytes + path.bytes + 1 > sizeof(dir))
 		return;
 	(void)snprintf(dir, sizeof(dir), "%.*s%.*s", RV_STR_ARGS(point), RV_STR_ARGS(path));
+	base = strlen(dir);
+	if (base > point.bytes && dir[base - 1] == '/')
+		dir[base - 1] = '\0';
 	base = point.bytes;
 	for (;;) {
 		char *slash;
 
-		add_limits(dir, controller == NULL, b, out);
+		add_limits(dir, controller, b, out);
 		slash = strlen(dir) > base ? strrchr(dir, '/') : NULL;
 		if (!slash || (size_t)(slash - dir) < base)
 			return;
@@ -275,25 +280,20 @@ static uint32_t affinity_cpus(void)
 	return 1;
 }
 
-uint32_t rv_host_cpus(void)
-{
-	uint32_t cpus = affinity_cpus();
-	struct cgroup_limits l = cgroup_limits();
-
-	return l.cpus && l.cpus < cpus ? l.cpus : cpus;
-}
-
-uint64_t rv_host_memory_bytes(void)
+void rv_host_share(struct rv_host_share *out)
 {
 	struct cgroup_limits l = cgroup_limits();
 	struct sysinfo info;
 	uint64_t total = 0;
 
+	out->cpus = affinity_cpus();
+	if (l.cpus && l.cpus < out->cpus)
+		out->cpus = l.cpus;
 	if (sysinfo(&info) == 0)
 		total = (uint64_t)info.totalram * info.mem_unit;
-	if (!total)
-		return l.memory_bytes == UINT64_MAX ? 0 : l.memory_bytes;
-	return rv_min_u64(total, l.memory_bytes);
+	out->memory_bytes = rv_min_u64(total ? total : UINT64_MAX, l.memory_bytes);
+	if (out->memory_bytes == UINT64_MAX)
+		out->memory_bytes = 0;
 }
 
 /* --- processes ------------------------------------------------------------------------------------------------- */

@@ -18,10 +18,13 @@ void rv_host_boot_id(uint8_t out[RV_BOOT_ID_BYTES]);
 /* Never empty: "localhost" where there is none. */
 void rv_host_name(char out[RV_HOST_NAME_MAX + 1]);
 
-/* CPUs by affinity and quota, a part of one counting whole; >= 1. */
-uint32_t rv_host_cpus(void);
-/* Memory of the machine or of our cgroups, whichever is less. 0: unknown. */
-uint64_t rv_host_memory_bytes(void);
+struct rv_host_share {
+	uint32_t cpus;         /* by affinity and quota, a part of one counting whole; >= 1 */
+	uint64_t memory_bytes; /* of the machine or of our cgroups, whichever is less; 0: unknown */
+};
+
+/* Reads a dozen files below /proc and /sys: ask once. */
+void rv_host_share(struct rv_host_share *out);
 
 /* When the process started, in clock ticks since boot: with its pid and the boot id it names a process for good.
  * 1: found; 0: there is no such process; -1: there is one and we may not look. */

@@ -84,6 +84,7 @@ static void the_host_tells_what_we_may_use(void **state)
 {
 	uint8_t a[RV_BOOT_ID_BYTES], b[RV_BOOT_ID_BYTES];
 	char name[RV_HOST_NAME_MAX + 1];
+	struct rv_host_share host;
 	cpu_set_t old, one;
 	int cpu;
 
@@ -93,15 +94,17 @@ static void the_host_tells_what_we_may_use(void **state)
 	assert_memory_equal(a, b, sizeof(a));
 	rv_host_name(name);
 	assert_true(strlen(name) > 0);
-	assert_true(rv_host_cpus() >= 1);
-	assert_true(rv_host_memory_bytes() > (uint64_t)16 << 20);
+	rv_host_share(&host);
+	assert_true(host.cpus >= 1);
+	assert_true(host.memory_bytes > (uint64_t)16 << 20);
 	assert_int_equal(sched_getaffinity(0, sizeof(old), &old), 0);
 	for (cpu = 0; !CPU_ISSET(cpu, &old); cpu++)
 		;
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	assert_int_equal(rv_host_cpus(), 1);
+	rv_host_share(&host);
+	assert_int_equal(host.cpus, 1);
 	assert_int_equal(sched_setaffinity(0, sizeof(old), &old), 0);
 }
 
