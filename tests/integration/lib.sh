@@ -126,7 +126,7 @@ pid_of() {
 
 finish() {
 	local v=pid_$1 got
-	wait "${!v}"
+	wait "${!v}" 2>/dev/null
 	got=$?
 	[ -z "${2:-}" ] || [ "$got" = "$2" ] || {
 		cat "$T/$1.out" "$T/$1.err" >"$T/err"
