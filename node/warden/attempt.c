@@ -666,7 +666,7 @@ static void look(struct warden *w, struct attempt *a)
 	a->look_at = w->now + a->look_step;
 	if (a->phase == ATTEMPT_STOPPING && w->now >= a->stop_at)
 		kill_now(w, a);
-	else if (a->phase == ATTEMPT_KILLING && w->now - a->killed_at >= WARDEN_UNKILLABLE_US)
+	else if (a->phase == ATTEMPT_KILLING && w->now - a->killed_at >= w->unkillable_us)
 		tell_unkillable(w, a);
 	else if (a->phase == ATTEMPT_KILLING || a->phase == ATTEMPT_UNKILLABLE)
 		tree_kill(&w->trees, a->tree); /* what forked away between two signals */

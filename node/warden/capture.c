@@ -276,7 +276,7 @@ static void store_in_log(struct capture *c, int stream, struct rv_str bytes)
 			return;
 		if (seglog_append(c->log, &c->in_log, stream, c->bytes[stream], bytes) || (e->flags & SEGLOG_LOST))
 			return;
-		if (mkdirat(c->log->dir_fd, "big", 0700) && errno != EEXIST) {
+		if (seglog_dir(c->log) < 0 || (mkdirat(c->log->dir_fd, "big", 0700) && errno != EEXIST)) {
 			e->flags |= SEGLOG_LOST;
 			return;
 		}

@@ -22,7 +22,8 @@ struct warden_client {
 };
 
 struct warden_options {
-	enum warden_level level; /* NONE: CONFIG decides */
+	enum warden_level level;  /* NONE: CONFIG decides */
+	uint64_t unkillable_us;   /* after KILL; 0: WARDEN_UNKILLABLE_US (tests wish for less) */
 };
 
 /* Forks; the child runs warden_main() and never returns. The parent must have no threads yet. */

@@ -99,17 +99,24 @@ static int index_existing(struct records *r, uint32_t count)
 	return 0;
 }
 
-static int open_file(struct records *r, const char *dir, struct rv_err *err)
+static int open_file(struct records *r, const char *dir, enum records_mode mode, struct rv_err *err)
 {
-	char path[4096], head[RECORD_HEAD_BYTES] = "RVEX\1";
+	char head[RECORD_HEAD_BYTES] = "RVEX\1", *path;
 	struct stat st;
 	uint64_t count;
 
-	if (snprintf(path, sizeof(path), "%s/exits.rec", dir) >= (int)sizeof(path))
-		return rv_fail(err, RV_E_LIMIT, "path too long: %s", dir);
-	r->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (asprintf(&r->path, "%s/exits.rec", dir) < 0) {
+		r->path = NULL;
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory");
+	}
+	path = r->path;
+	r->fd = open(path, (mode == RECORDS_WRITE ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r->fd < 0 && mode == RECORDS_READ && errno == ENOENT)
+		return 0;
 	if (r->fd < 0 || fstat(r->fd, &st))
 		return rv_fail_errno(err, errno, "%s", path);
+	if (mode == RECORDS_READ && st.st_size < (off_t)RECORD_HEAD_BYTES)
+		return 0;
 	if (st.st_size < (off_t)RECORD_HEAD_BYTES) {
 		if (pwrite(r->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
 			return rv_fail_errno(err, errno, "%s", path);
@@ -123,7 +130,7 @@ static int open_file(struct records *r, const char *dir, struct rv_err *err)
 	return 0;
 }
 
-int records_open(struct records *r, const char *dir, struct rv_err *err)
+int records_open(struct records *r, const char *dir, enum records_mode mode, struct rv_err *err)
 {
 	memset(r, 0, sizeof(*r));
 	r->fd = -1;
@@ -132,7 +139,7 @@ int records_open(struct records *r, const char *dir, struct rv_err *err)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for exit records");
 	if (!dir[0])
 		return 0;
-	if (open_file(r, dir, err)) {
+	if (open_file(r, dir, mode, err)) {
 		records_close(r);
 		return -1;
 	}
@@ -143,6 +150,7 @@ void records_close(struct records *r)
 {
 	if (r->fd >= 0)
 		close(r->fd);
+	free(r->path);
 	for (uint32_t i = 0; r->memory && i < r->room; i++)
 		free(r->memory[i]);
 	free(r->memory);
@@ -223,6 +231,12 @@ void records_forget(struct records *r, uint64_t key)
 	r->spare[r->spare_count++] = place;
 }
 
+void records_remove_if_empty(struct records *r)
+{
+	if (r->fd >= 0 && !r->by_key.map.count)
+		(void)unlink(r->path);
+}
+
 uint32_t records_count(const struct records *r)
 {
 	return r->by_key.map.count;
@@ -248,7 +262,7 @@ int records_read(const char *dir, void (*each)(void *arg, const struct warden_ex
 	struct records r;
 	int told = 0;
 
-	if (records_open(&r, dir, err))
+	if (records_open(&r, dir, RECORDS_READ, err))
 		return -1;
 	for (uint32_t place = 0; place < r.room; place++) {
 		struct warden_frame f;

@@ -14,11 +14,12 @@
 
 #define RECORD_BYTES 2048u
 #define RECORD_HEAD_BYTES 64u
-#define RECORD_STEP 256u       /* entries by which the file grows */
+#define RECORD_STEP 64u       /* entries by which the file grows */
 #define RECORDS_MAX 131072u
 #define RECORD_NONE UINT32_MAX
 
 struct records {
+	char *path;
 	int fd;               /* -1: kept in memory only (no state directory) */
 	char **memory;        /* [place], RECORD_BYTES each, where fd is -1 */
 	uint32_t room;        /* entries the file has */
@@ -28,9 +29,12 @@ struct records {
 	struct rv_buf frame;  /* scratch */
 };
 
-/* Opens or makes it; existing records are indexed. `dir` empty: in memory. */
-int records_open(struct records *r, const char *dir, struct rv_err *err);
+/* Opens or makes it (READ: only if it is there); existing records are indexed. `dir` empty: in memory. */
+enum records_mode { RECORDS_WRITE, RECORDS_READ };
+int records_open(struct records *r, const char *dir, enum records_mode mode, struct rv_err *err);
 void records_close(struct records *r);
+/* Removes the file if nothing in it waits to be forgotten; before records_close(). */
+void records_remove_if_empty(struct records *r);
 /* Takes a place before the attempt starts, so that its end can be recorded whatever the disk does. RECORD_NONE: no room. */
 uint32_t records_reserve(struct records *r);
 void records_unreserve(struct records *r, uint32_t place);

@@ -113,38 +113,53 @@ static int open_index(struct seglog *log)
 	struct stat st;
 
 	log->index_fd = openat(log->dir_fd, "index", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (log->index_fd < 0 || fstat(log->index_fd, &st))
+	if (log->index_fd < 0)
 		return -1;
-	if (st.st_size < (off_t)SEGLOG_INDEX_HEAD) {
-		if (pwrite(log->index_fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
-			return -1;
-		st.st_size = SEGLOG_INDEX_HEAD;
+	if (fstat(log->index_fd, &st) || (st.st_size < (off_t)SEGLOG_INDEX_HEAD &&
+					  pwrite(log->index_fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))) {
+		close(log->index_fd);
+		log->index_fd = -1;
+		return -1;
 	}
+	if (st.st_size < (off_t)SEGLOG_INDEX_HEAD)
+		st.st_size = SEGLOG_INDEX_HEAD;
 	log->index_at = SEGLOG_INDEX_HEAD + ((uint64_t)st.st_size - SEGLOG_INDEX_HEAD) / SEGLOG_ENTRY_BYTES * SEGLOG_ENTRY_BYTES;
 	return 0;
 }
 
 int seglog_open(struct seglog *log, const char *dir, uint64_t segment_bytes, struct rv_err *err)
 {
-	uint32_t segment = 1;
-
 	memset(log, 0, sizeof(*log));
 	log->dir_fd = log->segment_fd = log->index_fd = -1;
 	log->segment_bytes = segment_bytes ? segment_bytes : (uint64_t)64 << 20;
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return rv_fail_errno(err, errno, "output log %s", dir);
-	log->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (log->dir_fd < 0)
-		return rv_fail_errno(err, errno, "output log %s", dir);
+	log->dir = strdup(dir);
+	return log->dir ? 0 : rv_fail(err, RV_E_NO_MEMORY, "no memory");
+}
+
+int seglog_dir(struct seglog *log)
+{
+	if (log->dir_fd >= 0)
+		return log->dir_fd;
+	if (mkdir(log->dir, 0700) && errno != EEXIST)
+		return -1;
+	log->dir_fd = open(log->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return log->dir_fd;
+}
+
+/* Segment and index, at the first output; again after a failure, since a full disk may have room by now. */
+static int be_ready(struct seglog *log)
+{
+	uint32_t segment = 1;
+
+	if (log->segment_fd >= 0 && log->index_fd >= 0)
+		return 0;
+	if (seglog_dir(log) < 0)
+		return -1;
 	while (segment < UINT32_MAX && segment_exists(log, segment + 1))
 		segment++;
-	if (open_segment(log, segment) || open_index(log)) {
-		int sys = errno;
-
-		seglog_close(log);
-		return rv_fail_errno(err, sys, "output log %s", dir);
-	}
-	return 0;
+	if (log->segment_fd < 0 && open_segment(log, segment))
+		return -1;
+	return open_index(log);
 }
 
 void seglog_close(struct seglog *log)
@@ -156,12 +171,18 @@ void seglog_close(struct seglog *log)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+	free(log->dir);
+	log->dir = NULL;
 }
 
 void seglog_note(struct seglog *log, struct seglog_attempt *a)
 {
 	unsigned char bytes[SEGLOG_ENTRY_BYTES];
 
+	if (be_ready(log)) {
+		a->entry.flags |= SEGLOG_LOST;
+		return;
+	}
 	if (!a->index_at) {
 		if (!a->entry.bytes[0] && !a->entry.bytes[1])
 			return;
@@ -199,6 +220,8 @@ bool seglog_append(struct seglog *log, struct seglog_attempt *a, int stream, uin
 
 	if (a->kept + whole > SEGLOG_INLINE_BYTES || bytes.bytes > SEGLOG_INLINE_BYTES)
 		return false;
+	if (be_ready(log))
+		goto lost;
 	if (log->segment_at >= log->segment_bytes && open_segment(log, log->segment + 1))
 		goto lost;
 	chunk_head(head, a, stream, stream_offset, (uint32_t)bytes.bytes);

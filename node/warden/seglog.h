@@ -41,7 +41,8 @@ struct seglog_entry {
 /* ---- writing: the warden ---- */
 
 struct seglog {
-	int dir_fd, segment_fd, index_fd;
+	char *dir;
+	int dir_fd, segment_fd, index_fd; /* -1 until the first output: a run without output makes no file */
 	uint32_t segment;
 	uint64_t segment_at, segment_bytes, index_at;
 };
@@ -54,6 +55,7 @@ struct seglog_attempt {
 	uint64_t noted_us;    /* when the entry was last written */
 };
 
+/* `dir` need not exist yet, its parent must. */
 int seglog_open(struct seglog *log, const char *dir, uint64_t segment_bytes, struct rv_err *err);
 void seglog_close(struct seglog *log);
 /* Appends what `stream` (0 stdout, 1 stderr) said. false: nothing more fits inline (then use big/) or the disk is full
@@ -61,6 +63,8 @@ void seglog_close(struct seglog *log);
 bool seglog_append(struct seglog *log, struct seglog_attempt *a, int stream, uint64_t stream_offset, struct rv_str bytes);
 /* The entry as it is now, for attempts that wrote something. */
 void seglog_note(struct seglog *log, struct seglog_attempt *a);
+/* The log's directory, made if need be; -1: the disk does not let us. */
+int seglog_dir(struct seglog *log);
 /* "big/RUN-UNIT-ATTEMPT.out" relative to the log's directory. */
 void seglog_big_name(char *out, size_t room, struct warden_log_id id, int stream);
 

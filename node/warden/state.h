@@ -88,7 +88,7 @@ struct warden {
 	uint32_t slots, agent_slots, slots_used, agent_slots_used;
 	uint32_t queue_max;
 	uint64_t queue_bytes_max, queue_bytes;
-	uint64_t default_grace_us;
+	uint64_t default_grace_us, unkillable_us;
 	char *state_dir, *label_prefix;
 	struct spawner spawner;
 	struct trees trees;

@@ -106,6 +106,7 @@ struct tree *tree_take(struct trees *t)
 		tree = RV_CONTAINER_OF(t->spare.prev, struct tree, link);
 		rv_list_remove(&tree->link);
 		tree->is_free = false;
+		t->in_use++;
 		return tree;
 	}
 	tree = calloc(1, sizeof(*tree));
@@ -125,6 +126,7 @@ struct tree *tree_take(struct trees *t)
 	rv_list_init(&tree->link);
 	rv_list_append(&t->all, &tree->of_all);
 	t->count++;
+	t->in_use++;
 	return tree;
 }
 
@@ -160,6 +162,7 @@ void tree_give(struct trees *t, struct tree *tree)
 {
 	tree->main = tree->session = 0;
 	tree->label[0] = 0;
+	t->in_use--;
 	if (tree->doomed || (t->level == WARDEN_LEVEL_PIDNS && !tree->init)) {
 		tree_free(t, tree);
 		return;
@@ -171,10 +174,11 @@ void tree_give(struct trees *t, struct tree *tree)
 
 /* ---- level subreaper: orphans are children of ours that are no unit's main process ---- */
 
-/* Is this child of the warden an orphan of `tree`? By session first (one system call), then by label. */
-static bool orphan_of(const struct tree *tree, pid_t pid)
+/* Is this child of the warden an orphan of `tree`? By session first (one system call), then by label. While only one tree
+ * is in use, also what hides both (setsid, `env -i`) can be nobody else's; beside others it is ended with the last. */
+static bool orphan_of(const struct trees *t, const struct tree *tree, pid_t pid)
 {
-	return getsid(pid) == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
+	return t->in_use == 1 || getsid(pid) == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
 }
 
 static bool is_main(struct trees *t, pid_t pid)
@@ -200,7 +204,7 @@ static bool subreaper_empty(struct trees *t, struct tree *tree)
 
 		if (is_main(t, t->scratch[i]))
 			continue;
-		if (!proc_read(t->scratch[i], &p) || p.state == 'Z' || orphan_of(tree, p.pid))
+		if (!proc_read(t->scratch[i], &p) || p.state == 'Z' || orphan_of(t, tree, p.pid))
 			return false;
 	}
 	return true;
@@ -212,7 +216,7 @@ static void subreaper_collect(struct trees *t, struct tree *tree)
 	int n = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
 
 	for (int i = 0; i < n && i < TREE_SCRATCH; i++)
-		if (t->scratch[i] == tree->main || (!is_main(t, t->scratch[i]) && orphan_of(tree, t->scratch[i])))
+		if (t->scratch[i] == tree->main || (!is_main(t, t->scratch[i]) && orphan_of(t, tree, t->scratch[i])))
 			procs_add_tree(&t->procs, t->scratch[i]);
 }
 
@@ -227,7 +231,7 @@ static void chase(struct trees *t, struct tree *tree, int sig)
 
 		hit = 0;
 		for (int i = 0; i < n && i < TREE_SCRATCH; i++)
-			if (!is_main(t, t->scratch[i]) && orphan_of(tree, t->scratch[i]) && !kill(t->scratch[i], sig))
+			if (!is_main(t, t->scratch[i]) && orphan_of(t, tree, t->scratch[i]) && !kill(t->scratch[i], sig))
 				hit++;
 	}
 }

@@ -34,7 +34,7 @@ struct tree {
 struct trees {
 	enum warden_level level;
 	struct rv_list all, spare;
-	uint32_t count, live_mains;
+	uint32_t count, in_use, live_mains;
 	char *base;              /* absolute path of our directory in the v2 hierarchy; NULL at other levels */
 	int base_fd;
 	uint32_t named;          /* directories made so far */

@@ -112,7 +112,7 @@ static int open_state(struct warden *w, struct rv_err *err)
 {
 	char path[4096];
 
-	if (records_open(&w->records, w->state_dir, err))
+	if (records_open(&w->records, w->state_dir, RECORDS_WRITE, err))
 		return -1;
 	if (!w->state_dir[0])
 		return 0;
@@ -435,6 +435,8 @@ static void warden_release(struct warden *w)
 	trees_release(&w->trees);
 	if (w->state_dir && w->state_dir[0])
 		orphans_clear(w->state_dir);
+	if (w->life == WARDEN_ENDING)
+		records_remove_if_empty(&w->records);
 	records_close(&w->records);
 	if (w->log_open)
 		seglog_close(&w->log);
@@ -534,6 +536,7 @@ int warden_main(int fd, const struct warden_options *options)
 		return 3;
 	failed = warden_init(w, fd, &err);
 	w->forced = options ? options->level : WARDEN_LEVEL_NONE;
+	w->unkillable_us = options && options->unkillable_us ? options->unkillable_us : WARDEN_UNKILLABLE_US;
 	if (failed)
 		(void)!dprintf(2, "reeve: warden: %s\n", err.msg);
 	else

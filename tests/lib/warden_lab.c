@@ -132,6 +132,20 @@ void lab_unit(int argc, char **argv)
 	}
 	if (!strcmp(what, "daemon-stay"))
 		double_fork(true);
+	if (!strcmp(what, "hidden")) { /* gone from its session, its label and its parents, and deaf to TERM */
+		if (fork() == 0) {
+			char *const args[] = { argv[0], (char *)(uintptr_t)"--unit", (char *)(uintptr_t)"stubborn", argv[3], NULL }, *const none[] = { NULL };
+
+			setsid();
+			if (fork() == 0) {
+				setsid();
+				execve("/proc/self/exe", args, none);
+			}
+			_exit(0);
+		}
+		wait(NULL);
+		_exit(0);
+	}
 	if (!strcmp(what, "bomb"))
 		bomb(atol(arg));
 	if (!strcmp(what, "hopper"))
@@ -192,7 +206,7 @@ void lab_start(struct lab *lab)
 	struct rv_err err = { 0 };
 	struct warden_frame f;
 
-	LAB_CHECK(!warden_start(&lab->c, NULL, &err));
+	LAB_CHECK(!warden_start(&lab->c, &(struct warden_options){ .unkillable_us = lab->unkillable_us }, &err));
 	LAB_CHECK(!warden_put_config(&lab->c.out, &(struct warden_config){
 		.slots = lab->slots, .agent_slots = 2, .level = lab->level, .state_dir = rv_str_of(lab->dir),
 		.label_prefix = rv_str_of(lab->mark), .segment_bytes = 1 << 20 }));

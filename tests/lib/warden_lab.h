@@ -30,6 +30,7 @@ struct lab {
 	char mark[32];             /* in the command line of every unit of this lab */
 	enum warden_level level;   /* asked for; then what HELLO said */
 	uint32_t slots;
+	uint64_t unkillable_us;    /* for the next lab_start() */
 	uint64_t next_key;
 	struct warden_hello hello;
 	struct rv_buf seen;        /* every EXITED as a frame of its own, in order */

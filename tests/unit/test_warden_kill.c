@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define GRACE_US 200000u
@@ -139,6 +141,21 @@ static void what_outlives_the_main_process_is_ended_and_its_status_kept(void **s
 {
 	(void)state;
 	everywhere(leftover);
+}
+
+static void hidden(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	struct warden_exited e = lab_exited(lab, lab_unit_spawn(lab, &m, "hidden", ""));
+
+	LAB_CHECK(e.why == WARDEN_WHY_EXITED && e.code == 0);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void one_that_hides_session_and_label_is_found(void **state)
+{
+	(void)state;
+	everywhere(hidden);
 }
 
 /* Two at once: the one's strays are not the other's. */
@@ -289,6 +306,70 @@ static void a_frozen_one_can_be_killed(void **state)
 	everywhere(frozen_and_killed);
 }
 
+/* A process in a frozen cgroup of the v1 freezer cannot even die: what a dead disk does to one, without the disk. */
+static int freezer(struct lab *lab, const char *state, uint32_t pid)
+{
+	char dir[128], path[160];
+	FILE *f;
+
+	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/freezer/%s", lab->mark);
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -1;
+	if (pid) {
+		snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+		f = fopen(path, "w");
+		if (!f || fprintf(f, "%u\n", pid) < 0 || fclose(f))
+			return -1;
+	}
+	snprintf(path, sizeof(path), "%s/freezer.state", dir);
+	f = fopen(path, "w");
+	return !f || fprintf(f, "%s\n", state) < 0 || fclose(f) ? -1 : 0;
+}
+
+static void unkillable(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = 0, .slots = 2 };
+	struct warden_frame f;
+	struct warden_exited e;
+	uint64_t key, next;
+	char dir[128];
+
+	lab_stop(lab);
+	lab->unkillable_us = 300000;
+	lab_start(lab);
+	key = lab_unit_spawn(lab, &m, "stay", "");
+	lab_await(lab, WARDEN_STARTED, &f);
+	if (freezer(lab, "FROZEN", f.started.pid)) {
+		fprintf(stderr, "no v1 freezer here\n");
+		_exit(2);
+	}
+	LAB_CHECK(!warden_put_kill(&lab->c.out, key, 0));
+	e = lab_exited(lab, key);
+	LAB_CHECK(e.why == WARDEN_WHY_UNKILLABLE && e.detail.bytes > 0);
+	/* Its slots stay taken, so the next one waits. */
+	next = lab_unit_spawn(lab, &m, "exit", "7");
+	LAB_CHECK(warden_client_wait(&lab->c, &f, 200000, NULL) == 0);
+	LAB_CHECK(!freezer(lab, "THAWED", 0));
+	lab_await(lab, WARDEN_TREE_GONE, &f);
+	LAB_CHECK(f.kill.key == key);
+	LAB_CHECK(lab_exited(lab, next).code == 7);
+	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/freezer/%s", lab->mark);
+	LAB_CHECK(!rmdir(dir));
+}
+
+static void an_unkillable_one_keeps_its_slot_until_its_tree_is_gone(void **state)
+{
+	int ret;
+
+	(void)state;
+	if (geteuid() != 0)
+		return;
+	for (int level = WARDEN_LEVEL_CGROUP; level <= WARDEN_LEVEL_SUBREAPER; level++) {
+		ret = lab_run(unkillable, (enum warden_level)level, 0);
+		assert_int_not_equal(ret, 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,7 +379,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_fork_bomb_is_ended_whole),
 		cmocka_unit_test(one_that_forks_and_dies_without_end_is_caught),
 		cmocka_unit_test(what_outlives_the_main_process_is_ended_and_its_status_kept),
+		cmocka_unit_test(one_that_hides_session_and_label_is_found),
 		cmocka_unit_test(strays_are_told_apart),
+		cmocka_unit_test(an_unkillable_one_keeps_its_slot_until_its_tree_is_gone),
 		cmocka_unit_test(nothing_survives_a_killed_warden_once_somebody_looked),
 		cmocka_unit_test(the_next_warden_ends_what_the_dead_one_left),
 		cmocka_unit_test(end_of_file_ends_everything),

@@ -363,6 +363,68 @@ static void two_thousand_quick_ones_end_once_each(void **state)
 	here(many);
 }
 
+/* More than may be between clone and exec at once: all of them run. */
+static void burst(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = 100000 };
+
+	LAB_CHECK(!warden_put_slots(&lab->c.out, 100, 0));
+	for (int i = 0; i < 100; i++)
+		lab_unit_spawn(lab, &m, "stay", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, NULL));
+	LAB_CHECK(lab_await_count(lab, 100, LAB_PATIENCE_US) == 100);
+	LAB_CHECK(!warden_put_grace(&lab->c.out, WARDEN_KILL_ALL, 0));
+	for (uint64_t key = 1; key <= 100; key++)
+		LAB_CHECK(lab_exited(lab, key).why == WARDEN_WHY_KILLED);
+}
+
+static void a_hundred_start_at_once(void **state)
+{
+	(void)state;
+	here(burst);
+}
+
+static long warden_rss_kib(struct lab *lab)
+{
+	char path[64], line[256];
+	long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)lab->c.pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* A daemon that reads nothing: units go on and end, output is not kept for it. */
+static void deaf(struct lab *lab)
+{
+	struct warden_spawn flood = { .output_credit = UINT64_MAX, .log_bytes_max = 1 << 20 }, m = { .grace_us = 100000 };
+	struct warden_exited e;
+	uint64_t a = lab_unit_spawn(lab, &flood, "flood", "64"), b = lab_unit_spawn(lab, &flood, "flood", "64");
+
+	lab_unit_spawn(lab, &m, "stay", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, NULL));
+	/* The third starts when the floods have ended, whoever listens. Both run at first, then the one remains. */
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
+	LAB_CHECK(lab_await_count(lab, 1, LAB_PATIENCE_US) == 1);
+	LAB_CHECK(warden_rss_kib(lab) < 32 << 10);
+	e = lab_exited(lab, a);
+	LAB_CHECK(e.code == 0 && e.place.stdout_bytes == (64u << 20) + 5);
+	LAB_CHECK(lab_exited(lab, b).code == 0);
+	LAB_CHECK(!warden_put_grace(&lab->c.out, WARDEN_KILL_ALL, 0));
+}
+
+static void a_daemon_that_does_not_read_holds_up_nothing(void **state)
+{
+	(void)state;
+	here(deaf);
+}
+
 /* ---- timeouts and limits ---- */
 
 static void timeouts(struct lab *lab)
@@ -739,6 +801,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_table_tells_all_and_shutdown_ends_all),
 		cmocka_unit_test(slots_are_kept_and_a_small_one_may_pass),
 		cmocka_unit_test(two_thousand_quick_ones_end_once_each),
+		cmocka_unit_test(a_hundred_start_at_once),
+		cmocka_unit_test(a_daemon_that_does_not_read_holds_up_nothing),
 		cmocka_unit_test(each_timeout_ends_its_unit_and_says_so),
 		cmocka_unit_test(polled_limits_end_their_unit),
 		cmocka_unit_test(the_shared_log_gives_each_unit_its_own),
