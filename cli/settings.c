@@ -22,6 +22,9 @@ void cli_settings_json(const struct cli_settings *s, struct rv_buf *out)
 		cli_json_str(out, "only", rv_str_of(s->only));
 	if (s->kill_level[0])
 		cli_json_str(out, "kill_level", rv_str_of(s->kill_level));
+	/* what units declare of directories and memory is kept track of, and nothing yet holds them to it */
+	cli_json_str(out, "enforcement", RV_STR("none"));
+	cli_json_str(out, "limits", RV_STR("none"));
 	cli_json_uint(out, "slots", s->slots);
 	cli_json_uint(out, "agent_slots", s->agent_slots);
 	cli_json_key(out, "pass_env");
