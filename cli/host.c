@@ -19,8 +19,14 @@ enum {
 	WARDEN_RESTARTS = 3,
 };
 
-/* What has to be looked at in this turn. */
-enum dirty { COORD = 1, NODE = 2 };
+/* What has to be looked at in this turn. Both ends of both links are in this thread, so what was sent is known: no socket is asked in
+ * vain, which would be two system calls each time. */
+enum dirty {
+	COORD = 1,        /* the core was stepped, or a deadline is due */
+	NODE = 2,
+	COORD_FRAMES = 4, /* frames wait in the router */
+	NODE_FRAMES = 8,  /* ... in the dealer */
+};
 
 struct cli_host {
 	struct cli_host_ops ops;
@@ -65,7 +71,7 @@ static int coord_send(void *arg, uint64_t peer, struct rv_str frame)
 {
 	struct cli_host *h = arg;
 
-	h->dirty |= NODE;
+	h->dirty |= NODE_FRAMES;
 	return net_router_send(h->router, peer, frame);
 }
 
@@ -73,7 +79,7 @@ static int node_send(void *arg, struct rv_str frame)
 {
 	struct cli_host *h = arg;
 
-	h->dirty |= COORD;
+	h->dirty |= COORD_FRAMES;
 	return net_dealer_send(h->dealer, frame);
 }
 
@@ -91,6 +97,7 @@ static void drain_router(struct cli_host *h)
 	struct rv_str frame;
 	struct rv_err err;
 
+	h->dirty &= ~(unsigned)COORD_FRAMES;
 	while (net_router_receive(h->router, &peer, &frame) == 1) {
 		if (coord_shell_on_frame(h->coord, peer, frame, now, real, &err) < 0)
 			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "node", "error", err.msg, NULL);
@@ -104,6 +111,7 @@ static void drain_dealer(struct cli_host *h)
 	struct rv_str frame;
 	struct rv_err err;
 
+	h->dirty &= ~(unsigned)NODE_FRAMES;
 	while (net_dealer_receive(h->dealer, &frame) == 1) {
 		if (node_daemon_on_frame(h->node, frame, now, &err) < 0)
 			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "coordinator", "error", err.msg, NULL);
@@ -147,7 +155,7 @@ static void drain_warden(struct cli_host *h)
 {
 	struct rv_err err;
 
-	if (h->warden_fd < 0)
+	if (h->warden_fd < 0 || !net_loop_ready(h->loop, h->warden_fd))
 		return;
 	if (node_daemon_on_warden(h->node, now_us(), &err) < 0)
 		replace_warden(h, &err);
@@ -160,6 +168,8 @@ static void drain_signals(struct cli_host *h)
 {
 	struct rv_signal sig;
 
+	if (!net_loop_ready(h->loop, h->signals.fd))
+		return;
 	while (rv_signals_next(&h->signals, &sig) == 1)
 		if (h->ops.signal)
 			h->ops.signal(h->arg, sig.number);
@@ -190,14 +200,14 @@ static void settle(struct cli_host *h)
 	if (node_daemon_next_deadline(h->node) <= now)
 		h->dirty |= NODE;
 	for (int round = 0; round < ROUNDS_MAX && h->dirty; round++) {
-		if (h->dirty & NODE) {
+		if (h->dirty & NODE_FRAMES)
 			drain_dealer(h);
+		if (h->dirty & NODE)
 			turn_node(h);
-		}
-		if (h->dirty & COORD) {
+		if (h->dirty & COORD_FRAMES)
 			drain_router(h);
+		if (h->dirty & COORD)
 			turn_coordinator(h);
-		}
 	}
 }
 
@@ -305,10 +315,8 @@ static int open_loop(struct cli_host *h, struct rv_err *err)
 	if (net_router_create(&h->router, endpoint, FRAMES_MAX, err) < 0 ||
 	    net_dealer_create(&h->dealer, endpoint, FRAMES_MAX, err) < 0)
 		return -1;
+	/* The two sockets are not watched: nothing comes to them but from this thread, which knows (enum dirty). */
 	if (net_loop_create(&h->loop, turn, h, err) < 0)
-		return -1;
-	if (net_loop_add_socket(h->loop, net_router_socket(h->router), err) < 0 ||
-	    net_loop_add_socket(h->loop, net_dealer_socket(h->dealer), err) < 0)
 		return -1;
 	if (net_loop_watch(h->loop, h->signals.fd, NET_READ, err) < 0)
 		return -1;

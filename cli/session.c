@@ -32,6 +32,7 @@ struct session {
 	struct cli_live *live;     /* NULL until the run's graph is there */
 	struct rv_err live_failed;
 	uint32_t interrupts;
+	bool settled;              /* settings.json is written */
 	bool marked;               /* as living, in the state directory */
 };
 
@@ -136,10 +137,31 @@ static void on_signal(void *arg, int signo)
 			     rv_clock_realtime_us());
 }
 
+/* What the run was started with, once it is known how units are held together: when the warden has answered, before any of them ran. A run
+ * that ends without one has them, too. */
+static void settle_settings(struct session *s, bool at_end)
+{
+	struct cli_settings *set = &s->cfg->settings;
+	struct node_daemon_stats stats;
+	struct rv_err err;
+
+	if (s->settled)
+		return;
+	node_daemon_stats(cli_host_node(s->host), &stats);
+	if (!stats.level.bytes && !at_end)
+		return;
+	s->settled = true;
+	(void)snprintf(set->kill_level, sizeof set->kill_level, "%.*s", RV_STR_ARGS(stats.level));
+	cli_settings_json(set, &s->settings);
+	if (cli_settings_write(set, s->dir.run, &err) < 0)
+		cli_say("%s: `reeve retry` will not be able to go on with this run", err.msg);
+}
+
 static uint64_t on_tick(void *arg, uint64_t now_us)
 {
 	struct session *s = arg;
 
+	settle_settings(s, false);
 	return s->live ? cli_live_tick(s->live, now_us) : RV_NEVER;
 }
 
@@ -245,7 +267,7 @@ static int start(struct session *s, struct rv_err *err)
 	sweep(s);
 	if (take_directories(s, err) < 0 || open_host(s, err) < 0)
 		return -1;
-	if (cli_rundir_mark(&s->dir, err) < 0 || cli_settings_write(&s->cfg->settings, s->dir.run, err) < 0)
+	if (cli_rundir_mark(&s->dir, err) < 0)
 		return -1;
 	s->marked = true;
 	if ((s->cfg->go_on ? go_on(s, err) : submit(s, err)) < 0)
@@ -292,18 +314,6 @@ static void put_answer(struct session *s, const struct cli_result_scope *scope, 
 		(void)rv_buf_putc(out, '\n');
 }
 
-/* How units are held together is known once the warden has answered. */
-static void settle_settings(struct session *s)
-{
-	struct cli_settings *set = &s->cfg->settings;
-	struct node_daemon_stats stats;
-
-	node_daemon_stats(cli_host_node(s->host), &stats);
-	(void)snprintf(set->kill_level, sizeof set->kill_level, "%.*s", RV_STR_ARGS(stats.level));
-	(void)cli_settings_write(set, s->dir.run, NULL); /* what was written at the start will do */
-	cli_settings_json(set, &s->settings);
-}
-
 static int finish(struct session *s)
 {
 	struct cli_result_scope scope = {
@@ -340,7 +350,7 @@ static int execute(struct session *s)
 	plan_destroy(&s->cfg->plan); /* the graph has what it needs */
 	if (cli_host_run(s->host, &err) < 0)
 		return cli_fail(&err);
-	settle_settings(s);
+	settle_settings(s, true);
 	return finish(s);
 }
 

@@ -23,8 +23,12 @@ struct lesson {
 	const struct coord_graph *graph;
 	struct times *times;    /* one a unit of the plan */
 	uint32_t count;
+	uint64_t longest_us;
 	struct lesson *next;
 };
+
+/* Where no unit took longer, their order makes no difference that anybody would see: nothing is written. */
+#define WORTH_US 100000u
 
 struct coord_learned {
 	char dir[PATH_MAX];
@@ -155,6 +159,7 @@ void coord_learned_note(struct coord_learned *l, const struct coord_graph *g, co
 	if (t->count == 0)
 		t->unit = ended->ended.key.unit;
 	t->us[t->count++ % ESTIMATES_TIMES] = r->duration_us;
+	s->longest_us = rv_max_u64(s->longest_us, r->duration_us);
 }
 
 static int write_lesson(struct journal_estimates *e, const struct lesson *s, uint64_t now_us)
@@ -180,7 +185,7 @@ void coord_learned_drop_run(struct coord_learned *l, uint64_t run)
 
 		if (s->run != run)
 			continue;
-		if (journal_estimates_open(&e, l->dir, ESTIMATES_WRITE, NULL) == 0) {
+		if (s->longest_us >= WORTH_US && journal_estimates_open(&e, l->dir, ESTIMATES_WRITE, NULL) == 0) {
 			/* advice only: a store that fails costs the order of a later run, nothing else */
 			if (journal_estimates_begin(e, NULL) == 0 && write_lesson(e, s, rv_clock_realtime_us()) == 0)
 				(void)journal_estimates_end(e, NULL);

@@ -18,6 +18,10 @@
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
+/* Most short units end before it is told that they were taken: one frame less each. Nobody waits for the word sooner: a DISPATCH is
+ * repeated after a second. */
+#define TELL_US 20000u
+
 void node_daemon_config_init(struct node_daemon_config *cfg)
 {
 	*cfg = (struct node_daemon_config){ .mode = NODE_MODE_RUN, .slots = 1, .agent_slots = 8, .prefetch_max = RV_PREFETCH_MAX };
@@ -163,6 +167,7 @@ static int make_tables(struct node_daemon *d)
 	core.slots = d->cfg.slots;
 	core.agent_slots = d->cfg.agent_slots;
 	core.prefetch_max = d->cfg.prefetch_max;
+	core.tell_us = TELL_US;
 	core.seed = d->cfg.seed;
 	d->core = node_core_create(&core);
 	d->fx.items = malloc(DAEMON_EFFECTS * sizeof(d->fx.items[0]));

@@ -22,6 +22,7 @@ struct net_loop {
 	bool stopped;
 	struct watched watched[WATCHED_MAX];
 	uint32_t watched_count;
+	int ready_fd;         /* that woke the loop for this turn; -1: something else did */
 };
 
 static int on_timer(zloop_t *loop, int timer, void *arg);
@@ -48,9 +49,9 @@ static int take_turn(struct net_loop *l)
 {
 	uint64_t deadline;
 
-	do
+	do {
 		deadline = l->turn(l->arg);
-	while (deadline == 0 && !l->stopped);
+	} while (deadline == 0 && !l->stopped);
 	if (l->stopped)
 		return -1; /* ends zloop_start */
 	set_timer(l, deadline);
@@ -76,9 +77,14 @@ static int on_socket(zloop_t *loop, zsock_t *sock, void *arg)
 
 static int on_descriptor(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 {
+	struct net_loop *l = arg;
+	int rc;
+
 	(void)loop;
-	(void)item;
-	return take_turn(arg);
+	l->ready_fd = item->fd;
+	rc = take_turn(l);
+	l->ready_fd = -1;
+	return rc;
 }
 
 int net_loop_create(struct net_loop **out, net_turn_fn *turn, void *arg, struct rv_err *err)
@@ -90,6 +96,7 @@ int net_loop_create(struct net_loop **out, net_turn_fn *turn, void *arg, struct 
 	l->turn = turn;
 	l->arg = arg;
 	l->timer = -1;
+	l->ready_fd = -1;
 	l->loop = zloop_new();
 	if (!l->loop) {
 		free(l);
@@ -146,6 +153,11 @@ int net_loop_watch(struct net_loop *l, int fd, int watch, struct rv_err *err)
 	zloop_poller_set_tolerant(l->loop, &item);
 	l->watched[l->watched_count++] = (struct watched){ .fd = fd, .watch = watch };
 	return 0;
+}
+
+bool net_loop_ready(const struct net_loop *l, int fd)
+{
+	return l->ready_fd == fd;
 }
 
 int net_loop_run(struct net_loop *l, struct rv_err *err)

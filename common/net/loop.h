@@ -22,6 +22,8 @@ enum net_watch { NET_READ = 1, NET_WRITE = 2 };
 
 /* Watches a descriptor for these; 0 takes it out. May be called from `turn`. */
 int net_loop_watch(struct net_loop *l, int fd, int watch, struct rv_err *err);
+/* Did this descriptor wake the loop for the turn that runs now? Saves asking it in vain. */
+bool net_loop_ready(const struct net_loop *l, int fd);
 /* Runs until net_loop_stop() is called from a turn. */
 int net_loop_run(struct net_loop *l, struct rv_err *err);
 void net_loop_stop(struct net_loop *l);

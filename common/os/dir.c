@@ -67,10 +67,13 @@ fail:
 
 int rv_dir_make(const char *path, mode_t mode, struct rv_err *err)
 {
-	char *copy = strdup(path);
 	struct stat st;
-	char *p;
+	char *copy, *p;
 
+	/* nearly always only the last part is missing, or nothing */
+	if (mkdir(path, mode) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	copy = strdup(path);
 	if (!copy)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a path");
 	for (p = copy + (*copy == '/'); *p; p++) {

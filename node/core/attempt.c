@@ -32,6 +32,8 @@ void node_attempt_tell_later(struct node_core *n, struct node_attempt *a)
 	if (a->in_tell)
 		return;
 	a->in_tell = true;
+	if (n->tell_count == 0)
+		n->tell_due_us = rv_sat_add(n->now_us, n->cfg.tell_us);
 	n->tell[(n->tell_at + n->tell_count++) % n->cfg.attempts_max] = node_slot_of(n, a);
 }
 
@@ -929,6 +931,8 @@ bool node_attempt_stop_sweep(struct node_core *n, struct node_effects *out)
 /* TAKEN and STARTED, for what has not ended since: its RESULT says both. */
 bool node_attempt_tell(struct node_core *n, struct node_effects *out)
 {
+	if (n->now_us < n->tell_due_us)
+		return false;
 	while (n->tell_count && n->session == NODE_SESSION_UP) {
 		struct node_attempt *a = &n->attempts[n->tell[n->tell_at]];
 

@@ -300,6 +300,8 @@ uint64_t node_core_next_deadline(const struct node_core *n)
 
 	at = rv_min_u64(at, node_outbox_deadline(n));
 	at = rv_min_u64(at, node_lease_deadline(n));
+	if (n->tell_count && n->session == NODE_SESSION_UP)
+		at = rv_min_u64(at, n->tell_due_us);
 	if (n->stopping && !n->stopped && !n->live)
 		at = rv_min_u64(at, n->stop_until_us);
 	return at;

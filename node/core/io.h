@@ -153,6 +153,7 @@ struct node_core_config {
 	uint32_t prefetch_max;      /* attempts beyond the slots, RV_PREFETCH_MAX */
 	uint64_t seed;              /* jitter of resends */
 	uint64_t resend_us_min, resend_us_max; /* 1 s, 30 s */
+	uint64_t tell_us;           /* TAKEN and STARTED of what has not ended wait so long for company (or a RESULT, which says both); 0 */
 };
 
 void node_core_config_init(struct node_core_config *cfg);

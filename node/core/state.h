@@ -131,6 +131,7 @@ struct node_core {
 
 	uint32_t *tell;       /* a ring of slots with TAKEN or STARTED to tell */
 	uint32_t tell_at, tell_count;
+	uint64_t tell_due_us; /* not before; while tell_count > 0 */
 
 	enum node_session_state session;
 	uint64_t epoch;       /* the highest seen */

@@ -551,6 +551,7 @@ void sim_node_start(struct sim_world *w, uint32_t node)
 	cfg.slots = n->slots;
 	cfg.agent_slots = n->agent_slots;
 	cfg.prefetch_max = 64;
+	cfg.tell_us = w->spec->seed & 1 ? 20000 : 0;
 	cfg.seed = rv_hash_u64(w->spec->seed, n->info.incarnation << 8 | node);
 	n->core = node_core_create(&cfg);
 	rv_check(n->core);
