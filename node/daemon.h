@@ -37,7 +37,7 @@ enum node_mode {
 struct node_daemon_ops {
 	/* Hands one frame to the link; the bytes are borrowed. -1: not taken (queue full, link down): dropped, resends heal. */
 	int (*send)(void *arg, struct rv_str frame);
-	/* Close the link and connect again; node_daemon_connected() follows. May be NULL (inproc). */
+	/* Close the link and connect again; node_daemon_connected() follows. NULL: a link that is never down (inproc): HELLO at once. */
 	void (*reconnect)(void *arg);
 	/* Live output of an attempt as it comes; NULL: nobody wants it. stream 1 stdout, 2 stderr. */
 	void (*output)(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes);

@@ -340,6 +340,8 @@ void daemon_perform(struct node_daemon *d, const struct node_effect *fx)
 	case NODE_FX_RECONNECT:
 		if (d->cfg.ops.reconnect)
 			d->cfg.ops.reconnect(d->cfg.arg);
+		else /* a link inside the process is never down */
+			daemon_answer(d, NODE_EV_CONNECTED, NODE_NONE);
 		break;
 	case NODE_FX_STOPPED:
 		d->stopped = true;

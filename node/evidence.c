@@ -4,7 +4,6 @@
 #include "common/check.h"
 #include "common/os/file.h"
 #include "node/glob.h"
-#include "node/jsontext.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +29,6 @@ void node_artifacts_release(struct node_artifacts *a)
 	if (a->file >= 0)
 		close(a->file);
 	free(a->items);
-	free(a->paths);
 	rv_arena_release(&a->arena);
 	node_artifacts_init(a);
 }
@@ -41,46 +39,27 @@ static int grow(struct node_artifacts *a)
 {
 	uint32_t capacity = a->capacity ? 4 * a->capacity : 16;
 	void *items = realloc(a->items, capacity * sizeof(a->items[0]));
-	void *paths;
 
 	if (!items)
 		return -1;
 	a->items = items;
-	paths = realloc(a->paths, capacity * sizeof(a->paths[0]));
-	if (!paths)
-		return -1;
-	a->paths = paths;
 	a->capacity = capacity;
 	return 0;
 }
 
-/* The name as messages carry it: valid UTF-8. */
-static struct rv_str message_name(struct node_artifacts *a, const char *path)
-{
-	struct rv_buf clean;
-	struct rv_str name;
-
-	rv_buf_init(&clean, 0);
-	(void)node_text_clean(rv_str_of(path), &clean); /* without memory the name is cut */
-	name = rv_arena_str(&a->arena, rv_buf_str(&clean));
-	rv_buf_release(&clean);
-	return name;
-}
-
-static int add(struct node_artifacts *a, const char *path, uint64_t bytes)
+static int add(struct node_artifacts *a, struct rv_str path, uint64_t bytes)
 {
 	struct rv_str name;
 
 	a->matched++;
-	if (a->count == NODE_ARTIFACTS_MAX || a->names_bytes + strlen(path) > NODE_ARTIFACT_NAMES_BYTES_MAX) {
+	if (a->count == NODE_ARTIFACTS_MAX || a->names_bytes + path.bytes > NODE_ARTIFACT_NAMES_BYTES_MAX) {
 		a->truncated = true;
 		return 0;
 	}
 	if (a->count == a->capacity && grow(a) < 0)
 		return -1;
-	name = message_name(a, path);
-	a->paths[a->count] = rv_arena_copy(&a->arena, rv_str_of(path));
-	if (!name.at || !a->paths[a->count])
+	name = rv_arena_str(&a->arena, path);
+	if (!name.at)
 		return -1;
 	a->items[a->count++] = (struct proto_artifact){ .name = name, .bytes = bytes };
 	a->names_bytes += name.bytes;
@@ -141,7 +120,7 @@ static int entry(struct walk *w, int fd, const char *dir, const char *name)
 	else if (S_ISDIR(st.st_mode))
 		rc = push_dir(w, path.at);
 	else if (S_ISREG(st.st_mode) && st.st_uid == w->owner)
-		rc = add(w->a, path.at, (uint64_t)st.st_size);
+		rc = add(w->a, rv_buf_str(&path), (uint64_t)st.st_size);
 	else
 		w->a->skipped++;
 	rv_buf_release(&path);
@@ -172,42 +151,9 @@ static int read_dir(struct walk *w, int fd, const char *dir)
 	return rc;
 }
 
-static int by_name(const void *a, const void *b, void *arg)
+static int by_name(const void *a, const void *b)
 {
-	const struct node_artifacts *all = arg;
-	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-	int c = rv_str_compare(all->items[i].name, all->items[k].name);
-
-	return c ? c : (i > k) - (i < k);
-}
-
-static int sort(struct node_artifacts *a)
-{
-	uint32_t *order = malloc((a->count + 1) * sizeof(*order));
-	struct proto_artifact *items = malloc((a->count + 1) * sizeof(*items));
-	const char **paths = malloc((a->count + 1) * sizeof(*paths));
-	bool ok = order && items && paths;
-
-	for (uint32_t i = 0; ok && i < a->count; i++)
-		order[i] = i;
-	if (ok)
-		qsort_r(order, a->count, sizeof(*order), by_name, a);
-	for (uint32_t i = 0; ok && i < a->count; i++) {
-		items[i] = a->items[order[i]];
-		paths[i] = a->paths[order[i]];
-	}
-	if (ok) {
-		free(a->items);
-		free(a->paths);
-		a->items = items;
-		a->paths = paths;
-		a->capacity = a->count + 1;
-	} else {
-		free(items);
-		free(paths);
-	}
-	free(order);
-	return ok ? 0 : -1;
+	return rv_str_compare(((const struct proto_artifact *)a)->name, ((const struct proto_artifact *)b)->name);
 }
 
 int node_artifacts_list(struct node_artifacts *a, int fd, struct rv_err *err)
@@ -238,8 +184,8 @@ int node_artifacts_list(struct node_artifacts *a, int fd, struct rv_err *err)
 			rc = read_dir(&w, below, dir);
 	}
 	free(w.dirs);
-	if (rc == 0 && a->count > 1)
-		rc = sort(a);
+	if (a->count > 1)
+		qsort(a->items, a->count, sizeof(a->items[0]), by_name); /* no two names are equal */
 	return rc == 0 ? 0 : rv_fail(err, RV_E_NO_MEMORY, "no memory to list the artifacts");
 }
 
@@ -254,7 +200,7 @@ static bool open_next(struct node_artifacts *a)
 
 		if (item->bytes > a->digest_left)
 			continue;
-		if (rv_file_open_at(a->fd, a->paths[a->at], O_RDONLY | O_NONBLOCK, 0, &a->file, NULL) < 0)
+		if (rv_file_open_at(a->fd, item->name.at, O_RDONLY | O_NONBLOCK, 0, &a->file, NULL) < 0)
 			continue; /* gone, or no longer a file of ours */
 		if (fstat(a->file, &st) < 0 || (uint64_t)st.st_size != item->bytes) {
 			close(a->file);

@@ -22,8 +22,7 @@
 
 struct node_artifacts {
 	int fd;                      /* of the directory; -1: none */
-	struct proto_artifact *items; /* sorted by name */
-	const char **paths;          /* of items, as the file system has them */
+	struct proto_artifact *items; /* sorted by name; names are the file system's bytes, NUL-terminated */
 	uint32_t count, capacity;
 	size_t names_bytes;
 	uint32_t entries;            /* looked at */

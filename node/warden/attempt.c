@@ -560,7 +560,7 @@ static bool exec_failed(struct warden *w, struct attempt *a, const struct spawn_
 		a->why = WARDEN_WHY_SPAWN_FAILED;
 	a->fault = result->fault;
 	a->sys = result->sys;
-	snprintf(a->detail, sizeof(a->detail), "%s: %s", result->step, strerror(result->sys));
+	snprintf(a->detail, sizeof(a->detail), "%.120s: %s", culprit(a, result->fault, result->step), strerror(result->sys));
 	return true;
 }
 

@@ -90,7 +90,7 @@ static void only_own_regular_files_count(void **state)
 	list(&a);
 	assert_int_equal(a.count, getuid() == 0 ? 5 : 4);
 	assert_int_equal(a.skipped, getuid() == 0 ? 4 : 3);
-	assert_str(a.items[0].name, "a\xef\xbf\xbd");
+	assert_str(a.items[0].name, "a\xff"); /* any bytes: it has to be found again */
 	assert_str(a.items[1].name, "b");
 	assert_str(a.items[2].name, "hard");
 	assert_str(a.items[a.count - 1].name, "sub/c");
