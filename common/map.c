@@ -17,7 +17,7 @@ struct rv_strmap_slot {
 
 uint64_t rv_hash_u64(uint64_t seed, uint64_t v)
 {
-	v ^= seed;
+	v ^= seed * 0xff51afd7ed558ccdu; /* spread first: neighbouring seeds and numbers must not cancel out */
 	v ^= v >> 32;
 	v *= 0x9e3779b97f4a7c15u;
 	v ^= v >> 29;

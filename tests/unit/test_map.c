@@ -163,9 +163,28 @@ static void removal_leaves_every_other_key_reachable(void **state)
 	}
 }
 
+/* Runs and units are both small numbers: (1000, 14) must not hash as (1002, 12) does. */
+static void neighbouring_seeds_and_numbers_do_not_cancel_out(void **state)
+{
+	uint64_t seen[32 * 32];
+	uint32_t count = 0, i, seed, v;
+
+	(void)state;
+	for (seed = 0; seed < 32; seed++) {
+		for (v = 0; v < 32; v++) {
+			uint64_t h = rv_hash_u64(1000 + seed, v);
+
+			for (i = 0; i < count; i++)
+				assert_true(seen[i] != h);
+			seen[count++] = h;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(neighbouring_seeds_and_numbers_do_not_cancel_out),
 		cmocka_unit_test(names_are_found_and_the_first_stays),
 		cmocka_unit_test(a_hundred_thousand_names_survive_growing),
 		cmocka_unit_test(another_seed_is_another_order),
