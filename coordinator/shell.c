@@ -50,6 +50,7 @@ struct coord_shell {
 	uint64_t row_real_us;        /* the time of the open row and of all that is told of it; 0: none yet */
 	bool row_synced;
 	bool row_runs;            /* some run's line in the list of runs changed */
+	bool rests_on_facts;      /* some message of this turn does */
 	struct rv_buf deps_room;  /* encoded dependencies that go into a blob */
 	struct rv_arena scratch;  /* of one DISPATCH */
 	uint64_t durable_told;
@@ -325,6 +326,7 @@ static uint32_t send_message(struct coord_shell *s, uint32_t i)
 	uint32_t taken = 1;
 	int rc;
 
+	s->rests_on_facts |= fx->needs_fact;
 	if (fx->kind == COORD_FX_DISPATCH) {
 		rc = send_dispatch(s, fx, &err);
 	} else if (fx->kind == COORD_FX_WELCOME || fx->kind == COORD_FX_VERDICT) {
@@ -407,6 +409,10 @@ static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
 		s->row_synced = false;
 		s->row_runs = false;
 	}
+	/* What is said without a new fact rests on those that were decided before: an ack of a result that came again, say. */
+	if (position == 0 && s->rests_on_facts)
+		position = journal_last(s->journal);
+	s->rests_on_facts = false;
 	return coord_outbox_seal(s->outbox, position, err);
 }
 
