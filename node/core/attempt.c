@@ -411,12 +411,15 @@ static void discard(struct node_core *n, struct node_attempt *a, const struct no
 	node_table_state(n, a, NODE_AT_DISCARDING);
 }
 
+/* A successor may be at work already where this one could hurt it: no grace for those. */
 static void drop(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
+	uint64_t grace_us = a->spec_flags & PROTO_SPEC_EXCLUSIVE ? 0 : m->grace_us;
+
 	node_lease_clear(n, a);
 	node_table_uncount(n, a);
 	node_table_state(n, a, NODE_AT_DROPPING);
-	kill_tree(n, a, m ? m->grace_us : RV_NEVER, PROTO_REASON_CANCELLED, out);
+	kill_tree(n, a, grace_us, PROTO_REASON_CANCELLED, out);
 }
 
 /* The tree is being ended already. */
@@ -788,6 +791,7 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 	if (a->older != NODE_NONE)
 		drop_older(n, a, out);
 	node_attempt_tell_later(n, a);
+	node_session_beat_for(n, d->lease_us);
 	if (node_is_mock(a)) {
 		begin_or_wait(n, a, out);
 		return;

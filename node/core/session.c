@@ -15,6 +15,7 @@
 #define GREETING_US_MAX (5u * (uint64_t)RV_US_PER_S)
 #define SILENCE_US_MIN ((uint64_t)RV_US_PER_S)
 #define SILENCE_HEARTBEATS 5u
+#define BEATS_A_LEASE 9u
 
 static bool is_counted(enum node_effect_kind kind)
 {
@@ -79,6 +80,17 @@ void node_lease_set(struct node_core *n, struct node_attempt *a, uint64_t lease_
 	a->lease_us = lease_us;
 	if (a->spec_flags & PROTO_SPEC_EXCLUSIVE && !node_is_mock(a))
 		rv_heap_set(&n->leases, node_slot_of(n, a), lease_us, n->sequence++);
+}
+
+/* The coordinator beats with us as slowly as what we held allowed; it tells a shorter interval only in its next ack. What has a
+ * short lease has us beat sooner by ourselves, and at once where its lease has run for a while already. */
+void node_session_beat_for(struct node_core *n, uint64_t lease_us)
+{
+	uint64_t interval = lease_us / BEATS_A_LEASE;
+
+	if (lease_us == RV_NEVER || interval >= n->heartbeat_us)
+		return;
+	n->heartbeat_at_us = rv_min_u64(n->heartbeat_at_us, rv_max_u64(n->now_us, rv_sat_add(n->lease_base_us, interval)));
 }
 
 uint64_t node_lease_deadline(const struct node_core *n)

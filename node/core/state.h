@@ -247,6 +247,7 @@ void node_session_verdict(struct node_core *n, const struct proto_held_verdict *
 void node_session_hb_ack(struct node_core *n, const struct proto_hb_ack *a, struct node_effects *out);
 void node_session_goaway(struct node_core *n, struct node_effects *out);
 bool node_session_hello(struct node_core *n, struct node_effects *out);
+void node_session_beat_for(struct node_core *n, uint64_t lease_us);
 void node_session_beat(struct node_core *n, struct node_effects *out);
 uint64_t node_session_deadline(const struct node_core *n);
 bool node_lease_over(const struct node_core *n, const struct node_attempt *a);

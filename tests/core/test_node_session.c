@@ -232,7 +232,7 @@ static void a_lapsed_lease_needs_a_verdict_not_an_ack(void **state)
 	expect(&s, ""); /* the HELLO is on its way */
 	ev_welcome(&s);
 	ev_verdict(&s, 1, 1, PROTO_KILL);
-	expect(&s, "kill 0[own grace]");
+	expect(&s, "kill 0[now]");
 	script_close(&s);
 }
 

@@ -100,11 +100,16 @@ static void check_dependencies(struct sim_world *w, struct sim_run *r, uint32_t 
 			ok++;
 			continue;
 		}
+		if (r->reopened && d->succeeded) { /* it had what it needs before a person asked for that once more */
+			ok++;
+			continue;
+		}
 		if (pu->settings->trigger == PLAN_ALL_SUCCESS) {
 			sim_broken(w, "I2: unit %u was assigned although unit %u, which it needs, has not succeeded", unit, dep);
 			return;
 		}
-		if (d->ended)
+		/* Once a person has asked for units again, one that was ready stays so although what it waited for is open anew. */
+		if (d->ended || r->reopened)
 			continue;
 		coord_unit_view(w->coord.core, r->id, dep, &view); /* a skip is no fact */
 		if (view.state != COORD_UNIT_SKIPPED && view.state != COORD_UNIT_CANCELLED)
@@ -213,6 +218,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 	settle(w, r, u, attempt ? attempt : u->settled);
 	u->ended = true;
 	u->state = f->ended.state;
+	u->succeeded |= u->state == PROTO_END_SUCCEEDED;
 }
 
 static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
@@ -457,6 +463,8 @@ void sim_checker_cancelled(struct sim_world *w, uint32_t node, const struct prot
 /* Was somebody there to freeze what ran on this node when its lease was over? */
 static bool was_attended(const struct sim_world *w, const struct sim_node *n)
 {
+	if (w->spec->slow_warden_pm && w->spec->slow_local_us > SEC) /* it could not have in time */
+		return false;
 	return n->core && n->paused_until_us <= w->now_us && w->now_us > n->unattended_us + w->spec->lost_after_us;
 }
 

@@ -87,6 +87,7 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	uint32_t taken = 1;
 	struct proto_msg m;
 
+	c->rests_on_facts |= fx->needs_fact;
 	if (fx->kind == COORD_FX_DISPATCH) {
 		send_dispatch(w, fx);
 		return 1;
@@ -209,6 +210,9 @@ static void commit(struct sim_world *w)
 	}
 	if (c->crashed || boundary(w))
 		return;
+	if (position == 0 && c->rests_on_facts)
+		position = w->disk.count;
+	c->rests_on_facts = false;
 	if (coord_outbox_seal(c->outbox, position, &err) < 0)
 		rv_check(!"no memory");
 	coord_outbox_release(c->outbox, w->disk.durable);
@@ -330,7 +334,7 @@ static struct coord *new_core(struct sim_world *w)
 
 	coord_config_init(&cfg);
 	cfg.nodes_max = SIM_NODES_MAX;
-	cfg.attempts_max = 8192;
+	cfg.attempts_max = w->spec->units > 400 ? 8192 : 512; /* audits walk the pool */
 	cfg.runs_max = SIM_RUNS_MAX + 1;
 	cfg.seed = w->spec->seed;
 	cfg.prefetch_us = w->spec->prefetch_us;

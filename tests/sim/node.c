@@ -123,10 +123,10 @@ static void to_warden(struct sim_world *w, struct sim_node *n, const struct node
 	struct sim_event ev = { .kind = SIM_EV_TO_WARDEN, .node = n->index };
 
 	n->warden.to_last_us = rv_max_u64(n->warden.to_last_us + 1, w->now_us + 10 + sim_below(&n->prng, 150));
-	if (sim_below(&n->prng, 50) == 0)
-		n->warden.to_last_us += 5000;
+	if (sim_below(&n->prng, 1000) < w->spec->slow_warden_pm)
+		n->warden.to_last_us += sim_below(&n->prng, w->spec->slow_local_us);
 	ev.at_us = n->warden.to_last_us;
-	ev.word = (struct sim_word){ .kind = fx->kind, .slot = fx->slot, .key = a->proc_key,
+	ev.word = (struct sim_word){ .kind = fx->kind, .slot = fx->slot, .key = a->proc_key, .life = n->warden.life,
 				     .grace_us = fx->kind == NODE_FX_KILL ? fx->kill.grace_us : 0 };
 	sim_schedule(w, ev);
 }
@@ -218,7 +218,7 @@ static void prepare(struct sim_world *w, struct sim_node *n, const struct node_e
 		result_init(w, n, a);
 		fail_result(a, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_WORKSPACE);
 	}
-	later(w, n, fails ? NODE_EV_PREPARE_FAILED : NODE_EV_PREPARED, fx->slot, slow(w, n) ? sim_below(&n->prng, 100000) : 0);
+	later(w, n, fails ? NODE_EV_PREPARE_FAILED : NODE_EV_PREPARED, fx->slot, slow(w, n) ? sim_below(&n->prng, w->spec->slow_local_us) : 0);
 }
 
 static void forget(struct sim_world *w, struct sim_node *n, const struct node_effect *fx)
@@ -271,7 +271,7 @@ static void perform(struct sim_world *w, struct sim_node *n, const struct node_e
 		rv_check(a);
 		collect(w, n, a);
 		if (a->agent_kind == PROTO_AGENT_COMMAND)
-			later(w, n, NODE_EV_COLLECTED, fx->slot, slow(w, n) ? sim_below(&n->prng, 50000) : 0);
+			later(w, n, NODE_EV_COLLECTED, fx->slot, slow(w, n) ? sim_below(&n->prng, w->spec->slow_local_us) : 0);
 		break;
 	case NODE_FX_RESULT_OF:
 		rv_check(a);
@@ -580,6 +580,7 @@ static void die(struct sim_world *w, uint32_t node)
 	struct sim_node *n = &w->nodes[node];
 
 	sim_note(w, "node dies", node, n->life, 0);
+	sim_warden_drain(w, node); /* what it had written to the warden is read */
 	leave_link(w, n);
 	free(n->wire.arg);
 	node_wire_release(&n->wire);

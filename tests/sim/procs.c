@@ -38,6 +38,8 @@ static void tell(struct sim_world *w, uint32_t node, enum node_event_kind kind, 
 	struct sim_event ev = { .kind = SIM_EV_FROM_WARDEN, .node = node };
 
 	warden->from_last_us = rv_max_u64(warden->from_last_us + 1, w->now_us + 20 + sim_below(&w->misc_prng, 200));
+	if (sim_below(&w->misc_prng, 1000) < w->spec->slow_warden_pm)
+		warden->from_last_us += sim_below(&w->misc_prng, w->spec->slow_local_us);
 	ev.at_us = warden->from_last_us;
 	ev.word = (struct sim_word){ .kind = kind, .slot = p ? p->slot : NODE_NONE, .key = p ? p->key : 0, .life = w->nodes[node].life };
 	sim_schedule(w, ev);
@@ -137,6 +139,11 @@ static void kill_proc(struct sim_world *w, uint32_t node, struct sim_proc *p, ui
 	}
 	if (p->state == SIM_P_EXITED)
 		return;
+	if (grace_us == 0) {
+		p->cut_short = true;
+		exited(w, node, p);
+		return;
+	}
 	if (grace_us == RV_NEVER)
 		grace_us = 2 * (uint64_t)RV_US_PER_S;
 	if (p->state == SIM_P_FROZEN) {
@@ -171,7 +178,7 @@ void sim_warden_word(struct sim_world *w, uint32_t node, const struct sim_word *
 	struct sim_warden *warden = warden_of(w, node);
 	struct sim_proc *p;
 
-	if (!warden->up)
+	if (!warden->up || word->life != warden->life) /* it was written to one that has died */
 		return;
 	if (word->kind == NODE_FX_SPAWN) {
 		spawn(w, node, word);

@@ -73,7 +73,9 @@ static void draw_work(struct rv_prng *p, struct sim_spec *s)
 	s->prepare_fail_ppm = sometimes(p, 20, 30000);
 	s->environment_ppm = sometimes(p, 15, 30000);
 	s->slow_daemon_pm = sometimes(p, 50, 500);
-	s->prefetch_us = chance(p, 70) ? 2 * MS : chance(p, 50) ? 0 : 500 * MS;
+	s->slow_warden_pm = sometimes(p, 30, 300);
+	s->slow_local_us = chance(p, 60) ? 20 * MS : 5 * SEC;
+	s->prefetch_us = chance(p, 50) ? 2 * MS : chance(p, 30) ? 0 : chance(p, 50) ? 500 * MS : 10 * SEC;
 }
 
 static void draw_network(struct rv_prng *p, struct sim_spec *s)
@@ -207,6 +209,8 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(prepare_fail_ppm);
 	NUMBER(environment_ppm);
 	NUMBER(slow_daemon_pm);
+	NUMBER(slow_warden_pm);
+	NUMBER(slow_local_us);
 	NUMBER(prefetch_us);
 	NUMBER(heal_us);
 	NUMBER(fault_count);

@@ -74,7 +74,8 @@ struct sim_spec {
 	uint32_t max_workers;
 	uint64_t run_timeout_us;
 	bool verify, order_by_id;
-	uint32_t prepare_fail_ppm, environment_ppm, slow_daemon_pm;
+	uint32_t prepare_fail_ppm, environment_ppm, slow_daemon_pm, slow_warden_pm;
+	uint64_t slow_local_us;       /* how slow daemon and warden are then */
 	uint64_t prefetch_us;
 	/* faults; from heal_us on there are none */
 	uint64_t heal_us;

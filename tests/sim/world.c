@@ -417,6 +417,8 @@ static void create(struct sim_world *w)
 	rv_prng_seed(&w->fault_prng, rv_hash_u64(w->spec->seed, 2));
 	rv_prng_seed(&w->misc_prng, rv_hash_u64(w->spec->seed, 3));
 	w->next_replay = 500;
+	/* Where messages are lost, no node is sure to get a word through before its attempts are given up. */
+	w->harsh = w->spec->loss_ppm && (w->spec->lost_after_us < 60 * SEC || w->spec->loss_ppm > 50000);
 	sim_checker_init(w);
 	sim_coord_init(w);
 	for (i = 0; i < w->spec->nodes; i++)

@@ -57,7 +57,7 @@ struct sim_word {
 	uint32_t kind;          /* enum node_effect_kind to the warden; enum node_event_kind back */
 	uint32_t slot;
 	uint64_t key;           /* of the spawn */
-	uint64_t life;          /* of the daemon that it is from or for */
+	uint64_t life;          /* of the daemon that it is from or for; to the warden: of the warden that it is for */
 	uint64_t grace_us;
 };
 
@@ -219,6 +219,7 @@ struct sim_coordinator {
 	struct proto_welcome last_welcome[SIM_NODES_MAX]; /* by node of the link */
 	struct rv_buf row;
 	uint32_t row_facts;
+	bool rests_on_facts;
 	uint64_t life, epoch;
 	uint64_t alarm, alarm_at_us;
 	uint64_t paused_until_us, jumped_us, started_us;
@@ -264,6 +265,7 @@ struct sim_unit {
 	uint32_t assigned, node;
 	uint32_t settled;            /* the newest attempt that ended, however */
 	uint64_t assigned_at, settled_at; /* rows */
+	bool succeeded;              /* once, whatever was asked for since */
 	bool active, ended, lost;    /* lost: its newest attempt was given up, and may come back */
 	uint8_t state;               /* enum proto_end_state */
 	/* the world's truth */
