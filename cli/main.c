@@ -3,7 +3,7 @@
  * A map of this folder:
  *
  *	main.c            the table, help, a robust start
- *	cli.h             what a subcommand is; later.c: those that are not built yet
+ *	cli.h, usage      what a subcommand is, and how its help is printed
  *	error, out        errors once, on stderr, as text or JSON; stdout that never loses a failed write
  *	text, render      other people's text made harmless; formats, tables, durations, JSON
  *	statusline        the live line of a run
@@ -12,7 +12,9 @@
  *	result, summary   reeve.result/1; the same for people, as text and Markdown
  *	find, runview     a run's state directory, opened and replayed through the coordinator's core
  *	layout.h, rundir  what lies where in a state directory; the directory of one run
- *	cmd_run           one host: coordinator and node in this process (host, live, preflight, dryrun, dirlock)
+ *	cmd_run           one host: coordinator and node in this process: runargs its words, planload and preflight the
+ *	                  plan, session from there to the result, host both shells on one loop, live what is seen of
+ *	                  it meanwhile, settings what is kept of how it began; dryrun, only, dirlock
  *	cmd_check, cmd_graph, cmd_import             plans
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
  *

@@ -89,7 +89,7 @@ json() {
 	    d = json.loads(text)
 	except ValueError:
 	    d = [json.loads(l) for l in text.splitlines() if l.strip()]
-	units = {u["id"]: u for u in d["units"]} if isinstance(d, dict) and "units" in d else {}
+	units = {u["id"]: u for u in d["units"]} if isinstance(d, dict) and isinstance(d.get("units"), list) else {}
 	v = eval(sys.argv[1])
 	print(v if isinstance(v, str) else json.dumps(v))
 	PY
