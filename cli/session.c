@@ -5,6 +5,7 @@
 #include "cli/host.h"
 #include "cli/result.h"
 #include "cli/rundir.h"
+#include "common/net/link.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
@@ -187,6 +188,7 @@ static int open_host(struct session *s, struct rv_err *err)
 		.arg = s,
 	};
 
+	net_without_network(); /* the only sockets of a run are the two inside this process */
 	return cli_host_open(&cfg, &s->host, err);
 }
 

@@ -27,6 +27,11 @@ static int fail_bus(struct rv_err *err, const char *what, const char *endpoint)
 	return rv_fail(err, RV_E_IO, "%s %s: %s", what, endpoint, zmq_strerror(zmq_errno()));
 }
 
+void net_without_network(void)
+{
+	zsys_set_io_threads(0);
+}
+
 int net_router_create(struct net_router **out, const char *endpoint, uint32_t frames_max, struct rv_err *err)
 {
 	struct net_router *r = calloc(1, sizeof *r);

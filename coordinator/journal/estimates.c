@@ -96,7 +96,7 @@ static int connect_to(struct journal_estimates *e, enum estimates_mode mode, str
 	/* Never synced: it is advice, a kill leaves it whole, and after a loss of power a damaged one is made anew. A run's
 	 * end must not wait for the disk four times because of it. */
 	if (mode == ESTIMATES_WRITE)
-		(void)sqlite3_exec(e->db, "PRAGMA synchronous=OFF", NULL, NULL, NULL); /* a damaged one is found by examine() */
+		(void)sqlite3_exec(e->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE", NULL, NULL, NULL); /* a damaged one is found by examine() */
 	return 0;
 }
 
@@ -161,7 +161,7 @@ int journal_estimates_open(struct journal_estimates **out, const char *dir, enum
 	if (open_db(e, mode, err))
 		goto fail;
 	/* losing it costs an order of units, not work: no waiting for the disk */
-	if (sqlite3_exec(e->db, "PRAGMA synchronous=OFF", NULL, NULL, NULL) != SQLITE_OK ||
+	if (sqlite3_exec(e->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(e->db, "SELECT us, times FROM time WHERE plan=?1 AND unit=?2 AND agent=?3", -1, &e->get,
 			       NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(e->db, "INSERT OR REPLACE INTO time VALUES(?1, ?2, ?3, ?4, ?5, ?6)", -1, &e->put, NULL) !=
