@@ -15,7 +15,7 @@
  *   KILL_ALL   grace as for KILL; queued ones as well EXITED each
  *   FREEZE, THAW  key                                 FROZEN, THAWED | UNKNOWN_KEY
  *   OUTPUT_CREDIT  key, bytes more that may be shown  OUTPUT ...
- *   TABLE      -                                      TABLE_ENTRY each live, EXITED each unforgotten, TABLE_END
+ *   TABLE      -                                      TABLE_ENTRY each that has not ended, TABLE_END
  *   FORGET     keys whose EXITED is safe elsewhere    - (their records are reused)
  *   SLOTS      slots, agent slots                     -
  *   SHUTDOWN   grace: kill all, then end              EXITED each, end of file

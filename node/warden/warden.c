@@ -249,7 +249,7 @@ static void on_table(struct warden *w)
 		[ATTEMPT_OVER] = WARDEN_STATE_STOPPING,
 	};
 
-	attempts_complete(w);
+	attempts_complete(w); /* then what has ended has been told, and no entry is needed */
 	for (uint32_t i = 0; i < w->attempt_room; i++) {
 		struct attempt *a = w->attempts[i];
 
@@ -260,7 +260,6 @@ static void on_table(struct warden *w)
 			.mono_us = a->start_mono, .real_us = a->start_real, .stdout_bytes = a->capture.bytes[0],
 			.stderr_bytes = a->capture.bytes[1] });
 	}
-	(void)records_tell_all(&w->records, &w->out);
 	(void)warden_put_empty(&w->out, WARDEN_TABLE_END);
 	tell_now(w);
 }
