@@ -32,6 +32,7 @@ struct run {
 static int load_plan(struct run *r, struct rv_err *err)
 {
 	struct plan_load_options opt = {
+		.check_tree = true,
 		.mock = r->args.mocked,
 		.sets = r->args.sets.item,
 		.set_count = r->args.sets.count,

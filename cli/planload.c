@@ -10,6 +10,7 @@ int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 		.sets = p->sets.item,
 		.set_count = p->sets.count,
 		.context_file = p->context,
+		.check_tree = true,
 	};
 
 	plan_diags_init(&p->diags);

@@ -108,6 +108,7 @@ struct plan_loader {
 	const struct plan_argv *verify_command;
 	uint64_t verify_timeout_us;
 	struct plan_pos verify_pos;
+	uint32_t verify_node;         /* of its command, in the first tree; PLAN_NONE: from --set */
 
 	struct plan_intern settings, argvs, dirs, texts;
 
@@ -240,6 +241,7 @@ int plan_resolve(struct plan_loader *l);    /* names to units, same_as; cycles; 
 int plan_check_instances(struct plan_loader *l); /* ids of templates' units; counts */
 int plan_check_texts(struct plan_loader *l);
 int plan_check_dirs(struct plan_loader *l);
+int plan_check_tree(struct plan_loader *l); /* ondisk.c */
 int plan_digest(struct plan_loader *l);
 
 #endif

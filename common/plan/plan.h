@@ -273,6 +273,7 @@ struct plan_load_options {
 	uint32_t set_count;
 	const char *context_file;      /* --context FILE: over the plan's context; NULL none */
 	const char *dir;               /* what relative paths are read against; NULL: the file's directory, else "." */
+	bool check_tree;               /* look whether allowed_directories lead out of a workspace that is on this machine */
 	const char *shown_name;        /* in diagnostics; NULL: the path as given */
 	const char *default_name;      /* of a plan without `name`; NULL: the file's name without its extension */
 };

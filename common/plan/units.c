@@ -509,6 +509,7 @@ int plan_read_verify(struct plan_loader *l, uint32_t node)
 	if (has(found, PLAN_V_command)) {
 		l->verify_command = plan_read_argv(l, found[PLAN_V_command]);
 		if (l->tree == &l->first) {
+			l->verify_node = found[PLAN_V_command];
 			plan_cursor_move(&l->cursor, l->tree->source, l->tree->nodes[node].at);
 			l->verify_pos = (struct plan_pos){ l->cursor.line, l->cursor.col };
 		}
@@ -516,6 +517,29 @@ int plan_read_verify(struct plan_loader *l, uint32_t node)
 	if (has(found, PLAN_V_timeout_s))
 		l->verify_timeout_us = plan_node_us(l, found[PLAN_V_timeout_s]);
 	return l->no_memory ? -1 : 0;
+}
+
+/* It knows the plan's context and nothing else: no item, no dependency. */
+static void check_verify(struct plan_loader *l, const struct plan_argv *a)
+{
+	struct plan_scope scope = { .layer = { l->plan->context } };
+	struct plan_slot slot;
+	struct rv_str value;
+	uint32_t i;
+	int rc;
+
+	for (i = 0; a && a->fills_keys && i < a->count; i++) {
+		size_t from = 0;
+
+		while ((rc = plan_template_next(rv_str_of(a->arg[i]), false, &from, &slot)) != 0) {
+			if (rc > 0 && plan_scope_find(&scope, slot.key, &value))
+				continue;
+			plan_diag_hint(plan_error_at(l, PLAN_E_TEMPLATE, l->verify_node, "verify: {{%.*s}}: the context has nothing of this name",
+						     slot.key.bytes > 200 ? 200 : (int)slot.key.bytes, slot.key.at ? slot.key.at : ""),
+				       "a literal {{ is written {{{{");
+			return;
+		}
+	}
 }
 
 int plan_finish_verify(struct plan_loader *l)
@@ -543,6 +567,10 @@ int plan_finish_verify(struct plan_loader *l)
 	u->description = u->prompt = u->context = u->extra = RV_STR("");
 	u->estimate_us = PLAN_ESTIMATE_NONE;
 	u->pos = l->verify_pos;
+	if (!u->settings)
+		return -1;
+	check_verify(l, u->command);
+	note_flags(l->plan, u);
 	l->plan->verify = u;
-	return u->settings ? 0 : -1;
+	return 0;
 }

@@ -101,6 +101,7 @@ static const struct expected errors[] = {
 	{ "item without for_each", PLAN_E_TEMPLATE, 2, 30, 10, HEAD "units: [{id: a, command: [x, \"{{item}}\"]}]\n", "for_each" },
 	{ "item without that key", PLAN_E_TEMPLATE, 2, 30, 12, HEAD "units: [{id: a, command: [x, \"{{item.b}}\"], for_each: [{b: 1}, {c: 1}]}]\n", "item 2" },
 	{ "no such dependency", PLAN_E_TEMPLATE, 3, 26, 12, HEAD "units:\n  - {id: a, command: [x, \"{{_dep_b}}\"]}\n  - {id: b, command: [x]}\n", "depends_on" },
+	{ "unknown key in verify", PLAN_E_TEMPLATE, 3, 19, 12, HEAD UNIT "verify: {command: [\"{{item}}\"]}\n", "verify" },
 	{ "shell braces in env", PLAN_E_TEMPLATE, 2, 36, 0, HEAD "units: [{id: a, command: [x], env: {A: \"{{.ID}}\"}}]\n", "template: off" },
 	{ "both prompts", PLAN_E_CONFLICT, 2, 42, 11, HEAD "units: [{id: a, command: [x], prompt: b, prompt_file: /dev/null}]\n", NULL },
 	{ "at most once with retries", PLAN_E_CONFLICT, 2, 51, 5, HEAD "units: [{id: a, command: [x], at_most_once: true, retry: 1}]\n", NULL },

@@ -3,8 +3,10 @@
 
 #include "common/buf.h"
 #include "common/limits.h"
+#include "common/os/file.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 static const char three[] = "{\"version\":1,\"name\":\"l\",\"defaults\":{\"timeout_s\":3}}\n"
 			    "{\"id\":\"b\",\"command\":[\"x\"],\"depends_on\":[\"a\",\"c\"]}\n\n"
@@ -235,6 +237,40 @@ static void a_file_that_is_wrong_is_told_where_it_is_named(void **state)
 	}
 }
 
+static void directories_are_looked_at_where_they_are(void **state)
+{
+	static const struct {
+		const char *dir;
+		bool fine;
+	} cases[] = {
+		{ "tree", true }, { "tree/not/there", true }, { "tree/file", true }, { "tree/near", true }, { "tree/near/x", true },
+		{ "tree/out", false }, { "tree/out/x/y", false }, { "tree/fifo", false }, { "tree/file/x", true }, { ".", true },
+	};
+	char path[512], dir[512];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(mkdir(in_dir("tree", path), 0755), 0);
+	write_file(in_dir("tree/file", path), "");
+	assert_int_equal(mkfifo(in_dir("tree/fifo", path), 0600), 0);
+	assert_int_equal(symlink("/usr", in_dir("tree/out", path)), 0);
+	assert_int_equal(symlink(".", in_dir("tree/near", path)), 0);
+	for (i = 0; i < RV_ARRAY_LEN(cases); i++) {
+		struct plan_case c = { .opt = { .dir = in_dir("", dir), .check_tree = true } };
+		char text[256];
+		int rc;
+
+		snprintf(text, sizeof(text), "version: 1\nunits: [{id: a, command: [x], allowed_directories: [%s]}]\n", cases[i].dir);
+		rc = plan_case_load(&c, text, PLAN_FORMAT_YAML);
+		if ((rc == 0) != cases[i].fine || (rc && c.diags.error[0].code != PLAN_E_DIR_FORM))
+			fail_msg("%s", cases[i].dir);
+		plan_case_release(&c);
+		c.opt.check_tree = false;
+		assert_int_equal(plan_case_load(&c, text, PLAN_FORMAT_YAML), 0);
+		plan_case_release(&c);
+	}
+}
+
 static void a_template_stands_for_its_units(void **state)
 {
 	struct plan_case c = { 0 };
@@ -384,6 +420,18 @@ static void a_units_digest_is_its_own(void **state)
 	plan_case_release(&d);
 }
 
+static void clear_dir(void)
+{
+	char dir[512];
+	struct rv_err err;
+	int at;
+
+	if (rv_dir_open("/", &at, &err) == 0) {
+		(void)rv_tree_remove_at(at, in_dir("", dir) + 1, &err);
+		(void)close(at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +442,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_set_is_told),
 		cmocka_unit_test(files_are_read_beside_the_plan),
 		cmocka_unit_test(a_file_that_is_wrong_is_told_where_it_is_named),
+		cmocka_unit_test(directories_are_looked_at_where_they_are),
 		cmocka_unit_test(a_template_stands_for_its_units),
 		cmocka_unit_test(marks_line_ends_and_encodings),
 		cmocka_unit_test(all_errors_at_once_in_order),
@@ -401,5 +450,8 @@ int main(void)
 		cmocka_unit_test(a_units_digest_is_its_own),
 	};
 
-	return RUN(tests);
+	int rc = RUN(tests);
+
+	clear_dir();
+	return rc;
 }
