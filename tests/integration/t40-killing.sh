@@ -16,8 +16,8 @@ S
 count() { pgrep -fc -- "$1" || true; }
 none_of() { [ "$(count "$1")" = 0 ]; }
 
-levels="subreaper"
-[ "$(id -u)" = 0 ] && levels="cgroup pidns subreaper"
+levels="pidns subreaper"
+[ "$(id -u)" = 0 ] && levels="cgroup $levels"
 for level in $levels; do
 	export REEVE_KILL_LEVEL=$level
 
