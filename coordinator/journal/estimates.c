@@ -14,12 +14,14 @@
 #define VERSION 1
 #define TIMES_BYTES (ESTIMATES_TIMES * 8)
 #define BUSY_MS 2000
+#define KEY_BYTES_MIN 40 /* of a row: below this many bytes for each key the file cannot hold too many */
 
 struct journal_estimates {
 	sqlite3 *db;
 	sqlite3_stmt *get, *put;
 	char *path;
 	bool begun;
+	bool damaged; /* seen while it was used: the file goes when it is closed */
 };
 
 static int fail(struct journal_estimates *e, const char *what, struct rv_err *err)
@@ -35,6 +37,7 @@ static int fail(struct journal_estimates *e, const char *what, struct rv_err *er
 		code = RV_E_CORRUPT;
 	else if (rc == SQLITE_READONLY || rc == SQLITE_PERM)
 		code = RV_E_DENIED;
+	e->damaged |= code == RV_E_CORRUPT;
 	return rv_fail(err, code, "cannot %s %s: %s", what, e->path, e->db ? sqlite3_errmsg(e->db) : "no memory");
 }
 
@@ -74,8 +77,7 @@ static int make_tables(struct journal_estimates *e, struct rv_err *err)
 		       "BEGIN IMMEDIATE; PRAGMA application_id=%d; PRAGMA user_version=%d;"
 		       "CREATE TABLE IF NOT EXISTS time(plan TEXT NOT NULL, unit TEXT NOT NULL, agent TEXT NOT NULL,"
 		       " us INTEGER NOT NULL, used_us INTEGER NOT NULL, times BLOB NOT NULL,"
-		       " PRIMARY KEY(plan, unit, agent)) WITHOUT ROWID;"
-		       "CREATE INDEX IF NOT EXISTS time_used ON time(used_us); COMMIT",
+		       " PRIMARY KEY(plan, unit, agent)) WITHOUT ROWID; COMMIT",
 		       APPLICATION_ID, VERSION);
 	if (sqlite3_exec(e->db, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
@@ -93,10 +95,11 @@ static int connect_to(struct journal_estimates *e, enum estimates_mode mode, str
 	if (sqlite3_open_v2(e->path, &e->db, flags, NULL) != SQLITE_OK)
 		return fail(e, "open", err);
 	(void)sqlite3_busy_timeout(e->db, BUSY_MS);
-	/* Never synced: it is advice, a kill leaves it whole, and after a loss of power a damaged one is made anew. A run's
-	 * end must not wait for the disk four times because of it. */
+	/* It is written while a person waits for the end of a run, and losing it costs an order of units, not work: neither a
+	 * wait for the disk nor a rollback file. What a kill in the middle spoils is put aside when it is noticed; what is
+	 * damaged now may refuse this, and examine() says so. */
 	if (mode == ESTIMATES_WRITE)
-		(void)sqlite3_exec(e->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE", NULL, NULL, NULL); /* a damaged one is found by examine() */
+		(void)sqlite3_exec(e->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY", NULL, NULL, NULL);
 	return 0;
 }
 
@@ -109,6 +112,7 @@ static void put_aside(struct journal_estimates *e)
 
 	(void)sqlite3_close(e->db);
 	e->db = NULL;
+	e->damaged = false;
 	for (i = 0; path && i < RV_ARRAY_LEN(tails); i++) {
 		(void)snprintf(path, room, "%s%s", e->path, tails[i]); /* fits */
 		(void)unlink(path); /* if it stays, the next open says what is wrong */
@@ -160,9 +164,7 @@ int journal_estimates_open(struct journal_estimates **out, const char *dir, enum
 	}
 	if (open_db(e, mode, err))
 		goto fail;
-	/* losing it costs an order of units, not work: no waiting for the disk */
-	if (sqlite3_exec(e->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(e->db, "SELECT us, times FROM time WHERE plan=?1 AND unit=?2 AND agent=?3", -1, &e->get,
+	if (sqlite3_prepare_v2(e->db, "SELECT us, times FROM time WHERE plan=?1 AND unit=?2 AND agent=?3", -1, &e->get,
 			       NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(e->db, "INSERT OR REPLACE INTO time VALUES(?1, ?2, ?3, ?4, ?5, ?6)", -1, &e->put, NULL) !=
 		    SQLITE_OK) {
@@ -184,7 +186,10 @@ void journal_estimates_close(struct journal_estimates **ep)
 		return;
 	(void)sqlite3_finalize(e->get); /* repeats earlier failures */
 	(void)sqlite3_finalize(e->put);
-	(void)sqlite3_close(e->db); /* what was not ended is rolled back */
+	if (e->damaged)
+		put_aside(e);
+	else
+		(void)sqlite3_close(e->db); /* what was not ended is rolled back */
 	free(e->path);
 	free(e);
 	*ep = NULL;
@@ -322,19 +327,32 @@ int journal_estimates_add(struct journal_estimates *e, struct rv_str plan, struc
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int journal_estimates_end(struct journal_estimates *e, struct rv_err *err)
+/* Those used longest ago. Counting reads every row, so only a file that is large enough is counted. */
+static int drop_oldest(struct journal_estimates *e, struct rv_err *err)
 {
+	int64_t pages = 0, bytes = 0;
 	char sql[256];
 
-	rv_check(e->begun);
-	e->begun = false;
+	if (pragma(e->db, "PRAGMA page_count", &pages) || pragma(e->db, "PRAGMA page_size", &bytes))
+		return fail(e, "read", err);
+	if (pages * bytes < (int64_t)ESTIMATES_KEYS_MAX * KEY_BYTES_MIN)
+		return 0;
 	(void)snprintf(sql, sizeof(sql),
 		       "DELETE FROM time WHERE (plan, unit, agent) IN (SELECT plan, unit, agent FROM time"
-		       " ORDER BY used_us LIMIT max(0, (SELECT count(*) FROM time) - %u)); COMMIT",
+		       " ORDER BY used_us LIMIT max(0, (SELECT count(*) FROM time) - %u))",
 		       ESTIMATES_KEYS_MAX);
-	if (sqlite3_exec(e->db, sql, NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	fail(e, "write", err);
+	return sqlite3_exec(e->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(e, "write", err);
+}
+
+int journal_estimates_end(struct journal_estimates *e, struct rv_err *err)
+{
+	rv_check(e->begun);
+	e->begun = false;
+	if (drop_oldest(e, err) == 0) {
+		if (sqlite3_exec(e->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+			return 0;
+		fail(e, "write", err);
+	}
 	if (!sqlite3_get_autocommit(e->db))
 		(void)sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL); /* the failure before it is told */
 	return -1;

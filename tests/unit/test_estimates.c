@@ -160,6 +160,8 @@ static void damage_costs_only_what_was_learned(void **state)
 	struct journal_estimates *e = NULL;
 	struct rv_err err;
 	char junk[5000];
+	uint64_t us;
+	int fd;
 
 	(void)state;
 	assert_int_equal(journal_estimates_open(&e, dir, ESTIMATES_READ, &err), -1);
@@ -175,6 +177,21 @@ static void damage_costs_only_what_was_learned(void **state)
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(journal_estimates_open(&e, dir, ESTIMATES_READ, &err), -1);
 	assert_int_equal(err.code, RV_E_NOT_FOUND);
+	/* damage inside is seen when it is used; the file goes then, and the next run begins anew */
+	e = open_ok(ESTIMATES_WRITE);
+	learn(e, "a", 5, 1);
+	journal_estimates_close(&e);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, junk, 4096, 4096), 4096);
+	close(fd);
+	e = open_ok(ESTIMATES_READ);
+	assert_int_equal(journal_estimates_get(e, RV_STR("plan"), RV_STR("a"), RV_STR("claude"), &us, &err), -1);
+	assert_int_equal(err.code, RV_E_CORRUPT);
+	journal_estimates_close(&e);
+	e = open_ok(ESTIMATES_WRITE);
+	assert_int_equal(known(e, "a"), 0);
+	learn(e, "a", 5, 1);
+	journal_estimates_close(&e);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/tmp/elsewhere.db", path), 0);
 	assert_int_equal(journal_estimates_open(&e, dir, ESTIMATES_WRITE, &err), -1);
