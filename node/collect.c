@@ -156,7 +156,7 @@ static void set_facts(struct node_collect *c)
 static void list_artifacts(struct node_collect *c)
 {
 	const struct node_cookie *k = &c->cookie;
-	struct rv_err err = { 0 };
+	struct rv_err err;
 	int fd;
 
 	if (!(k->flags & PROTO_SPEC_NAMESPACE) || !ran(c))
@@ -195,7 +195,7 @@ static bool matches_rate_limit(struct node_collect *c)
 
 static void set_value(struct node_collect *c, struct proto_value *v, struct rv_str bytes, bool can_be_cut)
 {
-	struct rv_err err = { 0 };
+	struct rv_err err;
 
 	*v = (struct proto_value){ 0 };
 	if (!bytes.bytes)
@@ -251,10 +251,12 @@ static int printed_output(struct node_collect *c, bool *is_json, struct rv_err *
 /* Of a failed one, too: people want to see it; only its absence is no further fault then. */
 static void set_output(struct node_collect *c, const struct rv_str *given)
 {
-	struct rv_err err = { 0 };
+	struct rv_err err;
 	bool is_json = false;
 	int rc;
 
+	err.code = RV_OK;
+	err.msg[0] = '\0';
 	if (given)
 		rc = node_output_of_file(*given, c->cookie.output_mode, &c->output, &is_json, &err);
 	else if (!ran(c))
@@ -279,7 +281,8 @@ static void set_output(struct node_collect *c, const struct rv_str *given)
 bool node_collect_begin(struct node_collect *c, struct node_collector *with, const struct node_cookie *cookie,
 			const struct warden_exited *exited, enum proto_reason kill_reason)
 {
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, offsetof(struct node_collect, artifacts)); /* the large rest is set where it is used */
+	c->error[0] = '\0';
 	c->with = with;
 	c->cookie = *cookie;
 	c->exited = *exited;
@@ -329,7 +332,7 @@ bool node_collect_step(struct node_collect *c, uint64_t bytes)
 
 static void check_evidence(struct node_collect *c)
 {
-	struct rv_err err = { 0 };
+	struct rv_err err;
 
 	if (c->result.outcome == PROTO_SUCCEEDED && node_evidence_check(&c->cookie, &c->artifacts, rv_buf_str(&c->path), &err) < 0) {
 		c->result.outcome = PROTO_FAILED;

@@ -31,12 +31,12 @@ struct node_collect {
 	struct node_cookie cookie;
 	struct warden_exited exited;
 	enum proto_reason kill_reason; /* why we had it killed; NONE: we had not */
-	struct node_artifacts artifacts;
 	int fd;                        /* of its namespace, -1: none */
 	struct rv_buf path;            /* of its artifacts, for sentences */
 	struct rv_buf output, tail;
 	struct rv_arena arena;
 	struct proto_result result;    /* what it comes to; texts lie here and in artifacts */
+	struct node_artifacts artifacts;
 	char error[1024];
 };
 

@@ -67,7 +67,7 @@ static int make_spawn(struct node_daemon *d, struct node_record *rec, struct nod
 
 static void prepare(struct node_daemon *d, uint32_t slot)
 {
-	struct node_failure why = { 0 };
+	struct node_failure why;
 	struct node_record *rec;
 
 	rv_check(d->dispatch);
@@ -278,8 +278,8 @@ static void forget(struct node_daemon *d, const struct node_effect *fx)
 
 static void send(struct node_daemon *d, const struct node_effect *fx)
 {
-	struct proto_result result;
-	struct rv_err err = { 0 };
+	struct proto_result *result = NULL;
+	struct rv_err err;
 	struct node_record *rec = fx->slot == NODE_NONE ? NULL : &d->records.items[fx->slot];
 
 	if (fx->kind == NODE_FX_STARTED && rec && rec->agent_kind == PROTO_AGENT_MOCK)
@@ -287,10 +287,11 @@ static void send(struct node_daemon *d, const struct node_effect *fx)
 	if (fx->kind == NODE_FX_RESULT) {
 		rv_check(rec);
 		rv_check(rec->outcome);
-		node_record_result(rec, &result);
+		result = &d->wire.message.result;
+		node_record_result(rec, result);
 		d->stats.results++;
 	}
-	if (node_wire_put(&d->wire, fx, fx->kind == NODE_FX_RESULT ? &result : NULL, rec ? rec->start_us : 0, &err) < 0)
+	if (node_wire_put(&d->wire, fx, result, rec ? rec->start_us : 0, &err) < 0)
 		daemon_log(d, RV_LOG_ERROR, "message_too_large", err.msg);
 }
 

@@ -16,7 +16,7 @@
 
 void node_artifacts_init(struct node_artifacts *a)
 {
-	memset(a, 0, sizeof(*a));
+	memset(a, 0, offsetof(struct node_artifacts, digest));
 	a->fd = a->file = -1;
 	a->digest_left = NODE_ARTIFACT_DIGEST_BYTES_MAX;
 	rv_arena_init(&a->arena, 0);

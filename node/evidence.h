@@ -35,7 +35,7 @@ struct node_artifacts {
 	int file;                    /* -1: none open */
 	uint64_t file_left;
 	uint64_t digest_left;        /* of NODE_ARTIFACT_DIGEST_BYTES_MAX */
-	struct rv_digest_state digest;
+	struct rv_digest_state digest; /* means something while a file is open */
 };
 
 void node_artifacts_init(struct node_artifacts *a);

@@ -309,7 +309,8 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	struct rv_run_id run = rv_run_id_of(d->key.run);
 
 	memset(s, 0, sizeof(*s));
-	memset(why, 0, sizeof(*why));
+	why->err.code = RV_OK; /* the rest means something only on failure */
+	why->err.msg[0] = '\0';
 	s->spec = spec;
 	s->dispatch = *d;
 	s->owner = session_key;

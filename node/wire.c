@@ -91,7 +91,7 @@ bool node_wire_is_message(enum node_effect_kind kind)
 int node_wire_put(struct node_wire *w, const struct node_effect *fx, const struct proto_result *result, uint64_t start_us,
 		  struct rv_err *err)
 {
-	struct proto_msg m = { .kind = PROTO_NONE };
+	struct proto_msg *m = &w->message;
 
 	switch (fx->kind) {
 	case NODE_FX_HELLO:
@@ -99,45 +99,46 @@ int node_wire_put(struct node_wire *w, const struct node_effect *fx, const struc
 	case NODE_FX_HELD:
 		return put_held(w, &fx->held, err);
 	case NODE_FX_HEARTBEAT:
-		m.kind = PROTO_HEARTBEAT;
-		m.heartbeat = fx->heartbeat;
+		m->kind = PROTO_HEARTBEAT;
+		m->heartbeat = fx->heartbeat;
 		break;
 	case NODE_FX_TAKEN:
-		m.kind = PROTO_TAKEN;
-		m.taken = fx->key;
+		m->kind = PROTO_TAKEN;
+		m->taken = fx->key;
 		break;
 	case NODE_FX_REJECTED:
-		m.kind = PROTO_REJECTED;
-		m.rejected = (struct proto_rejected){ .key = fx->key, .why = fx->why };
+		m->kind = PROTO_REJECTED;
+		m->rejected = (struct proto_rejected){ .key = fx->key, .why = fx->why };
 		break;
 	case NODE_FX_STARTED:
-		m.kind = PROTO_STARTED;
-		m.started = (struct proto_started){ .key = fx->key, .start_us = start_us };
+		m->kind = PROTO_STARTED;
+		m->started = (struct proto_started){ .key = fx->key, .start_us = start_us };
 		break;
 	case NODE_FX_RESULT:
 		rv_check(result);
-		m.kind = PROTO_RESULT;
-		m.result = *result;
+		m->kind = PROTO_RESULT;
+		if (result != &m->result)
+			m->result = *result;
 		break;
 	case NODE_FX_NOT_HERE:
-		m.kind = PROTO_NOT_HERE;
-		m.not_here = fx->key;
+		m->kind = PROTO_NOT_HERE;
+		m->not_here = fx->key;
 		break;
 	case NODE_FX_RETRACTED:
-		m.kind = PROTO_RETRACTED;
-		m.retracted = fx->key;
+		m->kind = PROTO_RETRACTED;
+		m->retracted = fx->key;
 		break;
 	case NODE_FX_ALREADY_STARTED:
-		m.kind = PROTO_ALREADY_STARTED;
-		m.already_started = fx->key;
+		m->kind = PROTO_ALREADY_STARTED;
+		m->already_started = fx->key;
 		break;
 	case NODE_FX_BYE:
-		m.kind = PROTO_BYE;
+		m->kind = PROTO_BYE;
 		break;
 	default:
 		rv_check(!"an effect that is no message");
 	}
-	return add(w, &m, err);
+	return add(w, m, err);
 }
 
 /* --- messages to events ------------------------------------------------------------------------------------------ */

@@ -27,6 +27,7 @@ struct node_wire {
 	uint32_t page;
 	uint64_t hello_n;        /* of the HELLO being sent */
 	uint64_t frames, dropped;
+	struct proto_msg message; /* being added; a caller may build a RESULT's result in it, which saves a copy */
 };
 
 int node_wire_init(struct node_wire *w, const struct proto_node_info *info, int (*send)(void *arg, struct rv_str frame), void *arg);
@@ -35,7 +36,7 @@ void node_wire_release(struct node_wire *w);
 /* Whether this effect is a message; the others are the daemon's own work. */
 bool node_wire_is_message(enum node_effect_kind kind);
 
-/* Adds the effect's message. `result` for NODE_FX_RESULT only; `start_us` (CLOCK_REALTIME) for NODE_FX_STARTED. -1: it
+/* Adds the effect's message. `result` (perhaps &w->message.result) for NODE_FX_RESULT only; `start_us` (CLOCK_REALTIME) for NODE_FX_STARTED. -1: it
  * fits no frame (RV_E_LIMIT). */
 int node_wire_put(struct node_wire *w, const struct node_effect *fx, const struct proto_result *result, uint64_t start_us,
 		  struct rv_err *err);
