@@ -47,7 +47,7 @@ static void fail(struct cli_live *l, const struct rv_err *err)
 int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, struct rv_err *err)
 {
 	struct cli_live *l = calloc(1, sizeof *l);
-	bool for_programs = cfg->format == CLI_JSON || cfg->format == CLI_JSONL;
+	bool for_programs = cfg->format == CLI_JSON || cfg->format == CLI_JSONL || cfg->format == CLI_NAME;
 
 	if (!l)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to watch a run");
