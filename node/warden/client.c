@@ -5,37 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)64 << 10)
-
-/* The child: a session of its own, so that a terminal's Ctrl-C is not for it; 0-2 the null device; no descriptor but the
- * channel, so that units inherit nothing and pipes of others see their end. */
-static _Noreturn void become_warden(int fd, const struct warden_options *options)
-{
-	int null_fd;
-
-	if (fd <= 2)
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	setsid();
-	null_fd = open("/dev/null", O_RDWR);
-	for (int i = 0; i < 2; i++)
-		if (null_fd >= 0 && null_fd != i)
-			dup2(null_fd, i);
-	if (fcntl(2, F_GETFD) < 0 && null_fd >= 0)
-		dup2(null_fd, 2); /* else stderr stays for the one line it may have to say */
-	if (fd != 3) {
-		dup2(fd, 3);
-		fd = 3;
-	}
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	syscall(SYS_close_range, 4, ~0U, 0);
-	_exit(warden_main(fd, options));
-}
 
 int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err)
 {
@@ -51,7 +25,7 @@ int warden_start(struct warden_client *c, const struct warden_options *options, 
 	c->pid = fork();
 	if (c->pid == 0) {
 		close(fds[0]);
-		become_warden(fds[1], options);
+		_exit(warden_main(fds[1], options));
 	}
 	close(fds[1]);
 	if (c->pid < 0) {

@@ -32,7 +32,8 @@ int warden_start(struct warden_client *c, const struct warden_options *options, 
  * warden_main(WARDEN_EXEC_FD, ...). */
 #define WARDEN_EXEC_FD 3
 int warden_start_exec(struct warden_client *c, const char *verb, struct rv_err *err);
-/* Runs the warden on the channel `fd` until SHUTDOWN or end of file; gives the process exit status. */
+/* Makes this process a warden on the channel `fd` (all other descriptors above 2 are closed) until SHUTDOWN or end of file;
+ * gives the process exit status. */
 int warden_main(int fd, const struct warden_options *options);
 
 static inline bool warden_client_pending(const struct warden_client *c)

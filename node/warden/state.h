@@ -113,9 +113,12 @@ struct warden {
 	uint64_t now;                 /* CLOCK_MONOTONIC of this turn */
 };
 
-/* attempt.c */
+/* attempt.c, queue.c, ending.c */
 struct attempt *attempt_new(struct warden *w, const struct warden_spawn *spec, struct rv_str frame, struct rv_err *err);
 void attempt_free(struct warden *w, struct attempt *a);
+void attempt_unqueue(struct warden *w, struct attempt *a);
+void attempt_blame(struct attempt *a, enum warden_fault fault, int sys, const char *step); /* fault, sys, detail */
+void attempt_arm(struct warden *w, struct attempt *a);   /* its next deadline, after any change */
 struct attempt *attempt_find(struct warden *w, uint64_t key);
 void queue_start(struct warden *w);                      /* starts what fits */
 void attempt_stop(struct warden *w, struct attempt *a, enum warden_why why, uint64_t grace_us); /* RV_NEVER: its own */
@@ -123,6 +126,8 @@ void attempt_freeze(struct warden *w, struct attempt *a);
 void attempt_thaw(struct warden *w, struct attempt *a);
 void attempt_tick(struct warden *w, struct attempt *a);  /* its deadline has come */
 void attempt_readable(struct warden *w, struct attempt *a, int stream);
+void attempt_unwatch(struct warden *w, struct attempt *a, int stream);
+void attempt_look(struct warden *w, struct attempt *a);  /* an ending one: is its tree empty by now? */
 void attempts_reap(struct warden *w);
 void attempts_complete(struct warden *w);                /* records and tells those that are over */
 void attempts_release(struct warden *w);

@@ -394,6 +394,29 @@ static int set_signals(struct warden *w, struct rv_err *err)
 
 /* ---- life ---- */
 
+#define CHANNEL_FD WARDEN_EXEC_FD
+
+/* What was forked or exec'd becomes a warden: a session of its own, so that a terminal's Ctrl-C is not for it; the null device
+ * as 0 and 1; no descriptor but the channel, so that units inherit nothing and pipes of others see their end. stderr
+ * stays for the one line it may have to say. */
+static void settle(int fd)
+{
+	int null_fd;
+
+	if (fd < CHANNEL_FD)
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, CHANNEL_FD);
+	setsid();
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3 && null_fd >= 0; i++)
+		if (null_fd != i && (i < 2 || fcntl(2, F_GETFD) < 0))
+			dup2(null_fd, i);
+	if (fd != CHANNEL_FD)
+		dup2(fd, CHANNEL_FD);
+	fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(CHANNEL_FD, F_SETFL, O_NONBLOCK);
+	syscall(SYS_close_range, CHANNEL_FD + 1, ~0U, 0);
+}
+
 static int add(struct warden *w, int fd, uint64_t tag)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = tag };
@@ -533,7 +556,8 @@ int warden_main(int fd, const struct warden_options *options)
 
 	if (!w)
 		return 3;
-	failed = warden_init(w, fd, &err);
+	settle(fd);
+	failed = warden_init(w, CHANNEL_FD, &err);
 	w->forced = options ? options->level : WARDEN_LEVEL_NONE;
 	w->unkillable_us = options && options->unkillable_us ? options->unkillable_us : WARDEN_UNKILLABLE_US;
 	if (failed)
