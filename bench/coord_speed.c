@@ -186,6 +186,10 @@ int main(int argc, char **argv)
 	uint32_t units = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 	uint32_t slots = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 64;
 
+	if (argc > 3 && argv[3][0] == 'f') {
+		measure_for_each(units, slots);
+		return 0;
+	}
 	if (argc > 3) { /* one graph, for a profiler */
 		measure_random(units, slots);
 		return 0;

@@ -67,7 +67,9 @@ void rv_heap_set(struct rv_heap *h, uint32_t value, uint64_t key, uint64_t tie)
 	struct rv_heap_item item = { .key = key, .tie = tie, .value = value };
 
 	rv_check(value < h->capacity);
-	if (!h->where[value])
+	if (h->count == 1 && h->where[value])
+		h->items[0] = item; /* many a heap is a queue of one */
+	else if (!h->where[value])
 		rise(h, h->count++, item);
 	else
 		settle(h, h->where[value] - 1, item);

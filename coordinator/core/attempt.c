@@ -375,5 +375,7 @@ uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struc
 	if (!r || key.unit >= r->g->vertex_count)
 		return COORD_NONE;
 	u = coord_unit_at(r, key.unit);
+	if (r->g->plain) /* a big graph is bound by memory: what its end will need is on its way by then */
+		__builtin_prefetch(&r->g->tmpls[key.unit]);
 	return u->state == COORD_UNIT_ACTIVE && u->attempt == key.attempt ? u->slot : COORD_NONE;
 }

@@ -97,8 +97,10 @@ static void audit_ready(const struct coord_run *r)
 		queued += in;
 		waiting += u->state == COORD_UNIT_READY;
 	}
-	for (uint32_t k = 0; k < r->g->class_count; k++)
+	for (uint32_t k = 0; k < r->g->class_count; k++) {
 		queued -= r->g->classes[k].ready.count;
+		audit(4, r->g->classes[k].first == rv_rankset_first(&r->g->classes[k].ready));
+	}
 	audit(4, queued == 0);
 	(void)waiting;
 }

@@ -52,6 +52,21 @@ const struct proto_fact *coord_fact(struct coord *c, const struct proto_fact *f)
 	return copy;
 }
 
+struct proto_fact *coord_fact_new(struct coord *c, enum proto_fact_kind kind)
+{
+	struct proto_fact *f = scratch(c, fact_bytes(kind));
+
+	rv_check(c->live);
+	f->kind = kind;
+	return f;
+}
+
+void coord_decide_new(struct coord *c, const struct proto_fact *f)
+{
+	coord_emit(c, COORD_FX_FACT, 0)->fact = f;
+	coord_apply(c, f, NULL);
+}
+
 static struct coord_transition *tell(struct coord *c, enum coord_transition_kind kind)
 {
 	struct coord_transition *t = scratch(c, sizeof(*t));

@@ -23,12 +23,16 @@ void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us)
 	cl->median_us = sorted[n / 2];
 }
 
-uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_class *cl, uint32_t unit)
+static uint64_t own_estimate(const struct coord_run *r, uint32_t unit)
 {
 	uint32_t t = coord_unit_at(r, unit)->tmpl;
-	uint64_t own_us = r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED ? rv_max_u64(r->g->more[t].estimate_us, 1) : 0;
 
-	return rv_max_u64(own_us, cl->seen_count ? rv_max_u64(cl->median_us, 1) : 0);
+	return r->g->estimated && r->g->tmpls[t].flags & COORD_TMPL_ESTIMATED ? rv_max_u64(r->g->more[t].estimate_us, 1) : 0;
+}
+
+uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_class *cl, uint32_t unit)
+{
+	return rv_max_u64(own_estimate(r, unit), cl->seen_count ? rv_max_u64(cl->median_us, 1) : 0);
 }
 
 uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n, const struct coord_run *r, const struct coord_class *cl,
@@ -36,7 +40,7 @@ uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n,
 {
 	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * (n->rtt_us + c->commit_us)), each_us;
 
-	if (!cl->prefetch || !c->cfg.prefetch_us)
+	if (!cl->prefetch || !c->cfg.prefetch_us || (cl->seen_count && cl->median_us > aim_us))
 		return 0;
 	each_us = coord_estimate_known(r, cl, unit);
 	if (!each_us)

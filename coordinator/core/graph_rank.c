@@ -28,6 +28,7 @@ static void set_estimates(struct coord_build *b)
 			tm->estimate_us = learned;
 		if (given != PLAN_ESTIMATE_NONE || learned)
 			b->g->tmpls[t].flags |= COORD_TMPL_ESTIMATED;
+		b->g->estimated |= b->g->tmpls[t].flags & COORD_TMPL_ESTIMATED;
 	}
 }
 
@@ -126,6 +127,7 @@ static int alloc_ready_sets(struct coord_graph *g, struct rv_err *err)
 		if (!words)
 			return no_memory(err);
 		rv_rankset_init(&cl->ready, words, room);
+		cl->first = RV_RANK_NONE;
 		cl->unit_first = at;
 		at += cl->unit_count;
 		cl->unit_count = 0;

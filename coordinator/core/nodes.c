@@ -42,6 +42,8 @@ void coord_node_update(struct coord *c, uint32_t node)
 		rv_heap_remove(&c->busy_agents, node);
 		return;
 	}
+	if (c->node_count == 1 && rv_heap_has(&c->busy_slots, node))
+		return; /* the only one is the least busy */
 	rv_heap_set(&c->busy_slots, node, share(n->slots_used, n->slots), node);
 	rv_heap_set(&c->busy_agents, node, share(n->agent_used, n->agent_slots), node);
 }

@@ -4,27 +4,29 @@
 static void decide_ended(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res,
 			 enum proto_end_state state, enum proto_class class, enum proto_reason reason)
 {
-	struct proto_fact f = { .kind = PROTO_FACT_ENDED };
+	const struct coord_tmpl *tm = &r->g->tmpls[coord_unit_at(r, res->key.unit)->tmpl];
+	struct proto_fact *f = coord_fact_new(c, PROTO_FACT_ENDED);
 
-	f.ended.key = res->key;
-	f.ended.node = node;
-	f.ended.state = state;
-	f.ended.result = *res;
-	f.ended.result.class = class;
-	f.ended.result.reason = reason;
-	(void)r;
-	coord_decide(c, &f, NULL);
+	f->ended.key = res->key;
+	f->ended.node = node;
+	f->ended.state = state;
+	f->ended.result = *res;
+	f->ended.result.class = class;
+	f->ended.result.reason = reason;
+	__builtin_prefetch(&r->g->out[tm->out_first]); /* a big graph is bound by memory: fetch what comes next */
+	coord_decide_new(c, f);
+	coord_spread_units(r, tm);
 }
 
 static void decide_again(struct coord *c, uint32_t node, const struct proto_result *res, uint64_t delay_us)
 {
-	struct proto_fact f = { .kind = PROTO_FACT_ATTEMPT_ENDED };
+	struct proto_fact *f = coord_fact_new(c, PROTO_FACT_ATTEMPT_ENDED);
 
-	f.attempt_ended.key = res->key;
-	f.attempt_ended.node = node;
-	f.attempt_ended.retry_delay_us = delay_us;
-	f.attempt_ended.result = *res;
-	coord_decide(c, &f, NULL);
+	f->attempt_ended.key = res->key;
+	f->attempt_ended.node = node;
+	f->attempt_ended.retry_delay_us = delay_us;
+	f->attempt_ended.result = *res;
+	coord_decide_new(c, f);
 }
 
 static void cancelled(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res)
@@ -51,6 +53,8 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	bool asked = u->flags & COORD_U_CANCEL || r->stop_cancels;
 	struct coord_failure f;
+
+	__builtin_prefetch(&r->g->times[unit], 1);
 
 	if (res->outcome == PROTO_SUCCEEDED) {
 		decide_ended(c, r, node, res, PROTO_END_SUCCEEDED, PROTO_CLASS_NONE, res->reason);

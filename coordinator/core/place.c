@@ -66,6 +66,8 @@ static uint32_t pick_least_busy(const struct coord *c, const struct wish *w, uin
 
 	if (!first)
 		return COORD_NONE;
+	if (c->node_count == 1)
+		return avoid != 0 && has_room(c, 0, w) ? 0 : COORD_NONE;
 	if (first->value != avoid && has_room(c, first->value, w))
 		return first->value;
 	if (first->key >= 1000000 && !w->ahead && first->value != avoid)
@@ -208,12 +210,12 @@ static void park_at_agent(struct coord *c, const struct wish *w)
 static void assign(struct coord *c, const struct wish *w, uint32_t node)
 {
 	const struct coord_unit *u = coord_unit_at(w->r, w->unit);
-	struct proto_fact f = { .kind = PROTO_FACT_ASSIGNED };
+	struct proto_fact *f = coord_fact_new(c, PROTO_FACT_ASSIGNED);
 
-	f.assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, u->attempt + 1 };
-	f.assigned.node = node;
-	coord_decide(c, &f, NULL);
-	coord_attempt_dispatch(c, coord_unit_at(w->r, w->unit)->slot);
+	f->assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, u->attempt + 1 };
+	f->assigned.node = node;
+	coord_decide_new(c, f);
+	coord_attempt_dispatch(c, u->slot);
 	c->placements++;
 	w->r->g->shapes[w->shape].waits_since = UINT64_MAX;
 	coord_place_unreserve(c, w->r, w->shape);
@@ -222,7 +224,7 @@ static void assign(struct coord *c, const struct wish *w, uint32_t node)
 /* The unit that goes now, of the class's first few, and where: only one that has to keep off a node lets others pass. */
 static uint32_t choose(const struct coord *c, struct wish *w)
 {
-	uint32_t local = rv_rankset_first(&w->cl->ready);
+	uint32_t local = w->cl->first;
 
 	for (uint32_t i = 0; i < AVOID_LOOKS && local != RV_RANK_NONE; i++) {
 		uint32_t node;

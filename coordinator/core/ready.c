@@ -10,12 +10,11 @@
 
 static uint32_t class_head_rank(const struct coord_run *r, const struct coord_class *cl)
 {
-	uint32_t local = rv_rankset_first(&cl->ready);
+	const struct coord_place *p;
 
-	const struct coord_place *p = &r->g->order[cl->unit_first + local];
-
-	if (local == RV_RANK_NONE)
+	if (cl->first == RV_RANK_NONE)
 		return UINT32_MAX;
+	p = &r->g->order[cl->unit_first + cl->first];
 	__builtin_prefetch(&r->g->units[p->unit]); /* it is placed soon */
 	return p->rank;
 }
@@ -62,22 +61,24 @@ void coord_ready_add(struct coord *c, struct coord_run *r, uint32_t unit)
 {
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	struct coord_class *cl = coord_unit_class(r, u);
-	uint32_t first = rv_rankset_first(&cl->ready);
 
 	rv_rankset_add(&cl->ready, u->local);
-	if (u->local < first) /* RV_RANK_NONE is the greatest */
-		coord_ready_update(c, r, u->place_class);
+	if (u->local >= cl->first) /* RV_RANK_NONE is the greatest */
+		return;
+	cl->first = u->local;
+	coord_ready_update(c, r, u->place_class);
 }
 
 void coord_ready_remove(struct coord *c, struct coord_run *r, uint32_t unit)
 {
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	struct coord_class *cl = coord_unit_class(r, u);
-	bool first = rv_rankset_first(&cl->ready) == u->local;
 
 	rv_rankset_remove(&cl->ready, u->local);
-	if (first)
-		coord_ready_update(c, r, u->place_class);
+	if (u->local != cl->first)
+		return;
+	cl->first = rv_rankset_next(&cl->ready, u->local);
+	coord_ready_update(c, r, u->place_class);
 }
 
 void coord_ready_unpark_class(struct coord *c, struct coord_run *r, uint32_t class)

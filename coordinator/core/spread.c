@@ -134,24 +134,40 @@ static void tell_edge(struct coord *c, struct coord_run *r, uint32_t edge, struc
 
 #define AHEAD 8u
 
-/* Dependents lie anywhere: a big graph is bound by memory, unless the next ones are fetched while this one is told. */
+/* Dependents lie anywhere: a big graph is bound by memory, unless what is wanted soon is fetched while something else is done. First
+ * the counters of the first few dependents, later those units whose last dependency this was. */
+void coord_spread_counters(const struct coord_run *r, const struct coord_tmpl *tm)
+{
+	const uint32_t *out = r->g->out + tm->out_first;
+
+	for (uint32_t i = 0; i < tm->out_count && i < AHEAD; i++)
+		if (!(out[i] & COORD_EDGE_GATE))
+			__builtin_prefetch(&r->g->waiting[out[i]]);
+}
+
 static void look_ahead(const struct coord_run *r, uint32_t edge)
 {
-	if (edge & COORD_EDGE_GATE)
-		return;
-	__builtin_prefetch(&r->g->waiting[edge]);
-	__builtin_prefetch(&r->g->units[edge]);
+	if (!(edge & COORD_EDGE_GATE) && (r->g->waiting[edge] & COORD_WAIT_COUNT) == 1)
+		__builtin_prefetch(&r->g->units[edge]);
+}
+
+void coord_spread_units(const struct coord_run *r, const struct coord_tmpl *tm)
+{
+	const uint32_t *out = r->g->out + tm->out_first;
+
+	for (uint32_t i = 0; i < tm->out_count && i < AHEAD; i++)
+		look_ahead(r, out[i]);
 }
 
 static bool spread_row(struct coord *c, struct coord_run *r, const struct coord_tmpl *tm, struct news n)
 {
 	const uint32_t *out = r->g->out + tm->out_first;
 
-	for (uint32_t i = c->work_cursor; i < tm->out_count && i < c->work_cursor + AHEAD; i++)
-		look_ahead(r, out[i]);
 	for (; c->work_cursor < tm->out_count; c->work_cursor++) {
 		if (!coord_room(c, 4))
 			return false;
+		if (c->work_cursor + 2 * AHEAD < tm->out_count && !(out[c->work_cursor + 2 * AHEAD] & COORD_EDGE_GATE))
+			__builtin_prefetch(&r->g->waiting[out[c->work_cursor + 2 * AHEAD]]);
 		if (c->work_cursor + AHEAD < tm->out_count)
 			look_ahead(r, out[c->work_cursor + AHEAD]);
 		tell_edge(c, r, out[c->work_cursor], n);

@@ -241,6 +241,9 @@ static inline bool coord_room(const struct coord *c, uint32_t n)
 struct coord_effect *coord_emit(struct coord *c, enum coord_effect_kind kind, uint64_t peer);
 /* Copies the fact's used part to scratch and, live, emits it; gives the copy to apply. */
 const struct proto_fact *coord_fact(struct coord *c, const struct proto_fact *f);
+/* One to fill in, in scratch already (its kind is set, its other fields that are used are not); then coord_decide_new(). Live only. */
+struct proto_fact *coord_fact_new(struct coord *c, enum proto_fact_kind kind);
+void coord_decide_new(struct coord *c, const struct proto_fact *f);
 /* A transition with its defaults, already emitted: fill in what is particular. */
 struct coord_transition *coord_tell(struct coord *c, enum coord_transition_kind kind, const struct coord_run *r, uint32_t unit);
 struct coord_transition *coord_tell_node(struct coord *c, enum coord_transition_kind kind, uint32_t node);
@@ -316,6 +319,9 @@ enum coord_unit_move coord_unit_event(struct coord *c, struct coord_run *r, uint
 
 /* --- spread.c: what follows in the graph -------------------------------------------------------------------------------------- */
 
+/* Hints: the counters of its dependents are wanted soon, then the units themselves. */
+void coord_spread_counters(const struct coord_run *r, const struct coord_tmpl *tm);
+void coord_spread_units(const struct coord_run *r, const struct coord_tmpl *tm);
 void coord_work_push(struct coord *c, uint32_t vertex);
 /* Spreads until nothing is left: true; false: out of room. */
 bool coord_work(struct coord *c);

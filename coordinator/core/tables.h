@@ -203,6 +203,7 @@ struct coord_class {
 	enum coord_class_block block;
 	uint32_t unit_first, unit_count; /* in graph->order */
 	struct rv_rankset ready;     /* local ranks */
+	uint32_t first;              /* of them; RV_RANK_NONE */
 	uint64_t next_waiting;       /* in the list of the lock or agent it is parked at */
 	uint32_t seen[COORD_TIMES_SEEN]; /* durations of its last tries, us, saturating */
 	uint32_t seen_count, median_us;
@@ -236,6 +237,8 @@ struct coord_graph {
 	struct plan_limits limits;
 	uint64_t timeout_us;
 	uint64_t workspace;     /* hash of its root: runs of one workspace exclude each other's directories */
+	bool plain;             /* no templates: unit i is template i */
+	bool estimated;         /* some unit has an estimate */
 	bool timers;            /* some unit can wait for a time: `timers` has room */
 
 	struct coord_tmpl *tmpls;
