@@ -23,7 +23,7 @@ DESTDIR ?=
 STATIC ?= 1
 SECONDS ?= 15
 SEEDS ?=
-TIMEOUT ?= 120
+TIMEOUT ?= $(if $(filter asan tsan cov,$(PROFILE)),400,150)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := build
