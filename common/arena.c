@@ -4,12 +4,9 @@
 #include "check.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define FIRST_CHUNK_BYTES ((size_t)4 << 10)
 #define CHUNK_BYTES_MAX ((size_t)1 << 20)
-#define HUGE_BYTES_MIN ((size_t)8 << 20)
-#define PAGE_BYTES ((uintptr_t)4096)
 
 struct rv_arena_chunk {
 	struct rv_arena_chunk *next;
@@ -42,21 +39,6 @@ static size_t aligned_at(const struct rv_arena_chunk *c, size_t align)
 	return c->used + (size_t)(-at & (align - 1));
 }
 
-/* The tables of a run of a million units are touched in no order: with small pages, every third access would miss the TLB, too.
- * Only a wish; where the kernel does not grant it, nothing is different. */
-static void want_huge_pages(void *at, size_t bytes)
-{
-	uintptr_t from = ((uintptr_t)at + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1), to = ((uintptr_t)at + bytes) & ~(PAGE_BYTES - 1);
-
-#ifdef MADV_HUGEPAGE
-	if (bytes >= HUGE_BYTES_MIN)
-		(void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* a wish */
-#else
-	(void)from;
-	(void)to;
-#endif
-}
-
 /* Chunks come from calloc and are never used twice, so fresh memory is zero for free: for large tables the kernel
  * hands out zero pages as they are touched. */
 static struct rv_arena_chunk *chunk_new(struct rv_arena *a, size_t room)
@@ -69,7 +51,6 @@ static struct rv_arena_chunk *chunk_new(struct rv_arena *a, size_t room)
 	c = calloc(1, total);
 	if (!c)
 		return NULL;
-	want_huge_pages(c, total);
 	c->room = room;
 	a->held_bytes += total;
 	return c;
