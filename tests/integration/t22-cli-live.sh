@@ -30,6 +30,9 @@ want_json 'd["attempts"][0]["outcome"] == "active"'
 
 start logs "$REEVE" logs -f gate
 start events "$REEVE" events -f -o jsonl
+start later "$REEVE" logs -f end
+start watch "$REEVE" status -w $run
+start unit "$REEVE" events -f $run/end
 wait_until 10 grep -q begun "$T/logs.out"
 wait_until 10 grep -q unit_assigned "$T/events.out"
 gone $(pid_of logs) && fail "logs -f ended while the unit runs"
@@ -37,6 +40,8 @@ gone $(pid_of logs) && fail "logs -f ended while the unit runs"
 expect 3 reeve rm $run
 want_err "reeve"
 [ -d .reeve/runs/$run ] || fail "a live run was removed"
+expect 2 reeve status -w
+expect 2 reeve status -w $run/gate
 expect 2 reeve retry $run/first
 want_err "waits for: many machines"
 
@@ -44,6 +49,14 @@ touch go
 finish run 0
 finish logs 0
 finish events 0
+finish later 0
+want_eq "$(cat "$T/later.out")" end
+finish watch 0
+want_in "$T/watch.out" "run $run live: running"
+want_in "$T/watch.out" "run $run live: succeeded"
+finish unit 0
+want_in "$T/unit.out" "unit_finished   end attempt 1 succeeded"
+[ "$(grep -cv ' end ' "$T/unit.out")" = 0 ] || fail "events of other units"
 want_in "$T/logs.out" over
 want_eq "$(tail -1 "$T/events.out" | python3 -c 'import json, sys; print(json.loads(sys.stdin.read())["type"])')" run_finished
 valid event "$T/events.out"
