@@ -45,6 +45,31 @@ static int failed(struct journal *j, struct rv_err *err)
 	return -1;
 }
 
+/* --- the pin ---------------------------------------------------------------------------------------------------------------
+ *
+ * Each commit takes a read lock on the log and gives it back: four of its seven calls of the kernel. A read statement that
+ * is never finished keeps that lock from one commit to the next. While it does, no checkpoint gets past it and a lock of
+ * others is not waited for; so there is none once the log is long enough for checkpoints, until it has begun anew, and
+ * whoever is refused the write lock drops the pin and tries again without.
+ */
+
+static void unpin(struct journal *j)
+{
+	if (j->pinned)
+		(void)sqlite3_reset(j->pin); /* it gave its row */
+	j->pinned = false;
+}
+
+static void pin(struct journal *j)
+{
+	if (j->pinned || j->log_is_long)
+		return;
+	if (sqlite3_step(j->pin) == SQLITE_ROW)
+		j->pinned = true;
+	else
+		(void)sqlite3_reset(j->pin); /* then it goes on without */
+}
+
 /* --- one transaction ------------------------------------------------------------------------------------------------------ */
 
 static int step(struct journal *j, sqlite3_stmt *s, const char *what, struct rv_err *err)
@@ -62,8 +87,22 @@ static int put_row(struct journal *j, uint64_t position, struct rv_str row, stru
 	if (sqlite3_bind_int64(j->insert, 1, (sqlite3_int64)position) != SQLITE_OK ||
 	    sqlite3_bind_blob64(j->insert, 2, row.at, row.bytes, SQLITE_STATIC) != SQLITE_OK)
 		return store_fail(j->db, sqlite3_errcode(j->db), j->path, "write", err);
-	if (step(j, j->insert, "write", err))
+	if (j->pinned) {
+		int rc = sqlite3_step(j->insert);
+
+		if ((rc & 0xff) == SQLITE_BUSY) {
+			(void)sqlite3_reset(j->insert); /* nothing was written */
+			unpin(j);
+			return put_row(j, position, row, err);
+		}
+		if (rc != SQLITE_DONE)
+			store_fail(j->db, rc, j->path, "write", err);
+		(void)sqlite3_reset(j->insert); /* repeats what step said */
+		if (rc != SQLITE_DONE)
+			return -1;
+	} else if (step(j, j->insert, "write", err)) {
 		return -1;
+	}
 	if (sqlite3_changes(j->db) != 1)
 		return rv_fail(err, RV_E_STALE, "the journal %s was claimed by another coordinator (epoch %llu is over)",
 			       j->path, (unsigned long long)j->epoch);
@@ -155,8 +194,10 @@ static int commit_hook(void *arg, sqlite3 *db, const char *name, int pages)
 
 	(void)db;
 	(void)name;
-	if ((uint64_t)pages < j->wal_pages) /* it began anew: what was checkpointed is being overwritten */
+	if ((uint64_t)pages < j->wal_pages) { /* it began anew: what was checkpointed is being overwritten */
 		j->checkpoint_pages = j->options.wal_bytes / STORE_PAGE_BYTES;
+		j->log_is_long = false;
+	}
 	j->wal_pages = (uint64_t)pages;
 	return SQLITE_OK;
 }
@@ -166,6 +207,7 @@ static bool checkpoint_due(struct journal *j)
 	if (j->wal_pages < j->checkpoint_pages)
 		return false;
 	j->checkpoint_pages = j->wal_pages + j->options.wal_bytes / STORE_PAGE_BYTES / 2;
+	j->log_is_long = true;
 	return true;
 }
 
@@ -384,12 +426,14 @@ static int append_inline(struct journal *j, const struct journal_batch *b, uint6
 	} else {
 		fill_row(j, position, b, one.row);
 		if (b->synced || b->runs_count) {
+			unpin(j);
 			one.runs = (struct journal_run *)(uintptr_t)b->runs; /* read only */
 			one.runs_count = b->runs_count;
 			rc = b->synced ? set_sync(j, SYNC_FULL, &why) : 0;
 			if (rc == 0)
 				rc = write_all(j, &one, &why);
 		} else {
+			pin(j);
 			rc = put_row(j, position, rv_str(one.row, bytes), &why); /* its own transaction */
 		}
 		if (rc == 0 && (b->synced || j->fresh))
@@ -401,8 +445,10 @@ static int append_inline(struct journal *j, const struct journal_batch *b, uint6
 		return failed(j, err);
 	}
 	atomic_store_explicit(&j->durable, position, memory_order_release);
-	if (checkpoint_due(j))
+	if (checkpoint_due(j)) {
+		unpin(j);
 		ask_for_checkpoint(j);
+	}
 	return 0;
 }
 
@@ -478,6 +524,7 @@ static int open_writer(struct journal *j, struct rv_err *err)
 			       store_prepare(j->db, j->path,
 					     "INSERT INTO log(position, row) SELECT ?1, ?2 FROM head WHERE id=1 AND epoch=?3",
 					     &j->insert, err) ||
+			       store_prepare(j->db, j->path, "SELECT id FROM head", &j->pin, err) ||
 			       store_prepare(j->db, j->path, "BEGIN IMMEDIATE", &j->begin, err) ||
 			       store_prepare(j->db, j->path, "COMMIT", &j->commit, err) ||
 			       store_prepare(j->db, j->path, "ROLLBACK", &j->rollback, err) ||
@@ -643,6 +690,7 @@ void journal_close(struct journal **jp)
 	/* finalize repeats earlier failures; what close cannot copy stays in the log */
 	(void)sqlite3_finalize(j->select);
 	(void)sqlite3_close(j->reader);
+	(void)sqlite3_finalize(j->pin);
 	(void)sqlite3_finalize(j->insert);
 	(void)sqlite3_finalize(j->begin);
 	(void)sqlite3_finalize(j->commit);

@@ -58,6 +58,8 @@ struct journal {
 	/* The writer's: of the loop with JOURNAL_PROCESS, of the journal thread with JOURNAL_POWER once it runs. */
 	sqlite3 *db;
 	sqlite3_stmt *insert, *begin, *commit, *rollback, *put_run;
+	sqlite3_stmt *pin; /* a read that stays open: see sqlite.c */
+	bool pinned;
 	struct rv_buf row;
 
 	/* The reader's: of the thread that the journal belongs to. Opened when first needed. */
@@ -81,6 +83,7 @@ struct journal {
 	/* Checkpoints: of whoever holds the writer. */
 	uint64_t wal_pages;          /* after the last commit */
 	uint64_t checkpoint_pages;   /* the next is due at this size */
+	bool log_is_long;            /* a checkpoint was asked for and the log has not begun anew since */
 	_Atomic uint64_t checkpoints; /* made so far; for tests and benches */
 };
 

@@ -349,6 +349,42 @@ static void a_coordinator_whose_epoch_is_over_writes_nothing(void **state)
 	}
 }
 
+/* A tool of a curious person, say: it must not be what fails a run. */
+static void a_writer_in_the_way_is_waited_for(void **state)
+{
+	struct journal *j = open_own(JOURNAL_PROCESS);
+	struct rv_err err;
+	int pipes[2], status;
+	pid_t child;
+	char c;
+
+	(void)state;
+	append_ok(j, 1, 10);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	(void)fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		sqlite3 *db;
+
+		if (sqlite3_open(db_path, &db) || sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
+		    write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		(void)poll(NULL, 0, 50); /* holds it for a moment */
+		_exit(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL));
+	}
+	assert_int_equal(read(pipes[0], &c, 1), 1);
+	if (append(j, 11, &err))
+		fail_msg("%s", err.msg);
+	append_ok(j, 12, 20);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(read_all(j, 0), 20);
+	journal_close(&j);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* --- runs --------------------------------------------------------------------------------------------------------------- */
 
 static struct journal_run run_of(uint32_t n)
@@ -1213,6 +1249,7 @@ int main(void)
 		TEST(large_batches_and_limits),
 		TEST(a_second_owner_is_refused_and_told_of_the_first),
 		cmocka_unit_test(a_coordinator_whose_epoch_is_over_writes_nothing),
+		TEST(a_writer_in_the_way_is_waited_for),
 		cmocka_unit_test(runs_are_listed_without_a_replay),
 		TEST(strangers_files_are_refused),
 		TEST(modes_are_private),
