@@ -55,7 +55,7 @@ static int make_spawn(struct node_daemon *d, struct node_record *rec, struct nod
 	spawn.output_credit = d->cfg.ops.output ? DAEMON_OUTPUT_CREDIT : 0;
 	rv_buf_reset(&d->scratch);
 	if (warden_put_spawn(&d->scratch, &spawn) < 0) {
-		(void)rv_fail(&why->err, RV_E_PLAN, "its command and environment are too large");
+		(void)rv_fail(&why->err, RV_E_USAGE, "its command and environment are too large");
 		return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_SPAWN);
 	}
 	if (node_record_keep_bytes(rec, rv_buf_str(&d->scratch)) < 0) {
