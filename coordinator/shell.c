@@ -7,9 +7,11 @@
 #include "common/os/host.h"
 #include "common/plan/plan.h"
 #include "common/plan/save.h"
+#include "coordinator/dispatch.h"
 #include "coordinator/learned.h"
 #include "coordinator/outputs.h"
 #include "coordinator/recover.h"
+#include "coordinator/runlist.h"
 #include "coordinator/wire.h"
 
 #include <stdlib.h>
@@ -51,12 +53,10 @@ struct coord_shell {
 	bool row_synced;
 	bool row_runs;            /* some run's line in the list of runs changed */
 	bool rests_on_facts;      /* some message of this turn does */
-	struct rv_buf deps_room;  /* encoded dependencies that go into a blob */
-	struct rv_arena scratch;  /* of one DISPATCH */
+	struct coord_dispatch dispatch;
 	uint64_t durable_told;
 
-	struct journal_run *runs; /* lines of the list of runs, by order of acceptance here */
-	uint32_t run_count, run_capacity;
+	struct coord_runlist runs;
 
 	struct coord_shell_stats stats;
 	struct rv_err failed;     /* the first failure that stops the shell */
@@ -77,64 +77,6 @@ static void fail(struct coord_shell *s, const struct rv_err *err)
 	s->has_failed = true;
 	s->failed = *err;
 	rv_log(s->log, RV_LOG_ERROR, "coordinator_failed", "error", err->msg, NULL);
-}
-
-/* --- the list of runs ------------------------------------------------------------------------------------------------ */
-
-static struct journal_run *run_line(const struct coord_shell *s, uint64_t run)
-{
-	struct rv_run_id id = rv_run_id_of(run);
-
-	for (uint32_t i = s->run_count; i-- > 0;)
-		if (memcmp(s->runs[i].run.text, id.text, sizeof id.text) == 0)
-			return &s->runs[i];
-	return NULL;
-}
-
-static struct journal_run *run_line_add(struct coord_shell *s, const struct proto_fact *accepted, uint64_t real_us, struct rv_err *err)
-{
-	struct journal_run *line;
-
-	if (s->run_count == s->run_capacity) {
-		uint32_t capacity = s->run_capacity ? s->run_capacity * 2 : 4;
-		struct journal_run *runs = realloc(s->runs, capacity * sizeof *runs);
-
-		if (!runs) {
-			rv_fail(err, RV_E_NO_MEMORY, "no memory for a list of %u runs", capacity);
-			return NULL;
-		}
-		s->runs = runs;
-		s->run_capacity = capacity;
-	}
-	line = &s->runs[s->run_count++];
-	*line = (struct journal_run){
-		.run = rv_run_id_of(accepted->run_accepted.run),
-		.created_us = real_us,
-		.total = accepted->run_accepted.units,
-	};
-	memcpy(line->plan_digest, accepted->run_accepted.plan_digest, sizeof line->plan_digest);
-	return line;
-}
-
-/* Texts of a line are looked up when it is written: a graph's name lives as long as the graph. */
-static void run_line_fill(struct coord_shell *s, struct journal_run *line)
-{
-	uint64_t run = rv_run_id_number(rv_str_of(line->run.text));
-	const struct coord_graph *g = coord_run_graph(s->core, run);
-	struct coord_run_counts counts;
-	enum proto_reason reason = PROTO_REASON_NONE;
-
-	if (!g)
-		return;
-	line->name = coord_graph_name(g);
-	line->state = rv_str_of(coord_run_state_name(coord_run_state(s->core, run, &reason)));
-	line->reason = reason == PROTO_REASON_NONE ? RV_STR("") : rv_str_of(proto_reason_name(reason));
-	coord_run_counts(s->core, run, &counts);
-	line->total = counts.total;
-	line->succeeded = counts.succeeded;
-	line->failed = counts.failed;
-	line->skipped = counts.skipped;
-	line->cancelled = counts.cancelled;
 }
 
 /* --- facts -------------------------------------------------------------------------------------------------------------- */
@@ -168,7 +110,7 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 
 	switch (fact->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
-		if (!run_line_add(s, fact, real_us, &err))
+		if (coord_runlist_add(&s->runs, fact, real_us, &err) < 0)
 			fail(s, &err);
 		s->row_runs = true;
 		break;
@@ -180,13 +122,13 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 			coord_learned_note(s->learned, coord_run_graph(s->core, fact->ended.key.run), fact);
 		break;
 	case PROTO_FACT_RUN_FINISHED:
-		line = run_line(s, fact->run_finished.run);
+		line = coord_runlist_find(&s->runs, fact->run_finished.run);
 		if (line)
 			line->finished_us = real_us;
 		s->row_runs = true;
 		break;
 	case PROTO_FACT_MUTATION:
-		line = run_line(s, fact->mutation.run);
+		line = coord_runlist_find(&s->runs, fact->mutation.run);
 		if (line && (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
 			line->finished_us = 0;
 		s->row_runs = true;
@@ -216,87 +158,13 @@ static void add_fact(struct coord_shell *s, const struct proto_fact *fact, uint6
 
 /* --- messages ------------------------------------------------------------------------------------------------------------- */
 
-/* A value that may be too large for a frame: its bytes go to the blob store, which finds out by itself if it has them. */
-static int as_blob(struct coord_shell *s, struct rv_str bytes, struct proto_value *out, struct rv_err *err)
-{
-	*out = (struct proto_value){ .kind = PROTO_VALUE_BLOB, .blob_bytes = bytes.bytes };
-	if (!s->blobs)
-		return rv_fail(err, RV_E_LIMIT, "%zu bytes for a node and no blob store to put them in", bytes.bytes);
-	return rv_blobs_put(s->blobs, bytes, out->digest, err);
-}
-
-static struct rv_str copy_id(struct coord_shell *s, struct rv_str id)
-{
-	return rv_arena_str(&s->scratch, id);
-}
-
-static int add_deps(struct coord_shell *s, const struct coord_graph *g, uint64_t run, uint32_t unit, struct coord_wire_dispatch *d, struct rv_err *err)
-{
-	uint32_t count = coord_graph_dep_count(g, unit);
-	struct proto_dep *deps = RV_ARENA_ARRAY(&s->scratch, struct proto_dep, count ? count : 1);
-
-	if (!deps)
-		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u dependencies", count);
-	for (uint32_t i = 0; i < count; i++) {
-		char room[COORD_UNIT_ID_BYTES], name_room[COORD_UNIT_ID_BYTES];
-		uint32_t dep = coord_graph_dep(g, unit, i);
-		const struct coord_output *o = coord_outputs_get(s->outputs, run, dep);
-		struct coord_unit_view view;
-		struct rv_str name;
-
-		coord_unit_view(s->core, run, dep, &view);
-		coord_graph_dep_name(g, unit, i, name_room, &name, &deps[i].index);
-		deps[i].id = copy_id(s, name);
-		deps[i].unit_id = copy_id(s, coord_graph_unit_id(g, dep, room));
-		deps[i].succeeded = view.state == COORD_UNIT_SUCCEEDED;
-		deps[i].attempt = view.attempt;
-		if (o && deps[i].succeeded) {
-			deps[i].output = o->value;
-			deps[i].is_json = o->is_json;
-			deps[i].attempt = o->attempt;
-		}
-	}
-	rv_buf_reset(&s->deps_room);
-	if (count > 16) { /* a few never reach the bound: 16 x (4 KiB + names) < 128 KiB */
-		if (proto_deps_encode(deps, count, &s->deps_room) < 0)
-			return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u dependencies", count);
-		if (s->deps_room.bytes > PROTO_DEPS_INLINE_BYTES)
-			return as_blob(s, rv_buf_str(&s->deps_room), &d->deps_blob, err);
-	}
-	d->deps = deps;
-	d->dep_count = count;
-	return 0;
-}
-
 static int send_dispatch(struct coord_shell *s, const struct coord_effect *fx, struct rv_err *err)
 {
-	uint64_t run = fx->dispatch.key.run;
-	uint32_t unit = fx->dispatch.key.unit;
-	const struct coord_graph *g = coord_run_graph(s->core, run);
-	char id_room[COORD_UNIT_ID_BYTES], item_room[32];
-	struct coord_wire_dispatch d = { .epoch = s->epoch };
+	struct coord_wire_dispatch d;
 	struct proto_msg m;
 
-	rv_check(g != NULL);
-	if (unit == coord_graph_unit_count(g)) { /* the verify step stands behind the units */
-		d.unit_id = rv_str_of(PLAN_VERIFY_ID);
-		d.spec = coord_graph_verify_spec(g);
-	} else {
-		d.unit_id = coord_graph_unit_id(g, unit, id_room);
-		d.item = coord_graph_item(g, unit, item_room);
-		d.spec = coord_graph_spec(g, unit);
-		if (coord_graph_needs_deps(g, unit)) {
-			rv_arena_release(&s->scratch);
-			rv_arena_init(&s->scratch, 0);
-			if (add_deps(s, g, run, unit, &d, err) < 0)
-				return -1;
-		}
-	}
-	if (d.spec.bytes > PROTO_SPEC_INLINE_BYTES) {
-		if (as_blob(s, d.spec, &d.spec_blob, err) < 0)
-			return -1;
-		d.spec = RV_STR("");
-	}
+	if (coord_dispatch_fill(&s->dispatch, fx->dispatch.key, s->epoch, &d, err) < 0)
+		return -1;
 	coord_wire_message(fx, &d, &m);
 	s->row_synced |= fx->dispatch.sync;
 	return coord_outbox_add(s->outbox, fx->peer, &m, err);
@@ -392,10 +260,9 @@ static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
 		batch.records = rv_buf_str(&s->row);
 		batch.synced = s->row_synced;
 		if (s->row_runs) {
-			for (uint32_t i = 0; i < s->run_count; i++)
-				run_line_fill(s, &s->runs[i]);
-			batch.runs = s->runs;
-			batch.runs_count = s->run_count;
+			coord_runlist_fill(&s->runs, s->core);
+			batch.runs = s->runs.runs;
+			batch.runs_count = s->runs.count;
 		}
 		began = rv_clock_monotonic_us();
 		if (journal_append(s->journal, &batch, &position, err) < 0)
@@ -497,14 +364,13 @@ int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint
 	s->log = cfg->log;
 	s->blobs = cfg->blobs;
 	rv_buf_init(&s->row, 0);
-	rv_buf_init(&s->deps_room, 0);
-	rv_arena_init(&s->scratch, 0);
 	s->effects.capacity = EFFECTS;
 	s->effects.items = malloc(EFFECTS * sizeof *s->effects.items);
 	s->verdicts = malloc(VERDICTS * sizeof *s->verdicts);
 	s->core = coord_create(&cfg->core);
 	s->outbox = coord_outbox_create(cfg->ops.send, cfg->arg);
 	s->outputs = coord_outputs_create();
+	coord_dispatch_init(&s->dispatch, s->core, s->outputs, s->blobs);
 	s->reader = proto_frame_reader_create();
 	if (!s->effects.items || !s->verdicts || !s->core || !s->outbox || !s->outputs || !s->reader) {
 		rv_fail(err, RV_E_NO_MEMORY, "no memory for a coordinator");
@@ -536,11 +402,10 @@ void coord_shell_close(struct coord_shell **sp)
 	coord_destroy(&s->core);
 	proto_frame_reader_destroy(&s->reader);
 	rv_buf_release(&s->row);
-	rv_buf_release(&s->deps_room);
-	rv_arena_release(&s->scratch);
+	coord_dispatch_release(&s->dispatch);
 	free(s->effects.items);
 	free(s->verdicts);
-	free(s->runs);
+	coord_runlist_release(&s->runs);
 	free(s);
 	*sp = NULL;
 }
@@ -613,7 +478,7 @@ int coord_shell_give_output(struct coord_shell *s, uint64_t run, uint32_t unit, 
 {
 	struct coord_output output = { .value = { .kind = PROTO_VALUE_INLINE, .inline_bytes = bytes }, .is_json = is_json };
 
-	if (bytes.bytes > RV_INLINE_BYTES_MAX && as_blob(s, bytes, &output.value, err) < 0)
+	if (bytes.bytes > RV_INLINE_BYTES_MAX && coord_value_as_blob(s->blobs, bytes, &output.value, err) < 0)
 		return -1;
 	return coord_outputs_set(s->outputs, run, unit, &output, err);
 }
@@ -726,7 +591,7 @@ uint64_t coord_shell_epoch(const struct coord_shell *s)
 const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run)
 {
 	static const uint8_t none[JOURNAL_DIGEST_BYTES];
-	const struct journal_run *line = run_line(s, run);
+	const struct journal_run *line = coord_runlist_find(&s->runs, run);
 
 	return line ? line->plan_digest : none;
 }
