@@ -1062,17 +1062,18 @@ static void checkpoints_keep_the_log_short(void **state)
 		j = open_with(o);
 		(void)claim(j);
 		r = open_reader();
-		for (n = 0; n < 10; n++) {
+		/* each commit writes a page of log: goes on until less than half of what was written lies there, which comes soon
+		 * if the log is begun anew and never if it is not, however slow the machine */
+		for (n = 0; n < 10 || size_of(wal_path) > n * 500 * 4096 / 2; n++) {
+			assert_true(n < 200);
 			append_ok(j, n * 500 + 1, n * 500 + 500);
 			assert_int_equal(journal_flush(j, &err), 0);
 			assert_int_equal(read_all(r, 0), (n + 1) * 500);
 		}
-		/* 5,000 commits wrote 20 MiB of log; far less lies there */
 		assert_true(atomic_load(&j->checkpoints) > 0);
-		assert_true(size_of(wal_path) < 8 << 20);
-		assert_int_equal(read_all(j, 0), 5000);
+		assert_int_equal(read_all(j, 0), n * 500);
 		journal_close(&j);
-		assert_int_equal(read_all(r, 0), 5000);
+		assert_int_equal(read_all(r, 0), n * 500);
 		journal_close(&r);
 		drop_dir(NULL);
 	}
