@@ -1,6 +1,6 @@
 /* coord_speed.c - the coordinator's core alone: units scheduled and finished a second, memory a unit
  *
- *	make build/release/bench/coord_speed && build/release/bench/coord_speed [UNITS [SLOTS [once]]]
+ *	make build/release/bench/coord_speed && build/release/bench/coord_speed [UNITS [SLOTS [once|for_each [DURATION_US]]]]
  *
  * One node without a network takes every DISPATCH and answers STARTED and succeeded by a RESULT, in batches as a socket would
  * bring them. Time is the CPU time of this process. Nothing is encoded and nothing written: what is measured is deciding. Figures go to docs/performance.md.
@@ -16,6 +16,8 @@
 #include <time.h>
 
 #define EFFECTS 16384u
+
+static uint64_t duration_us = 1; /* of every unit, as the node says */
 
 struct bench {
 	struct coord *c;
@@ -55,7 +57,7 @@ static void step(struct bench *b, struct coord_event *ev)
 
 static void answer(struct bench *b, uint32_t n)
 {
-	struct proto_result res = { .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 1 };
+	struct proto_result res = { .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = duration_us };
 	struct coord_event ev;
 
 	for (; n; n--) {
@@ -186,6 +188,8 @@ int main(int argc, char **argv)
 	uint32_t units = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 	uint32_t slots = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 64;
 
+	if (argc > 4)
+		duration_us = strtoull(argv[4], NULL, 10);
 	if (argc > 3 && argv[3][0] == 'f') {
 		measure_for_each(units, slots);
 		return 0;
