@@ -119,6 +119,7 @@ static void on_exited(struct node_daemon *d, const struct warden_exited *e)
 	d->stats.exited++;
 	if (slot != NODE_NONE) {
 		d->exited_slot = slot;
+		d->records.items[slot].asked = 0; /* whatever is still answered to a KILL or RETRACT is about nothing */
 		step_slot(d, NODE_EV_EXITED, slot);
 	} else if (e->recovered || d->warden_state == DAEMON_WARDEN_GREETING) {
 		recover(d, e->key, e->cookie, PROTO_HELD_FINISHED, e->start_real_us);

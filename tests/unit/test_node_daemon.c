@@ -7,6 +7,7 @@
 #include "tests/lib/node_rig.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 static struct rv_str room[64];
@@ -700,6 +701,28 @@ static void large_artifacts_hold_up_nobody(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+static void killed_just_after_it_ended(void **state)
+{
+	struct proto_msg cancel = { .kind = PROTO_CANCEL };
+	struct proto_spec s;
+	struct pollfd p;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, NULL);
+	s = shell("head -c 50000000 /dev/zero > $REEVE_ARTIFACTS/big");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_count(&r, &r.started, 1);
+	p = (struct pollfd){ .fd = r.warden.fd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 20000), 1); /* its EXITED is there, unread; the warden knows it no more */
+	cancel.cancel = (struct proto_cancel){ .key = rig_key(1, 1), .epoch = RIG_EPOCH, .grace_us = RV_NEVER, .reason = PROTO_REASON_CANCELLED };
+	rig_message(&r, &cancel);
+	rig_wait_results(&r, 1);
+	assert_int_equal(result(&r, 1)->outcome, PROTO_SUCCEEDED); /* it had done its work */
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void live_output_comes_as_it_is_printed(void **state)
 {
 	struct proto_spec s;
@@ -809,6 +832,7 @@ int main(void)
 		cmocka_unit_test(a_place_without_its_file_stays_as_written),
 		cmocka_unit_test(no_namespace_can_be_made),
 		cmocka_unit_test(large_artifacts_hold_up_nobody),
+		cmocka_unit_test(killed_just_after_it_ended),
 		cmocka_unit_test(live_output_comes_as_it_is_printed),
 		cmocka_unit_test(without_a_warden_only_processes_fail),
 		cmocka_unit_test(a_killed_warden_ends_its_units),
