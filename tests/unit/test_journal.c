@@ -1064,7 +1064,7 @@ static void checkpoints_keep_the_log_short(void **state)
 		r = open_reader();
 		/* each commit writes a page of log: goes on until less than half of what was written lies there, which comes soon
 		 * if the log is begun anew and never if it is not, however slow the machine */
-		for (n = 0; n < 10 || size_of(wal_path) > n * 500 * 4096 / 2; n++) {
+		for (n = 0; n < 10 || size_of(wal_path) > (off_t)(n * 500 * 4096 / 2); n++) {
 			assert_true(n < 200);
 			append_ok(j, n * 500 + 1, n * 500 + 500);
 			assert_int_equal(journal_flush(j, &err), 0);
