@@ -24,7 +24,7 @@ static struct rv_str text(struct rig *r, struct rv_str s)
 
 static void on_hello(struct rig *r, const struct proto_hello *h)
 {
-	struct proto_held_verdict verdicts[64];
+	static struct proto_held_verdict verdicts[4096];
 	struct proto_msg m = { .kind = PROTO_WELCOME };
 
 	r->held += h->held_count;
@@ -36,6 +36,8 @@ static void on_hello(struct rig *r, const struct proto_hello *h)
 			.verdict = r->resend_held && h->held[i].state == PROTO_HELD_FINISHED ? PROTO_RESEND : PROTO_KEEP,
 			.lease_us = 3600u * (uint64_t)RV_US_PER_S,
 		};
+	for (uint32_t i = 0; r->verdicts_at_random && i < h->held_count; i++)
+		verdicts[i].verdict = (enum proto_verdict)rv_prng_below(r->verdicts_at_random, PROTO_FORGET + 1);
 	m.welcome.epoch = RIG_EPOCH;
 	m.welcome.session = 1;
 	m.welcome.heartbeat_us = 200000;

@@ -8,6 +8,7 @@
 #define TESTS_LIB_NODE_RIG_H
 
 #include "common/os/blobs.h"
+#include "common/prng.h"
 #include "node/daemon.h"
 #include "node/warden/client.h"
 #include "proto/codec.h"
@@ -49,6 +50,7 @@ struct rig {
 	bool resend_held;
 	uint32_t held;             /* attempts that HELLO listed */
 	uint64_t incarnation;      /* of its HELLO */
+	struct rv_prng *verdicts_at_random; /* NULL: as above */
 	struct rig_result *results; /* by unit number, RIG_UNITS */
 	uint32_t result_count;     /* distinct units */
 	uint32_t taken, started, rejected, retracted, already_started, not_here, heartbeats;
