@@ -204,6 +204,40 @@ static void reading_only_and_unconfined_units_exclude_nobody(void **state)
 	plan_case_release(&c);
 }
 
+/* Counterparts are ordered one by one: the second of one template and the first of the other are not. */
+static void counterparts_are_ordered_only_with_each_other(void **state)
+{
+	static const struct {
+		const char *items, *between;
+		bool fine;
+	} cases[] = {
+		{ "[{p: 1, q: 1}, {p: 2, q: 2}]", "", true },
+		{ "[{p: 1, q: 2}, {p: 2, q: 1}]", "", false },
+		{ "[{p: 1, q: 1}, {p: 2, q: 2}]", "b", true },
+		{ "[{p: 1, q: 2}, {p: 2, q: 1}]", "b", false },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < RV_ARRAY_LEN(cases); i++) {
+		struct plan_case c = { 0 };
+		char text[600];
+		int rc;
+
+		snprintf(text, sizeof(text),
+			 "version: 1\nunits:\n  - {id: a, command: [x], allowed_directories: ['s/{{item.p}}'], for_each: %s}\n"
+			 "  - {id: b, command: [x, '{item}'], for_each: {same_as: a}}\n"
+			 "  - {id: c, command: [x], allowed_directories: ['s/{{item.q}}'], for_each: {same_as: %s}}\n",
+			 cases[i].items, *cases[i].between ? cases[i].between : "a");
+		rc = plan_case_load(&c, text, PLAN_FORMAT_YAML);
+		if ((rc == 0) != cases[i].fine) {
+			plan_case_show(&c);
+			fail_msg("%s", text);
+		}
+		plan_case_release(&c);
+	}
+}
+
 /* 100,000 units of one directory, in a ladder whose order no single dependency shows: quadratic would take hours. */
 static void a_hundred_thousand_units_of_one_directory(void **state)
 {
@@ -233,6 +267,7 @@ int main(void)
 		cmocka_unit_test(it_agrees_with_the_plain_rule),
 		cmocka_unit_test(serialize_and_allow_ask_nothing),
 		cmocka_unit_test(reading_only_and_unconfined_units_exclude_nobody),
+		cmocka_unit_test(counterparts_are_ordered_only_with_each_other),
 		cmocka_unit_test(a_hundred_thousand_units_of_one_directory),
 	};
 

@@ -50,6 +50,8 @@ static void json_lines_tell_line_and_key_path(void **state)
 	assert_int_equal(c.diags.error[2].code, PLAN_E_SYNTAX);
 	assert_int_equal(c.diags.error[2].line, 4);
 	plan_case_release(&c);
+	assert_int_equal(plan_case_lines(&c, "\xef\xbb\xbf{\"version\":1}\n"), 0);
+	plan_case_release(&c);
 	assert_int_equal(plan_case_lines(&c, " \n\n"), -1);
 	assert_int_equal(c.diags.error[0].code, PLAN_E_SYNTAX);
 	plan_case_release(&c);
@@ -165,7 +167,7 @@ static void files_are_read_beside_the_plan(void **state)
 	write_file(in_dir("p.md", path), "Do {{item}} {{literal}}\n");
 	write_file(in_dir("items.json", path), "[ {\"n\": 1}, 2 ]");
 	write_file(in_dir("items.jsonl", path), "{\"n\":1}\n\n[2]\n\"three\"");
-	write_file(in_dir("items.txt", path), "one\r\n\n  two\nthr\"ee");
+	write_file(in_dir("items.txt", path), "one\r\n\n \t \n  two\nthr\"ee");
 	write_file(in_dir("ctx.yaml", path), "b: 3\nc: [x]\n");
 	write_file(in_dir("plan.yaml", path),
 		   "version: 1\ncontext: {a: 1, b: 2, literal: L}\nunits:\n"

@@ -63,6 +63,17 @@ static void an_agent_unit_has_others(void **state)
 	assert_int_equal(s->retry.max, 1);
 	assert_true(plan_case_unit(&c, "a")->flags & PLAN_UNIT_NAMESPACE);
 	plan_case_release(&c);
+
+	/* Unless somebody says otherwise. */
+	plan_case_fine(&c, "version: 1\nagents: {m: {profile: mock, timeout_s: 5}}\ndefaults: {idle_timeout_s: 0, retry: 0, resources: {cpus: 2}}\n"
+			   "units: [{id: a, start_timeout_s: 7}]\n");
+	s = plan_case_unit(&c, "a")->settings;
+	assert_int_equal(s->timeout_us, 5000000);
+	assert_int_equal(s->idle_timeout_us, 0);
+	assert_int_equal(s->start_timeout_us, 7000000);
+	assert_int_equal(s->retry.max, 0);
+	assert_int_equal(s->slots, 2);
+	plan_case_release(&c);
 }
 
 static const char layers[] =
