@@ -104,7 +104,7 @@ struct warden_config {
 	uint32_t version;              /* filled by the encoder */
 	uint32_t slots;                /* 1.. */
 	uint32_t agent_slots;
-	enum warden_level level;       /* NONE: strongest; REEVE_KILL_LEVEL in the warden's environment overrides NONE */
+	enum warden_level level;       /* NONE: strongest (pidns only with the right to it); REEVE_KILL_LEVEL in the warden's environment overrides NONE */
 	struct rv_str state_dir;       /* absolute, exists; records, output log and traces of trees live in it. Empty: no
 	                                * exit records, no shared log (tests) */
 	struct rv_str label_prefix;    /* random; a unit's REEVE_SESSION_ID begins with it */

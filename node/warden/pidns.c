@@ -143,13 +143,13 @@ static int can_make_in_user_ns(void)
 	return own_user_ns() || can_make() ? -1 : 0;
 }
 
-int pidns_level_init(struct trees *t, struct rv_err *err)
+int pidns_level_init(struct trees *t, enum pidns_userns userns, struct rv_err *err)
 {
 	struct tree *first;
 	int fds[2];
 
 	if (probe(can_make)) {
-		if (probe(can_make_in_user_ns) || own_user_ns())
+		if (userns == PIDNS_NO_USERNS || probe(can_make_in_user_ns) || own_user_ns())
 			return rv_fail_errno(err, errno, "no PID namespace for this user");
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))

@@ -4,7 +4,11 @@
 
 #include "tree.h"
 
-int pidns_level_init(struct trees *t, struct rv_err *err);
+/* `userns`: without the right to make one, enter a user namespace that gives it. There is no way back from it, and it shows:
+ * files of other users belong to nobody, so that sudo does not work in it and ssh refuses its system-wide settings. So
+ * nobody gets it unasked. */
+enum pidns_userns { PIDNS_NO_USERNS, PIDNS_MAY_USERNS };
+int pidns_level_init(struct trees *t, enum pidns_userns userns, struct rv_err *err);
 int pidns_tree_make(struct trees *t, struct tree *tree); /* errno */
 void pidns_tree_release(struct trees *t, struct tree *tree);
 /* The warden's next child is born in it. */

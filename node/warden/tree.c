@@ -41,7 +41,7 @@ int trees_init(struct trees *t, enum warden_level wanted, struct rv_err *err)
 		if (wanted == WARDEN_LEVEL_CGROUP)
 			return rv_fail(err, why.code, "kill level cgroup does not work here: %s", why.msg);
 	}
-	if (!pidns_level_init(t, &why)) {
+	if (!pidns_level_init(t, wanted ? PIDNS_MAY_USERNS : PIDNS_NO_USERNS, &why)) {
 		t->level = WARDEN_LEVEL_PIDNS;
 		return 0;
 	}

@@ -45,7 +45,8 @@ struct trees {
 	pid_t *scratch;          /* TREE_SCRATCH of them */
 };
 
-/* `wanted` NONE: the strongest there is. -1: the level asked for does not work here. */
+/* `wanted` NONE: the strongest there is without entering a user namespace (see pidns.h). -1: the level asked for does not
+ * work here. */
 int trees_init(struct trees *t, enum warden_level wanted, struct rv_err *err);
 /* Removes what it made; trees in use are killed and left to the next warden. */
 void trees_release(struct trees *t);

@@ -53,6 +53,28 @@ static void double_fork(bool and_stay)
 		for_ever();
 }
 
+/* Leaves one behind that has gone from its session, its label and its parents, and is deaf to TERM. */
+static void hide(char **argv)
+{
+	char *const args[] = { argv[0], (char *)(uintptr_t)"--unit", (char *)(uintptr_t)"stubborn", argv[3], NULL };
+	char *const none[] = { NULL };
+	int done[2];
+
+	LAB_CHECK(!pipe2(done, O_CLOEXEC));
+	if (fork() == 0) {
+		setsid();
+		if (fork() == 0) {
+			setsid();
+			execve("/proc/self/exe", args, none);
+		}
+		_exit(0);
+	}
+	close(done[1]);
+	wait(NULL);
+	/* Ends when it has exec'd, so that nobody sees what it was before. */
+	_exit(read(done[0], &(char){ 0 }, 1) == 0 ? 0 : 1);
+}
+
 /* Forks as fast as it can until `most` live (counted in a shared pipe's bytes), then all stay. */
 static void bomb(long most)
 {
@@ -105,7 +127,8 @@ static int show_fds(void)
 	while (d && (e = readdir(d)))
 		if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d))
 			printf("%s ", e->d_name);
-	printf("sid=%d pid=%d pgid=%d stdin=%d\n", (int)getsid(0), (int)getpid(), (int)getpgid(0), (int)read(0, &(char){ 0 }, 1));
+	printf("sid=%d pid=%d pgid=%d stdin=%d nonblock=%d\n", (int)getsid(0), (int)getpid(), (int)getpgid(0),
+	       (int)read(0, &(char){ 0 }, 1), fcntl(1, F_GETFL) & O_NONBLOCK ? 1 : 0);
 	return 0;
 }
 
@@ -132,20 +155,10 @@ void lab_unit(int argc, char **argv)
 	}
 	if (!strcmp(what, "daemon-stay"))
 		double_fork(true);
-	if (!strcmp(what, "hidden")) { /* gone from its session, its label and its parents, and deaf to TERM */
-		if (fork() == 0) {
-			char *const args[] = { argv[0], (char *)(uintptr_t)"--unit", (char *)(uintptr_t)"stubborn", argv[3], NULL }, *const none[] = { NULL };
-
-			setsid();
-			if (fork() == 0) {
-				setsid();
-				execve("/proc/self/exe", args, none);
-			}
-			_exit(0);
-		}
-		wait(NULL);
-		_exit(0);
-	}
+	if (!strcmp(what, "hidden"))
+		hide(argv);
+	if (!strcmp(what, "nonblock"))
+		_exit(fcntl(1, F_SETFL, O_NONBLOCK) || fcntl(2, F_SETFL, O_NONBLOCK) ? 1 : 0);
 	if (!strcmp(what, "bomb"))
 		bomb(atol(arg));
 	if (!strcmp(what, "hopper"))

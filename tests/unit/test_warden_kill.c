@@ -1,4 +1,5 @@
 /* killing is whole: at every kill level this machine has, as root and as uid 1000 */
+#include "node/warden/tree.h"
 #include "tests/lib/warden_lab.h"
 
 #include <setjmp.h>
@@ -6,6 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -198,6 +200,14 @@ static void warden_killed(struct lab *lab)
 	LAB_CHECK(waitpid(lab->c.pid, NULL, 0) == lab->c.pid);
 	LAB_CHECK(warden_reap_orphans(lab->dir, &err) >= 0);
 	LAB_CHECK(lab_await_count(lab, 0, SLACK_US) == 0);
+	if (lab->level == WARDEN_LEVEL_CGROUP) {
+		char *own = cgroup_own_dir(), pattern[4200];
+		glob_t found;
+
+		snprintf(pattern, sizeof(pattern), "%s/reeve-%d-*", own, (int)lab->c.pid);
+		LAB_CHECK(glob(pattern, 0, NULL, &found) == GLOB_NOMATCH);
+		free(own);
+	}
 	lab->c.pid = 0;
 }
 
@@ -220,6 +230,8 @@ static void next_warden(struct lab *lab)
 	LAB_CHECK(waitpid(lab->c.pid, NULL, 0) == lab->c.pid);
 	lab->c.pid = 0;
 	warden_client_close(&lab->c, WARDEN_CLOSE_DETACH);
+	/* The kernel ends its first process by itself (a PID namespace: all of it). */
+	LAB_CHECK(lab_await_count(lab, lab->level == WARDEN_LEVEL_PIDNS ? 0 : 1, SLACK_US) <= 1);
 	lab_start(lab);
 	LAB_CHECK(lab_await_count(lab, 0, SLACK_US) == 0);
 }

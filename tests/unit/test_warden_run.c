@@ -7,15 +7,27 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* At the level this machine gives by default, as who we are. */
+/* At the level this machine gives by default, as who we are and (if that is root) as uid 1000, both at once. */
 static void here(lab_scenario *scenario)
 {
+	pid_t other = geteuid() == 0 ? fork() : 0;
+	int status = 0;
+
+	if (other == 0 && geteuid() == 0)
+		_exit(lab_run(scenario, WARDEN_LEVEL_NONE, 1000));
 	assert_int_equal(lab_run(scenario, WARDEN_LEVEL_NONE, 0), 0);
+	if (other > 0) {
+		assert_int_equal(waitpid(other, &status, 0), other);
+		if (status)
+			print_message("as uid 1000:\n");
+		assert_int_equal(status, 0);
+	}
 }
 
 static bool holds(struct rv_str s, const char *what)
@@ -67,12 +79,15 @@ static void exit_code_signal_and_output_are_told(void **state)
 static void surroundings(struct lab *lab)
 {
 	struct warden_spawn m = { .cwd = RV_STR("/usr") };
-	struct warden_exited e = lab_exited(lab, lab_unit_spawn(lab, &m, "fds", ""));
-	char want[64];
+	struct warden_exited e = lab_exited(lab, lab_unit_spawn(lab, &m, "nonblock", ""));
+	char want[80];
 	struct rv_buf set, unset;
 
+	/* What the one before did to its stdout is not seen by the next. */
+	LAB_CHECK(e.code == 0);
+	e = lab_exited(lab, lab_unit_spawn(lab, &m, "fds", ""));
 	/* At level pidns it sees other numbers than we do. */
-	snprintf(want, sizeof(want), "0 1 2 sid=%u pid=%u pgid=%u stdin=0\n", e.pid, e.pid, e.pid);
+	snprintf(want, sizeof(want), "0 1 2 sid=%u pid=%u pgid=%u stdin=0 nonblock=0\n", e.pid, e.pid, e.pid);
 	LAB_CHECK(e.level == WARDEN_LEVEL_PIDNS ? holds(e.stdout_tail, "0 1 2 sid=") : is(e.stdout_tail, want));
 	e = shell(lab, &m, "pwd; echo $LAB_BASE");
 	LAB_CHECK(is(e.stdout_tail, "/usr\nbase\n"));
@@ -332,6 +347,44 @@ static void slots_are_kept_and_a_small_one_may_pass(void **state)
 	here(slots);
 }
 
+/* Sanitizers keep shadow memory and freed blocks. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RSS_KIB_MAX (256 << 10)
+#else
+#define RSS_KIB_MAX (32 << 10)
+#endif
+
+static long warden_rss_kib(struct lab *lab)
+{
+	char path[64], line[256];
+	long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)lab->c.pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static int descriptors(struct lab *lab)
+{
+	char path[64];
+	DIR *d;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)lab->c.pid);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static void many(struct lab *lab)
 {
 	enum { COUNT = 2000 };
@@ -355,6 +408,8 @@ static void many(struct lab *lab)
 	/* Most were too quick for a STARTED of their own (on a loaded machine some are slower than 5 ms). */
 	LAB_CHECK(begun < COUNT / 2);
 	LAB_CHECK(warden_client_wait(&lab->c, &f, 50000, NULL) == 0);
+	LAB_CHECK(descriptors(lab) < 40);
+	LAB_CHECK(warden_rss_kib(lab) < RSS_KIB_MAX);
 }
 
 static void two_thousand_quick_ones_end_once_each(void **state)
@@ -378,26 +433,97 @@ static void burst(struct lab *lab)
 		LAB_CHECK(lab_exited(lab, key).why == WARDEN_WHY_KILLED);
 }
 
+/* A wide one is passed a hundred times, then all wait for it. */
+static void wide(struct lab *lab)
+{
+	struct warden_spawn narrow = { .grace_us = 0 }, both = { .slots = 2 };
+	uint64_t holder = lab_unit_spawn(lab, &narrow, "stay", ""), waits, last;
+	struct warden_frame f;
+	struct warden_exited e;
+	const char *words[] = { "/bin/true", NULL };
+	int passed = 0;
+
+	waits = lab_unit_spawn(lab, &both, "exit", "0");
+	for (int i = 0; i < 130; i++)
+		lab_spawn(lab, &narrow, words);
+	last = lab->next_key;
+	while (passed < 100) {
+		lab_await(lab, WARDEN_EXITED, &f);
+		passed++;
+	}
+	LAB_CHECK(warden_client_wait(&lab->c, &f, 200000, NULL) == 0);
+	LAB_CHECK(!warden_put_kill(&lab->c.out, holder, 0));
+	e = lab_exited(lab, waits);
+	LAB_CHECK(e.code == 0 && lab_exited(lab, last).start_mono_us >= e.end_mono_us);
+}
+
+static void a_wide_one_is_not_passed_for_ever(void **state)
+{
+	(void)state;
+	here(wide);
+}
+
+static void terminated(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = 100000 };
+	uint64_t running = lab_unit_spawn(lab, &m, "stay", "");
+	struct warden_frame f;
+
+	lab_await(lab, WARDEN_STARTED, &f);
+	kill(lab->c.pid, SIGINT); /* a terminal's Ctrl-C is not for it */
+	kill(lab->c.pid, SIGHUP);
+	LAB_CHECK(warden_client_wait(&lab->c, &f, 100000, NULL) == 0);
+	kill(lab->c.pid, SIGTERM);
+	LAB_CHECK(lab_exited(lab, running).why == WARDEN_WHY_KILLED);
+	LAB_CHECK(waitpid(lab->c.pid, NULL, 0) == lab->c.pid);
+	lab->c.pid = 0;
+}
+
+static void term_ends_the_warden_in_order(void **state)
+{
+	(void)state;
+	here(terminated);
+}
+
+static void large(struct lab *lab)
+{
+	struct warden_spawn m = { 0 };
+	static char arg[100001];
+	const char *words[18] = { "sh", "-c", "shift 12; echo $# ${#1}", "sh" };
+	struct warden_exited e;
+
+	memset(arg, 'x', sizeof(arg) - 1);
+	for (int i = 4; i < 17; i++)
+		words[i] = arg;
+	e = run(lab, &m, words);
+	LAB_CHECK(e.code == 0 && is(e.stdout_tail, "1 100000\n"));
+}
+
+static void a_command_of_more_than_a_mebibyte_runs(void **state)
+{
+	(void)state;
+	here(large);
+}
+
+static void own_proc(struct lab *lab)
+{
+	struct warden_spawn m = { 0 };
+
+	LAB_CHECK(is(shell(lab, &m, "cat /proc/$$/comm; [ $$ -lt 1000 ] && echo inside").stdout_tail, "sh\ninside\n"));
+}
+
+static void a_pid_namespace_has_its_own_proc(void **state)
+{
+	int ret = lab_run(own_proc, WARDEN_LEVEL_PIDNS, 0);
+
+	(void)state;
+	assert_int_not_equal(ret, 1);
+}
+
 static void a_hundred_start_at_once(void **state)
 {
 	(void)state;
 	here(burst);
-}
-
-static long warden_rss_kib(struct lab *lab)
-{
-	char path[64], line[256];
-	long kib = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)lab->c.pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib;
 }
 
 /* A daemon that reads nothing: units go on and end, output is not kept for it. */
@@ -412,7 +538,7 @@ static void deaf(struct lab *lab)
 	/* The third starts when the floods have ended, whoever listens. Both run at first, then the one remains. */
 	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
 	LAB_CHECK(lab_await_count(lab, 1, LAB_PATIENCE_US) == 1);
-	LAB_CHECK(warden_rss_kib(lab) < 32 << 10);
+	LAB_CHECK(warden_rss_kib(lab) < RSS_KIB_MAX);
 	e = lab_exited(lab, a);
 	LAB_CHECK(e.code == 0 && e.place.stdout_bytes == (64u << 20) + 5);
 	LAB_CHECK(lab_exited(lab, b).code == 0);
@@ -719,8 +845,9 @@ static void recorded_first(struct lab *lab)
 
 	LAB_CHECK(!warden_client_flush(&lab->c, NULL));
 	LAB_CHECK(lab_await_count(lab, 1, LAB_PATIENCE_US) == 1);
-	/* The warden stands still while the unit ends and the channel closes: both wait for it together. */
+	/* The warden stands still while the unit ends and the channel closes: both wait for it together, the channel first. */
 	kill(lab->c.pid, SIGSTOP);
+	LAB_CHECK(!warden_put_empty(&lab->c.out, WARDEN_TABLE) && !warden_client_flush(&lab->c, NULL));
 	{
 		char command[64];
 
@@ -802,6 +929,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(slots_are_kept_and_a_small_one_may_pass),
 		cmocka_unit_test(two_thousand_quick_ones_end_once_each),
 		cmocka_unit_test(a_hundred_start_at_once),
+		cmocka_unit_test(a_wide_one_is_not_passed_for_ever),
+		cmocka_unit_test(term_ends_the_warden_in_order),
+		cmocka_unit_test(a_command_of_more_than_a_mebibyte_runs),
+		cmocka_unit_test(a_pid_namespace_has_its_own_proc),
 		cmocka_unit_test(a_daemon_that_does_not_read_holds_up_nothing),
 		cmocka_unit_test(each_timeout_ends_its_unit_and_says_so),
 		cmocka_unit_test(polled_limits_end_their_unit),

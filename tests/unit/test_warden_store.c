@@ -188,6 +188,15 @@ static void damage_is_an_error_and_never_more_than_that(void **state)
 		assert_int_equal(pwrite(fd, &was, 1, at), 1);
 	}
 	assert_true(refused > 60);
+	/* the last one says that it comes after itself */
+	{
+		char back[12] = { 1 };
+		off_t last = 2 * (off_t)(SEGLOG_CHUNK_BYTES + 10);
+
+		back[4] = (char)last;
+		assert_int_equal(pwrite(fd, back, sizeof(back), last + 28), 12);
+		assert_int_equal(seglog_read(p->log, &e, count_pieces, &(int){ 0 }, NULL), -1);
+	}
 	/* cut off */
 	assert_int_equal(ftruncate(fd, 100), 0);
 	assert_int_equal(seglog_read(p->log, &e, count_pieces, &(int){ 0 }, NULL), -1);
