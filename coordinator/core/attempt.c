@@ -162,6 +162,7 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	struct coord_attempt *a;
 
 	rv_check(slot < c->cfg.attempts_max);
+	__builtin_prefetch(&r->g->tmpls[u->tmpl]); /* its end will ask for it: a big graph is bound by memory */
 	a = &c->attempts[slot];
 	if (slot == c->attempt_free)
 		c->attempt_free = a->run_next;
@@ -375,7 +376,5 @@ uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struc
 	if (!r || key.unit >= r->g->vertex_count)
 		return COORD_NONE;
 	u = coord_unit_at(r, key.unit);
-	if (r->g->plain) /* a big graph is bound by memory: what its end will need is on its way by then */
-		__builtin_prefetch(&r->g->tmpls[key.unit]);
 	return u->state == COORD_UNIT_ACTIVE && u->attempt == key.attempt ? u->slot : COORD_NONE;
 }

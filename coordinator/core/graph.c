@@ -52,9 +52,6 @@ static int alloc_tmpls(struct coord_build *b, struct rv_err *err)
 			return rv_fail(err, RV_E_LIMIT, "the run has more than %u units", RV_UNITS_MAX);
 	}
 	g->vertex_count = (uint32_t)units;
-	g->plain = true;
-	for (uint32_t t = 0; t < g->tmpl_count; t++)
-		g->plain &= !(g->tmpls[t].flags & COORD_TMPL_MANY);
 	g->has_verify = p->verify;
 	g->unit_count = g->vertex_count - (p->verify ? 1 : 0);
 	return 0;

@@ -113,6 +113,30 @@ static void set_ranks(struct coord_graph *g, const struct rank_key *keys)
 	}
 }
 
+/* Rows of dependents in the order of ranks, which is about the order in which they are read. */
+static int order_rows(struct coord_build *b, const struct rank_key *keys, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+	uint32_t total = 0, at = 0, *rows;
+
+	for (uint32_t t = 0; t < g->tmpl_count; t++)
+		total += g->tmpls[t].out_count;
+	rows = RV_ARENA_ARRAY(&b->temp, uint32_t, total + 1u);
+	if (!rows)
+		return no_memory(err);
+	for (uint32_t i = 0; i < g->tmpl_count; i++) {
+		struct coord_tmpl *tm = &g->tmpls[keys[i].tmpl];
+
+		if (tm->out_count)
+			memcpy(rows + at, g->out + tm->out_first, tm->out_count * sizeof(rows[0]));
+		tm->out_first = at;
+		at += tm->out_count;
+	}
+	if (total)
+		memcpy(g->out, rows, total * sizeof(rows[0]));
+	return 0;
+}
+
 static int alloc_ready_sets(struct coord_graph *g, struct rv_err *err)
 {
 	uint32_t at = 0;
@@ -153,5 +177,5 @@ int coord_build_ranks(struct coord_build *b, struct rv_err *err)
 					     .path_us = b->plan->order == PLAN_ORDER_ID ? 0 : g->more[t].path_us };
 	qsort(keys, g->tmpl_count, sizeof(keys[0]), compare_keys);
 	set_ranks(g, keys);
-	return 0;
+	return order_rows(b, keys, err);
 }

@@ -13,9 +13,8 @@ static void decide_ended(struct coord *c, struct coord_run *r, uint32_t node, co
 	f->ended.result = *res;
 	f->ended.result.class = class;
 	f->ended.result.reason = reason;
-	__builtin_prefetch(&r->g->out[tm->out_first]); /* a big graph is bound by memory: fetch what comes next */
+	coord_spread_counters(r, tm);
 	coord_decide_new(c, f);
-	coord_spread_units(r, tm);
 }
 
 static void decide_again(struct coord *c, uint32_t node, const struct proto_result *res, uint64_t delay_us)
@@ -54,6 +53,7 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 	bool asked = u->flags & COORD_U_CANCEL || r->stop_cancels;
 	struct coord_failure f;
 
+	__builtin_prefetch(&r->g->out[r->g->tmpls[u->tmpl].out_first]);
 	__builtin_prefetch(&r->g->times[unit], 1);
 
 	if (res->outcome == PROTO_SUCCEEDED) {

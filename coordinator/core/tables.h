@@ -237,7 +237,6 @@ struct coord_graph {
 	struct plan_limits limits;
 	uint64_t timeout_us;
 	uint64_t workspace;     /* hash of its root: runs of one workspace exclude each other's directories */
-	bool plain;             /* no templates: unit i is template i */
 	bool estimated;         /* some unit has an estimate */
 	bool timers;            /* some unit can wait for a time: `timers` has room */
 

@@ -164,7 +164,7 @@ static void end(struct coord *c, struct coord_run *r, uint32_t unit, const void 
 	struct coord_unit *u = coord_unit_at(r, unit);
 
 	leave(c, r, unit, COORD_LEAVE_FOR_GOOD);
-	coord_spread_counters(r, &r->g->tmpls[u->tmpl]);
+	coord_spread_units(r, &r->g->tmpls[u->tmpl]);
 	set_state(r, unit, e->state);
 	u->class = (uint8_t)e->class;
 	u->reason = (uint8_t)e->reason;
