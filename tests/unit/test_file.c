@@ -42,7 +42,7 @@ static void paths_that_lead_elsewhere_are_refused(void **state)
 		assert_int_equal(rv_open_walk(scratch_dir(), out[i], O_RDONLY, 0), -1);
 		assert_int_equal(errno, EXDEV);
 	}
-	assert_int_equal(open_code("./a/.././f" + 6, O_RDONLY), RV_E_IO);
+	assert_int_equal(open_code("/./f", O_RDONLY), RV_E_IO);
 	assert_int_equal(open_code("f", O_RDONLY), RV_OK);
 	assert_int_equal(open_code("./f", O_RDONLY), RV_OK);
 	assert_int_equal(open_code(".//f", O_RDONLY), RV_OK);

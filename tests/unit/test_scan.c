@@ -235,7 +235,7 @@ static void wrong_kinds_fail_and_stay_failed(void **state)
 
 static void unscanned_bytes_fail_inside_their_bounds(void **state)
 {
-	static const char *const cut[] = { "\xcd\x01", "\xcf\x01\x02\x03\x04\x05\x06\x07", "\xa5" "abc", "\x93\x01",
+	static const char *const cut[] = { "\xcd\x01", "\xcf\x01\x02\x03\x04\x05\x06\x07", "\245abc", "\x93\x01",
 					   "\xdd\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\xc6\x7f\xff\xff\xff",
 					   "\x82\x01", "\xc4", "\xd9", "\xdc\x01" };
 	size_t i;
