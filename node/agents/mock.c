@@ -22,18 +22,33 @@ static struct rv_str first_chars(struct rv_str text, uint32_t chars)
 	return rv_str(text.at, (size_t)(at - text.at));
 }
 
-static void put_answer(const struct node_scene *s, struct rv_buf *out)
+/* `subject` is what it was asked; a unit whose output is JSON answers with a string of it. */
+static void put_answer(const struct proto_spec *spec, struct rv_str subject, struct rv_buf *out)
 {
-	const struct proto_spec *spec = &s->spec->spec;
+	struct rv_buf text;
 
 	if (spec->mock_output.bytes) {
 		rv_buf_put_str(out, spec->mock_output);
 		return;
 	}
-	rv_buf_putc(out, '[');
-	rv_buf_put_str(out, spec->agent.bytes ? spec->agent : RV_STR("mock"));
-	rv_buf_puts(out, "] processed: ");
-	rv_buf_put_str(out, first_chars(s->prompt, NODE_MOCK_PROMPT_CHARS));
+	rv_buf_init(&text, 0);
+	rv_buf_putc(&text, '[');
+	rv_buf_put_str(&text, spec->agent.bytes ? spec->agent : RV_STR("mock"));
+	rv_buf_puts(&text, "] processed: ");
+	rv_buf_put_str(&text, first_chars(subject, NODE_MOCK_PROMPT_CHARS));
+	if (spec->output_mode == PROTO_OUTPUT_JSON)
+		rv_buf_put_json(out, rv_buf_str(&text));
+	else
+		rv_buf_put_str(out, rv_buf_str(&text));
+	out->failed |= text.failed;
+	rv_buf_release(&text);
+}
+
+/* A template that reaches into an output which was itself only mocked finds nothing there: no reason to fail, since with
+ * --mock any plan runs. */
+static bool is_forgiven(const struct node_failure *why)
+{
+	return why->class == PROTO_CLASS_CONFIG && why->reason == PROTO_REASON_TEMPLATE;
 }
 
 static void put_failure(const struct node_failure *why, struct rv_buf *out)
@@ -50,13 +65,15 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 	struct node_failure why = { 0 };
 	struct node_scene scene;
 	struct rv_buf cookie;
+	bool has_scene;
 	uint8_t flags = 0;
 	int rc;
 
 	rv_buf_init(&cookie, 0);
 	rc = node_cookie_write(spec, d, blobs, &cookie, err);
 	if (rc == 0) {
-		if (node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0)
+		has_scene = node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0;
+		if (has_scene || is_forgiven(&why))
 			flags |= MOCK_PREPARED;
 		if (d->try_number <= spec->spec.mock_fail)
 			flags |= MOCK_FAILS;
@@ -64,10 +81,10 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 		rv_buf_put_u64(out, spec->spec.mock_delay_us);
 		put_failure(&why, out);
 		rv_buf_put_lv(out, rv_buf_str(&cookie));
-		if (flags & MOCK_PREPARED) {
-			put_answer(&scene, out);
+		if (flags & MOCK_PREPARED)
+			put_answer(&spec->spec, has_scene ? scene.prompt : d->unit_id, out);
+		if (has_scene)
 			node_scene_end(&scene);
-		}
 		rc = out->failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for a mock's answer") : 0;
 	}
 	rv_buf_release(&cookie);
