@@ -93,6 +93,8 @@ static void on_message(struct rig *r, const struct proto_msg *m)
 		struct proto_msg ack = { .kind = PROTO_HB_ACK };
 
 		r->heartbeats++;
+		if (r->hold_heartbeats)
+			break;
 		ack.hb_ack = (struct proto_hb_ack){ .session = m->heartbeat.session, .n = m->heartbeat.n, .heartbeat_us = 200000 };
 		rig_message(r, &ack);
 		break;
@@ -304,10 +306,16 @@ void rig_dispatch(struct rig *r, uint32_t unit, uint32_t attempt, const struct p
 	m.dispatch.epoch = RIG_EPOCH;
 	if (!m.dispatch.try_number)
 		m.dispatch.try_number = attempt;
-	m.dispatch.lease_us = 3600u * (uint64_t)RV_US_PER_S;
+	m.dispatch.lease_us = r->lease_us ? r->lease_us : 3600u * (uint64_t)RV_US_PER_S;
 	if (!m.dispatch.unit_id.bytes)
 		m.dispatch.unit_id = rv_str_of(id);
-	m.dispatch.spec = rv_buf_str(&bytes);
+	if (r->spec_as_blob) {
+		m.dispatch.spec_blob.kind = PROTO_VALUE_BLOB;
+		m.dispatch.spec_blob.blob_bytes = bytes.bytes;
+		assert_int_equal(rv_blobs_put(&r->blobs, rv_buf_str(&bytes), m.dispatch.spec_blob.digest, NULL), 0);
+	} else {
+		m.dispatch.spec = rv_buf_str(&bytes);
+	}
 	rig_message(r, &m);
 	rv_buf_release(&bytes);
 }

@@ -46,6 +46,9 @@ struct rig {
 	struct rv_buf frame;
 	struct rv_arena arena;     /* of copied texts */
 	bool hold_acks;
+	bool hold_heartbeats;      /* they are not acknowledged */
+	bool spec_as_blob;         /* of what is dispatched next */
+	uint64_t lease_us;         /* of what is dispatched next; 0: an hour */
 	bool welcomed, bye;
 	bool resend_held;
 	uint32_t held;             /* attempts that HELLO listed */

@@ -4,6 +4,7 @@
 #include "common/os/file.h"
 #include "common/id.h"
 #include "common/map.h"
+#include "common/os/clock.h"
 #include "tests/lib/node_rig.h"
 
 #include <fcntl.h>
@@ -704,6 +705,148 @@ static void large_artifacts_hold_up_nobody(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+static void what_is_too_large_for_a_frame_is_fetched(void **state)
+{
+	static char big[300000];
+	struct proto_dep deps[2] = {
+		{ .id = RV_STR("big"), .index = RV_MAP_NONE, .succeeded = true, .unit_id = RV_STR("big"),
+		  .output = { .kind = PROTO_VALUE_BLOB, .blob_bytes = sizeof(big) } },
+		{ .id = RV_STR("mid"), .index = RV_MAP_NONE, .succeeded = true, .unit_id = RV_STR("mid"),
+		  .output = { .kind = PROTO_VALUE_BLOB, .blob_bytes = 5000 } },
+	};
+	struct proto_dispatch with = { .deps_blob = { .kind = PROTO_VALUE_BLOB } };
+	struct rv_buf bytes, text;
+	struct proto_spec s;
+	struct rig r;
+	char ns[256], path[512];
+
+	(void)state;
+	rv_buf_init(&bytes, 0);
+	rv_buf_init(&text, 0);
+	memset(big, 'b', sizeof(big));
+	rig_start(&r, NULL);
+	assert_int_equal(rv_blobs_put(&r.blobs, rv_str(big, sizeof(big)), deps[0].output.digest, NULL), 0);
+	assert_int_equal(rv_blobs_put(&r.blobs, rv_str(big, 5000), deps[1].output.digest, NULL), 0);
+	assert_int_equal(proto_deps_encode(deps, 2, &bytes), 0);
+	with.deps_blob.blob_bytes = bytes.bytes;
+	assert_int_equal(rv_blobs_put(&r.blobs, rv_buf_str(&bytes), with.deps_blob.digest, NULL), 0);
+	r.spec_as_blob = true;
+	s = shell("echo ${#MID}; cat $BIG | wc -c");
+	s.flags = PROTO_SPEC_NAMESPACE | PROTO_SPEC_TEMPLATED | PROTO_SPEC_NEEDS_DEPS;
+	s.env = (struct proto_pair[]){ { RV_STR("MID"), RV_STR("{{_dep_mid}}") }, { RV_STR("BIG"), RV_STR("{{_dep_big.$artifact}}") } };
+	s.env_count = 2;
+	s.keep_logs = PROTO_LOGS_ALL;
+	rig_dispatch(&r, 1, 1, &s, &with);
+	rig_dispatch(&r, 2, 1, &s, &with);
+	rig_wait_results(&r, 2);
+	assert_string_equal(rig_tail(&r, 1), "5000\n300000\n");
+	assert_string_equal(rig_tail(&r, 2), "5000\n300000\n");
+	find_namespace("u1", 1, ns);
+	snprintf(path, sizeof(path), "%s/context.json", ns);
+	read_file(&r, path, &text);
+	assert_non_null(strstr(text.at, "{\"_dep_big\":{\"$artifact\":\""));
+	/* bytes that are not there, bytes that are no spec */
+	with.deps_blob.digest[0] ^= 1;
+	rig_dispatch(&r, 3, 1, &s, &with);
+	r.spec_as_blob = false;
+	rig_wait_results(&r, 3);
+	assert_int_equal(result(&r, 3)->class, PROTO_CLASS_ENVIRONMENT);
+	{
+		struct proto_msg m = { .kind = PROTO_DISPATCH };
+
+		m.dispatch = (struct proto_dispatch){ .key = rig_key(4, 1), .epoch = RIG_EPOCH, .try_number = 1, .lease_us = 1000000, .unit_id = RV_STR("u4"),
+						      .spec = RV_STR("\x91\x01") };
+		rig_message(&r, &m);
+	}
+	rig_wait_results(&r, 4);
+	assert_int_equal(result(&r, 4)->class, PROTO_CLASS_ENVIRONMENT);
+	assert_false(result(&r, 4)->flags & PROTO_RESULT_STARTED);
+	rv_buf_release(&bytes);
+	rv_buf_release(&text);
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void a_new_warden_takes_over(void **state)
+{
+	struct warden_options w = { 0 };
+	struct rv_err err = { 0 };
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, NULL);
+	s = shell("sleep 60");
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_count(&r, &r.started, 1);
+	assert_int_equal(kill(r.warden.pid, SIGKILL), 0);
+	rig_wait_results(&r, 1);
+	assert_int_equal(result(&r, 1)->reason, PROTO_REASON_WARDEN_LOST);
+	assert_non_null(strstr(result(&r, 1)->error.at, "died"));
+	warden_client_close(&r.warden, WARDEN_CLOSE_WAIT);
+	assert_int_equal(warden_start(&r.warden, &w, &err), 0);
+	node_daemon_set_warden(r.d, &r.warden, rv_clock_boottime_us());
+	r.warden_gone = false;
+	s = shell("echo again");
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 2);
+	assert_string_equal(rig_output(&r, 2), "again");
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void a_lease_that_is_over_freezes(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+	uint64_t until;
+	char path[512];
+	struct stat st;
+
+	(void)state;
+	rig_start(&r, NULL);
+	r.lease_us = 300000;
+	r.hold_heartbeats = true;
+	s = shell("until [ -e go ]; do sleep 0.01; done; echo went");
+	s.flags = PROTO_SPEC_EXCLUSIVE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_count(&r, &r.started, 1);
+	until = rv_clock_monotonic_us() + 600000; /* past its lease */
+	while (rv_clock_monotonic_us() < until)
+		rig_turn(&r, 20000);
+	close(open(rig_path(&r, "ws/go", path), O_CREAT | O_WRONLY, 0600));
+	until = rv_clock_monotonic_us() + 300000;
+	while (rv_clock_monotonic_us() < until)
+		rig_turn(&r, 20000);
+	assert_int_equal(r.result_count, 0); /* it stands still */
+	node_daemon_disconnected(r.d, rv_clock_boottime_us());
+	node_daemon_connected(r.d, rv_clock_boottime_us()); /* verdict: keep */
+	r.hold_heartbeats = false;
+	rig_wait_results(&r, 1);
+	assert_string_equal(rig_output(&r, 1), "went");
+	assert_int_equal(stat(path, &st), 0);
+	rig_stop(&r, RIG_REMOVE);
+}
+
+static void much_output_of_a_namespace(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, NULL);
+	s = shell("i=0; while [ $i -lt 20000 ]; do echo \"line $i\"; i=$((i+1)); done; echo oops >&2; exit 1");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	s = shell("head -c 9000 /dev/zero | tr '\\0' z");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 2);
+	assert_int_equal(result(&r, 1)->tail.blob_bytes, 64 << 10);
+	assert_non_null(strstr(rig_tail(&r, 1), "line 19999\noops\n"));
+	assert_string_equal(rig_output(&r, 1), "line 19999");
+	assert_int_equal(strlen(rig_output(&r, 2)), 9000);
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void killed_just_after_it_ended(void **state)
 {
 	struct proto_msg cancel = { .kind = PROTO_CANCEL };
@@ -835,6 +978,10 @@ int main(void)
 		cmocka_unit_test(a_place_without_its_file_stays_as_written),
 		cmocka_unit_test(no_namespace_can_be_made),
 		cmocka_unit_test(large_artifacts_hold_up_nobody),
+		cmocka_unit_test(what_is_too_large_for_a_frame_is_fetched),
+		cmocka_unit_test(a_new_warden_takes_over),
+		cmocka_unit_test(a_lease_that_is_over_freezes),
+		cmocka_unit_test(much_output_of_a_namespace),
 		cmocka_unit_test(killed_just_after_it_ended),
 		cmocka_unit_test(live_output_comes_as_it_is_printed),
 		cmocka_unit_test(without_a_warden_only_processes_fail),
