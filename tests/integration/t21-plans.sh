@@ -123,3 +123,36 @@ expect 2 reeve import ralph dag.json
 want_err 'not built yet'
 expect 2 reeve import dag dag.json --scale nan
 expect 2 reeve import dag dag.json --scale -1
+
+# ---- memory: 16 times the file, or 160 bytes a value if that is more (keys are values); not with a sanitizer's own memory ----
+
+if ! grep -q __asan_init "$REEVE"; then
+	python3 - "$REEVE" <<'END' || fail "memory"
+import os, sys
+
+def peak(argv):
+    pid = os.spawnv(os.P_NOWAIT, argv[0], argv)
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage.ru_maxrss * 1024
+
+os.dup2(os.open('/dev/null', os.O_WRONLY), 1)
+start = peak([sys.argv[1], 'version'])[1]
+n = 200000
+files = {
+    'ids.json': ('{"version":1,"agents":{"a":{"profile":"noop"}},"units":[' + ','.join('{"id":"%x"}' % i for i in range(n)) + ']}', 3 * n),
+    'map.json': ('{"version":1,"agents":{"a":{"profile":"noop"}},"units":{' + ','.join('"%x":{}' % i for i in range(n)) + '}}', 2 * n),
+    'map.yaml': ('version: 1\nagents: {a: {profile: noop}}\nunits:\n' + ''.join(' u%x: {}\n' % i for i in range(n)), 2 * n),
+    'empty.json': ('{"version":1,"units":[],"x-a":[' + ','.join(['{}'] * 1000000) + ']}', 1000000),
+    'text.json': ('{"version":1,"units":[],"x-a":[' + ','.join(['"\\n"'] * 1000000) + ']}', 1000000),
+    'flow.yaml': ('version: 1\nunits: []\nx-a: [' + ',\n '.join(','.join(['a'] * 10000) for i in range(100)) + ']\n', 1000000),
+}
+for name, (text, values) in files.items():
+    with open(name, 'w') as f:
+        f.write(text)
+    status, used = peak([sys.argv[1], 'check', name])
+    bound = max(16 * len(text), 160 * values) + start + (16 << 20 if name.endswith('yaml') else 0)
+    if status or used > bound:
+        sys.stderr.write('%s: status %d, %d bytes of %d\n' % (name, status, used, bound))
+        sys.exit(1)
+END
+fi
