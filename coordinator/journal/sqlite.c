@@ -162,6 +162,26 @@ static int set_sync(struct journal *j, enum sync_level level, struct rv_err *err
 	return store_exec(j->db, j->path, pragmas[level], err);
 }
 
+/* What is synced is only as good as the file it builds on, which JOURNAL_PROCESS made without waiting. Not through a
+ * descriptor of our own: closing it would drop SQLite's locks. */
+static int sync_base(struct journal *j, struct rv_err *err)
+{
+	sqlite3_file *f = NULL;
+	int rc;
+
+	if (!j->base_unsynced)
+		return 0;
+	rc = sqlite3_file_control(j->db, "main", SQLITE_FCNTL_FILE_POINTER, &f);
+	if (rc == SQLITE_OK)
+		rc = f->pMethods->xSync(f, SQLITE_SYNC_NORMAL);
+	if (rc != SQLITE_OK)
+		return rv_fail(err, RV_E_IO, "cannot sync the journal %s: %s", j->path, sqlite3_errstr(rc));
+	if (fsync(j->dir) < 0)
+		return rv_fail_errno(err, errno, "cannot sync the directory %s", j->dir_path);
+	j->base_unsynced = false;
+	return 0;
+}
+
 /* All of the list, or nothing. */
 static int write_all(struct journal *j, const struct store_batch *list, struct rv_err *err)
 {
@@ -429,7 +449,7 @@ static int append_inline(struct journal *j, const struct journal_batch *b, uint6
 			unpin(j);
 			one.runs = (struct journal_run *)(uintptr_t)b->runs; /* read only */
 			one.runs_count = b->runs_count;
-			rc = b->synced ? set_sync(j, SYNC_FULL, &why) : 0;
+			rc = b->synced && (sync_base(j, &why) || set_sync(j, SYNC_FULL, &why)) ? -1 : 0;
 			if (rc == 0)
 				rc = write_all(j, &one, &why);
 		} else {
@@ -554,6 +574,7 @@ static int open_own(struct journal *j, const char *what, struct rv_err *err)
 	if (there < 0 || (there == 0 && store_create(j->dir, &j->options, err)))
 		return -1;
 	j->fresh = there == 0;
+	j->base_unsynced = !j->fresh || j->options.durability == JOURNAL_PROCESS;
 	return open_writer(j, err);
 }
 
@@ -650,7 +671,7 @@ int journal_claim_epoch(struct journal *j, uint64_t *epoch, struct rv_err *err)
 {
 	rv_check(j->options.mode == JOURNAL_OWN);
 	rv_check(!j->claimed);
-	if (!j->fresh && claim_next(j, err))
+	if (!j->fresh && (sync_base(j, err) || claim_next(j, err)))
 		return -1;
 	if (sqlite3_bind_int64(j->insert, 3, (sqlite3_int64)j->epoch) != SQLITE_OK)
 		return store_fail(j->db, sqlite3_errcode(j->db), j->path, "use", err);

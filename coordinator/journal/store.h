@@ -51,6 +51,7 @@ struct journal {
 	uint64_t checksum_seed;
 	uint64_t epoch;
 	bool claimed;
+	bool base_unsynced; /* the database file may be in the page cache only */
 	bool fresh; /* made by us just now: epoch 1 is ours already; until the first row */
 	uint64_t last;            /* position given out */
 	_Atomic uint64_t durable; /* position confirmed */

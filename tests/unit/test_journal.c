@@ -1044,6 +1044,33 @@ static void what_was_confirmed_survives_power_loss(void **state)
 	f->after_sync = NULL;
 }
 
+static void what_must_be_synced_survives_power_loss_with_process_too(void **state)
+{
+	struct journal_batch at_most_once = { .records = RV_STR("row 6"), .real_us = 1006, .synced = true };
+	struct faultfs *f = faultfs();
+	struct rv_err err;
+	struct journal *j;
+	uint64_t position;
+
+	(void)state;
+	snprintf(mirror, sizeof(mirror), "%s/mirror", base);
+	assert_int_equal(mkdir(mirror, 0700), 0);
+	j = open_faulty(JOURNAL_PROCESS, 0);
+	f->after_sync = keep_synced;
+	assert_int_equal(claim(j), 1);
+	append_ok(j, 1, 5);
+	assert_int_equal(f->syncs, 0);
+	assert_int_equal(journal_append(j, &at_most_once, &position, &err), 0);
+	append_ok(j, 7, 9);
+	assert_true(rows_after_power_loss() >= 6);
+	journal_close(&j);
+	j = open_faulty(JOURNAL_PROCESS, 0); /* a claim is synced, and all before it */
+	assert_int_equal(claim(j), 2);
+	assert_int_equal(rows_after_power_loss(), 9);
+	journal_close(&j);
+	f->after_sync = NULL;
+}
+
 /* --- checkpoints --------------------------------------------------------------------------------------------------------------- */
 
 static void checkpoints_keep_the_log_short(void **state)
@@ -1266,6 +1293,7 @@ int main(void)
 		TEST(a_claim_that_fails_claims_nothing),
 		TEST(what_waits_for_a_sync_shares_the_next),
 		TEST(what_was_confirmed_survives_power_loss),
+		TEST(what_must_be_synced_survives_power_loss_with_process_too),
 		cmocka_unit_test(checkpoints_keep_the_log_short),
 		TEST(a_checkpoint_that_fails_loses_nothing),
 		cmocka_unit_test(memory_may_run_out_anywhere),
