@@ -143,12 +143,27 @@ static int set_deps(struct node_preparer *p, struct proto_dispatch *d, struct no
 
 /* --- texts ---------------------------------------------------------------------------------------------------------- */
 
+static int fill(const struct node_scene *s, struct rv_str text, const struct plan_scope *scope, const struct plan_places *places,
+		struct rv_buf *out, struct node_failure *why)
+{
+	size_t before = out->bytes;
+
+	if (plan_template_fill(text, scope, places, out, &why->err) == 0)
+		return 0;
+	/* What reaches into an output that was itself only mocked finds nothing there: with --mock any plan runs, its texts as
+	 * they are. */
+	if (s->spec->spec.agent_kind == PROTO_AGENT_MOCK && !out->failed) {
+		out->bytes = before;
+		if (rv_buf_put_str(out, text) == 0)
+			return 0;
+	}
+	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+}
+
 int node_scene_fill(const struct node_scene *s, struct rv_str text, const struct plan_places *places, struct rv_buf *out,
 		    struct node_failure *why)
 {
-	if (plan_template_fill(text, s->fills ? &s->scope : NULL, places, out, &why->err) == 0)
-		return 0;
-	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+	return fill(s, text, s->fills ? &s->scope : NULL, places, out, why);
 }
 
 static int set_prompt(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
@@ -159,8 +174,8 @@ static int set_prompt(struct node_preparer *p, struct node_scene *s, struct node
 	if (!(spec->flags & PROTO_SPEC_FILL_PROMPT))
 		return 0;
 	rv_buf_reset(&p->prompt);
-	if (plan_template_fill(spec->prompt, &s->scope, NULL, &p->prompt, &why->err) < 0)
-		return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
+	if (fill(s, spec->prompt, &s->scope, NULL, &p->prompt, why) < 0)
+		return -1;
 	s->prompt = rv_buf_str(&p->prompt);
 	return 0;
 }

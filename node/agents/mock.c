@@ -44,13 +44,6 @@ static void put_answer(const struct proto_spec *spec, struct rv_str subject, str
 	rv_buf_release(&text);
 }
 
-/* A template that reaches into an output which was itself only mocked finds nothing there: no reason to fail, since with
- * --mock any plan runs. */
-static bool is_forgiven(const struct node_failure *why)
-{
-	return why->class == PROTO_CLASS_CONFIG && why->reason == PROTO_REASON_TEMPLATE;
-}
-
 static void put_failure(const struct node_failure *why, struct rv_buf *out)
 {
 	rv_buf_put_u8(out, (uint8_t)why->class);
@@ -65,15 +58,13 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 	struct node_failure why = { 0 };
 	struct node_scene scene;
 	struct rv_buf cookie;
-	bool has_scene;
 	uint8_t flags = 0;
 	int rc;
 
 	rv_buf_init(&cookie, 0);
 	rc = node_cookie_write(spec, d, blobs, &cookie, err);
 	if (rc == 0) {
-		has_scene = node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0;
-		if (has_scene || is_forgiven(&why))
+		if (node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0)
 			flags |= MOCK_PREPARED;
 		if (d->try_number <= spec->spec.mock_fail)
 			flags |= MOCK_FAILS;
@@ -81,10 +72,10 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 		rv_buf_put_u64(out, spec->spec.mock_delay_us);
 		put_failure(&why, out);
 		rv_buf_put_lv(out, rv_buf_str(&cookie));
-		if (flags & MOCK_PREPARED)
-			put_answer(&spec->spec, has_scene ? scene.prompt : d->unit_id, out);
-		if (has_scene)
+		if (flags & MOCK_PREPARED) {
+			put_answer(&spec->spec, scene.prompt, out);
 			node_scene_end(&scene);
+		}
 		rc = out->failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for a mock's answer") : 0;
 	}
 	rv_buf_release(&cookie);
