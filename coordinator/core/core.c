@@ -169,9 +169,19 @@ static void begin(struct coord *c, const struct coord_event *ev, struct coord_ef
 	if (c->live && gap > c->cfg.heartbeat_us_max)
 		c->stalled_us += gap; /* liveness stands still while we do */
 	c->now_us = c->last_us = now;
+	c->gap_us = gap;
 	c->real_us = ev->real_us;
 	rv_check(out->count + COORD_EFFECTS_MIN <= out->capacity);
 	rv_check(ev->kind == COORD_EV_AGAIN || !c->unfinished);
+}
+
+/* Waits of the past run count from now: replay happened at no time at all. */
+static void wait_anew(const struct coord *c, struct coord_run *r)
+{
+	struct rv_heap *h = &r->g->unit_timers;
+
+	for (uint32_t i = 0; r->g->timers && i < h->count; i++)
+		h->items[i].key = rv_sat_add(h->items[i].key, c->gap_us); /* all alike: their order stays */
 }
 
 static void serving(struct coord *c, const struct coord_event *ev)
@@ -192,6 +202,7 @@ static void serving(struct coord *c, const struct coord_event *ev)
 	for (uint32_t i = 0; i < c->run_count; i++) {
 		struct coord_run *r = &c->runs[c->run_order[i]];
 
+		wait_anew(c, r);
 		if (!r->ended && r->g->timeout_us)
 			r->deadline_us = rv_sat_add(c->now_us, r->g->timeout_us);
 		coord_run_deadline(c, r);

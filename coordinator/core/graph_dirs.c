@@ -69,6 +69,8 @@ static void walk_unit(struct coord_build *b, uint32_t t, struct totals *n, bool 
 	if (u->dirs->filled && u->for_each)
 		tm->flags |= COORD_TMPL_DIRS_EACH;
 	for (uint32_t k = 0; k < sets; k++) {
+		uint64_t before = n->prefixes;
+
 		if (write)
 			g->dirsets[n->sets] = (struct coord_dirset){ (uint32_t)n->dirs, u->dirs->count };
 		n->sets++;
@@ -81,6 +83,7 @@ static void walk_unit(struct coord_build *b, uint32_t t, struct totals *n, bool 
 			n->dirs++;
 			n->prefixes += count;
 		}
+		g->paths_most = (uint32_t)rv_max_u64(g->paths_most, n->prefixes - before);
 	}
 }
 

@@ -29,6 +29,8 @@ int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct r
 
 	if (c->run_count >= c->cfg.runs_max)
 		return rv_fail(err, RV_E_LIMIT, "%u runs are live; that is the limit", c->run_count);
+	if (g->paths_most > c->cfg.paths_max)
+		return rv_fail(err, RV_E_LIMIT, "a unit's allowed_directories have %u parts; the limit is %u", g->paths_most, c->cfg.paths_max);
 	if (rv_intmap_get(&c->run_map, g->run) != RV_MAP_NONE)
 		return rv_fail(err, RV_E_EXISTS, "there is a run of that id already");
 	for (uint32_t i = 0; i < g->lock_count; i++) {

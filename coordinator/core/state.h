@@ -176,6 +176,7 @@ struct coord {
 	char *scratch;
 	size_t scratch_used;
 	uint64_t now_us, real_us, last_us;
+	uint64_t gap_us;            /* since the step before */
 	uint64_t position;
 	uint32_t index;
 	bool live, turning;

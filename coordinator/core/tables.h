@@ -253,6 +253,7 @@ struct coord_graph {
 	struct rv_str *items, *ids;
 	struct coord_setting *settings;
 	struct coord_dirset *dirsets;
+	uint32_t paths_most;    /* that one unit holds */
 	struct coord_dir *dirs;
 	uint64_t *prefixes;
 	struct coord_shape *shapes;

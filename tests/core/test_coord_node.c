@@ -634,6 +634,26 @@ static void after_a_restart_running_attempts_are_kept(void **state)
 	expect_nothing(&f->d);
 }
 
+static void after_a_restart_waits_count_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "a");
+	plan_build_settings(&f->b, "a")->retry = (struct plan_retry){ .max = 1, .backoff = PLAN_BACKOFF_LINEAR, .base_us = 9000000,
+								      .max_us = 9000000, .on = PLAN_RETRY_ON_AGENT };
+	driver_join(&f->d, "n1", 3, 0);
+	driver_submit(&f->d, &f->b);
+	driver_fail(&f->d, "a", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	driver_live(&f->d, 5000000);
+	driver_restart(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 3, 0, NULL, 0);
+	driver_live(&f->d, 8000000);
+	expect_unit(&f->d, "a", "retry_wait agent exit");
+	driver_live(&f->d, 1000000);
+	expect_unit(&f->d, "a", "active agent exit");
+}
+
 static void a_run_that_had_ended_but_for_the_fact_ends_once(void **state)
 {
 	struct fixture *f = *state;
@@ -723,6 +743,7 @@ int main(void)
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),
 		TEST(after_a_restart_running_attempts_are_kept),
+		TEST(after_a_restart_waits_count_anew),
 		TEST(a_run_that_had_ended_but_for_the_fact_ends_once),
 	};
 

@@ -550,8 +550,10 @@ static struct coord *replayed(struct driver *d)
 	struct rv_arena arena;
 	struct proto_fact f;
 	struct rv_err err;
-	uint64_t position = 0;
+	uint64_t position = 0, now_us = d->now_us;
 	int rc;
+
+	d->now_us = 0; /* as the shell does: facts happened at no time */
 
 	assert_non_null(c);
 	rv_arena_init(&arena, 0);
@@ -562,6 +564,7 @@ static struct coord *replayed(struct driver *d)
 			ev.fact.graph = plan_build_graph(d->plans[f.run_accepted.run - 1], f.run_accepted.run);
 		step_on(d, c, &ev, false);
 	}
+	d->now_us = now_us;
 	rv_arena_release(&arena);
 	if (rc < 0)
 		fail_msg("decode: %s", err.msg);
