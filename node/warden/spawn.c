@@ -143,8 +143,8 @@ static NO_SANITIZE void child(void *arg)
 }
 
 /* clone3 with a stack of the child's own needs a few instructions of our own, since the child must not return through
- * the frame it was made in. Elsewhere glibc's clone() does, without CLONE_INTO_CGROUP: the child then writes itself
- * into cgroup.procs. */
+ * the frame it was made in. Elsewhere glibc's clone() does, with CLONE_VFORK and without CLONE_INTO_CGROUP: the child then
+ * writes itself into cgroup.procs. */
 #if SPAWN_BORN_INSIDE
 static NO_SANITIZE pid_t clone3_on_stack(struct clone_args *args, struct job *j)
 {
@@ -194,9 +194,13 @@ static pid_t make(struct spawner *s, struct launch *l, const struct spawn_place 
 			return pid;
 		s->no_clone3 = true;
 	}
+#else
+	(void)s;
+	(void)place;
 #endif
-	pid = clone(child_entry, l->stack + SPAWN_STACK_BYTES, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, &l->job, NULL, NULL,
-		    &l->sharing);
+	/* Without clone3 the plain way, which everything knows (valgrind too): we wait until it has exec'd. */
+	pid = clone(child_entry, l->stack + SPAWN_STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, &l->job);
+	__atomic_store_n(&l->sharing, 0, __ATOMIC_RELEASE);
 	return pid < 0 ? -errno : pid;
 }
 

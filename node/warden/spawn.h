@@ -39,7 +39,7 @@ struct launch; /* spawn.c */
 
 struct spawner {
 	struct launch *launches; /* SPAWN_LAUNCHES of them */
-	bool no_clone3;       /* forbidden here (container engines do) */
+	bool no_clone3;       /* forbidden here (older container engines, valgrind) */
 	struct spawn_env retired[SPAWN_RETIRED_MAX]; /* bases replaced while a child may still read them */
 	uint32_t retired_count;
 	struct spawn_env bases[WARDEN_ENV_BASES_MAX];
