@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 #include "cli/dryrun.h"
+#include "cli/host.h"
 #include "cli/only.h"
 #include "cli/preflight.h"
 #include "cli/result.h"
@@ -180,9 +181,18 @@ static int execute(struct run *r)
 	return cli_session_run(&r->session);
 }
 
-int cli_cmd_run(int argc, char **argv)
+/* A fork, while we are small. REEVE_WARDEN names a program to be started as the warden instead, for tools that follow forks and do not know
+ * clone(2) as the warden uses it: valgrind, some debuggers. */
+static int start_warden(struct warden_client *warden, struct rv_err *err)
 {
 	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
+	const char *program = getenv("REEVE_WARDEN");
+
+	return program && program[0] ? warden_start_exec(warden, program, CLI_WARDEN_VERB, err) : warden_start(warden, &options, err);
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
 	struct run *r = calloc(1, sizeof *r);
 	struct rv_err err = { 0 };
 	int status;
@@ -195,7 +205,7 @@ int cli_cmd_run(int argc, char **argv)
 	if (status == 0)
 		status = cli_run_args_machine(&r->args, &r->session.settings, &err);
 	if (status == 0)
-		status = warden_start(&r->warden, &options, &err);
+		status = start_warden(&r->warden, &err);
 	if (status == 0)
 		status = execute(r);
 	else
@@ -211,7 +221,6 @@ int cli_cmd_run(int argc, char **argv)
 
 int cli_run_again(const struct cli_run_again *again)
 {
-	struct warden_options options = { .level = WARDEN_LEVEL_NONE };
 	struct cli_session_config *cfg = calloc(1, sizeof *cfg);
 	struct warden_client warden = { .fd = -1 };
 	struct plan *plan = again->plan;
@@ -223,7 +232,7 @@ int cli_run_again(const struct cli_run_again *again)
 		plan_destroy(&plan);
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
 	}
-	if (warden_start(&warden, &options, &err) < 0) {
+	if (start_warden(&warden, &err) < 0) {
 		status = cli_fail(&err);
 		plan_destroy(&plan);
 	} else {

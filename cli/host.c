@@ -141,7 +141,7 @@ static void replace_warden(struct cli_host *h, const struct rv_err *why)
 	warden_client_close(h->warden, WARDEN_CLOSE_WAIT);
 	if (h->ending)
 		return;
-	if (h->warden_restarts++ >= WARDEN_RESTARTS || warden_start_exec(h->warden, CLI_WARDEN_VERB, &err) < 0) {
+	if (h->warden_restarts++ >= WARDEN_RESTARTS || warden_start_exec(h->warden, NULL, CLI_WARDEN_VERB, &err) < 0) {
 		(void)rv_fail(&err, RV_E_IO, "the warden, which owns the units, died %u times: %s", h->warden_restarts, why->msg);
 		fail(h, &err);
 		return;

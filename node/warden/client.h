@@ -28,10 +28,10 @@ struct warden_options {
 
 /* Forks; the child runs warden_main() and never returns. The parent must have no threads yet. */
 int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err);
-/* The same for a process that has grown or has threads: starts this program anew as `reeve VERB`, whose subcommand calls
+/* The same for a process that has grown or has threads: starts `program` (NULL: this one) as `reeve VERB`, whose subcommand calls
  * warden_main(WARDEN_EXEC_FD, ...). */
 #define WARDEN_EXEC_FD 3
-int warden_start_exec(struct warden_client *c, const char *verb, struct rv_err *err);
+int warden_start_exec(struct warden_client *c, const char *program, const char *verb, struct rv_err *err);
 /* Makes this process a warden on the channel `fd` (all other descriptors above 2 are closed) until SHUTDOWN or end of file;
  * gives the process exit status. */
 int warden_main(int fd, const struct warden_options *options);

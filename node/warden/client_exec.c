@@ -11,7 +11,7 @@
 extern char **environ;
 
 /* The child reads its channel at descriptor 3; dup2 onto it clears close-on-exec. */
-static int spawn_self(int channel, const char *verb, pid_t *pid)
+static int spawn_program(const char *program, int channel, const char *verb, pid_t *pid)
 {
 	char *argv[] = { (char[]){ "reeve" }, (char *)(uintptr_t)verb, NULL };
 	posix_spawn_file_actions_t actions;
@@ -26,13 +26,13 @@ static int spawn_self(int channel, const char *verb, pid_t *pid)
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	rc = posix_spawn_file_actions_adddup2(&actions, channel, WARDEN_EXEC_FD);
 	if (rc == 0)
-		rc = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
+		rc = posix_spawn(pid, program ? program : "/proc/self/exe", &actions, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return rc;
 }
 
-int warden_start_exec(struct warden_client *c, const char *verb, struct rv_err *err)
+int warden_start_exec(struct warden_client *c, const char *program, const char *verb, struct rv_err *err)
 {
 	int pair[2], rc;
 
@@ -44,11 +44,11 @@ int warden_start_exec(struct warden_client *c, const char *verb, struct rv_err *
 		close(pair[1]);
 		pair[1] = moved;
 	}
-	rc = spawn_self(pair[1], verb, &c->pid);
+	rc = spawn_program(program, pair[1], verb, &c->pid);
 	close(pair[1]);
 	if (rc != 0) {
 		close(pair[0]);
-		return rv_fail_errno(err, rc, "cannot start a warden");
+		return rv_fail_errno(err, rc, "cannot start a warden%s%s", program ? ", " : "", program ? program : "");
 	}
 	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	c->fd = pair[0];
