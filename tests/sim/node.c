@@ -400,7 +400,7 @@ static void on_message(struct sim_world *w, struct sim_node *n, const struct pro
 	}
 	if (m->kind == PROTO_RESULT_ACK && m->result_ack.ack != PROTO_ACK_FENCED)
 		sim_checker_acked(w, &m->result_ack);
-	if (m->kind == PROTO_CANCEL)
+	if (m->kind == PROTO_CANCEL && n->core->session == NODE_SESSION_UP) /* before, it will be said again */
 		sim_checker_cancelled(w, n->index, &m->cancel);
 	for (i = 0; i < count && !n->crashed; i++) {
 		node_wire_event(m, i, NULL, sim_node_clock(w, n), &ev);
