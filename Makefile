@@ -4,9 +4,9 @@
 # pkg-config or the compiler for anything until a recipe needs it, since `make demo` and `make check` first install
 # what is missing.
 #
-# PROFILE=debug|release|asan|tsan|cov|fuzz   V=1: show commands   CFLAGS=, LDFLAGS=: added at the end   STATIC=0: shared libraries
+# PROFILE=debug|release|asan|tsan|cov|fuzz|planted   V=1: show commands   CFLAGS=, LDFLAGS=: added at the end   STATIC=0: shared libraries
 
-PROFILES := debug release asan tsan cov fuzz
+PROFILES := debug release asan tsan cov fuzz planted
 PROFILE ?=
 BUILD_PROFILE := $(or $(PROFILE),release)
 TEST_PROFILE := $(or $(PROFILE),debug)
@@ -47,12 +47,14 @@ cc.release = $(CC)
 cc.asan = $(CC)
 cc.tsan = $(CC)
 cc.cov = $(CC)
+cc.planted = $(CC)
 cc.fuzz = $(CLANG)
 cflags.debug := -O1 -fno-omit-frame-pointer -Werror
 cflags.release := -O2
 cflags.asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -Werror
 cflags.tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -Werror
 cflags.cov := -O0 --coverage
+cflags.planted := -O1 -fno-omit-frame-pointer -DRV_PLANTED -Werror
 cflags.fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 ldflags.asan := -fsanitize=address,undefined
 ldflags.tsan := -fsanitize=thread
@@ -229,7 +231,7 @@ sim_full = $(if $(call sim,$(TEST_PROFILE)),$(call sim,$(TEST_PROFILE)) --seeds 
 run_tests = REEVE='$(abspath $(call program,$(TEST_PROFILE)))' HELPERS='$(abspath build/$(TEST_PROFILE)/tests/helpers)' \
 	python3 tests/run.py -j 2 --timeout $(TIMEOUT) $(1)
 
-.PHONY: test-programs unit core sim integration fuzz
+.PHONY: test-programs unit core sim sim-planted integration fuzz
 test-programs: $(test_programs) $(addprefix build/$(TEST_PROFILE)/,$(HELPERS)) $(call program,$(TEST_PROFILE)) \
 	$(call sim,$(TEST_PROFILE))
 
@@ -241,6 +243,9 @@ core: $(addprefix build/$(TEST_PROFILE)/,$(call chosen,$(CORE_TESTS))) ## tests 
 
 sim: $(call sim,$(TEST_PROFILE)) ## simulation (SEEDS=2000)
 	@$(call run_tests,--simulation "$(sim_full)")
+
+sim-planted: build/planted/tests/sim/sim ## how many seeds the simulator needs to find each planted bug (common/plant.h)
+	@build/planted/tests/sim/sim --planted all
 
 integration: $(call program,$(TEST_PROFILE)) $(addprefix build/$(TEST_PROFILE)/,$(HELPERS)) ## the real program, script by script (T=t01-x: one)
 	@$(call run_tests,$(if $(T),$(filter %/$(T) %/$(T).sh,$(SCRIPTS)),$(SCRIPTS)))

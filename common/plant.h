@@ -1,16 +1,44 @@
 /* plant.h - rules that the simulator takes out, one at a time, to see that it notices
  *
- * In a build with RV_PLANTED (make sim-planted) RV_PLANT(n) is true while bug number n is planted; everywhere else it is
- * the constant 0 and leaves nothing behind. docs/testing.md lists the numbers.
+ * In the profile `planted` (make sim-planted) RV_PLANT(NAME) is true while that bug is planted; everywhere else it is the
+ * constant 0 and leaves nothing behind.
  */
 #ifndef RV_PLANT_H
 #define RV_PLANT_H
 
+#define RV_PLANTS(X)                                                                                                \
+	X(NO_FENCE, "the result of an older attempt is taken for the newest one's")                                 \
+	X(ACK_BEFORE_COMMIT, "a result is acknowledged before its row is durable")                                  \
+	X(SEND_BEFORE_COMMIT, "everything leaves before the row that it rests on is durable")                       \
+	X(NO_DEDUP, "a result that comes again is accepted again")                                                  \
+	X(IN_DEGREE_TWICE, "the success of a dependency counts twice")                                              \
+	X(SKIP_NOT_TRANSITIVE, "what depends on a skipped unit is not skipped")                                     \
+	X(FAIL_FAST_LOSES_SUCCESS, "a success that comes once the run is stopped is thrown away")                   \
+	X(LOCK_ONE_MORE, "a lock is given to one more than it may be")                                              \
+	X(RETRACT_RACE, "an attempt is said to be given back before the warden has")                                \
+	X(RELEASE_AFTER_RETRY, "what waits for its retry keeps its place among the run's workers")                   \
+	X(NO_BACKOFF_CAP, "resends wait twice as long each time, without an end")                                   \
+	X(LEASE_FROM_RECEIPT, "a lease counts from when the ack was received, not from when its message was sent")  \
+	X(KEEP_LOST, "a node may keep what was given to another")                                                   \
+	X(CANCEL_AS_FLAG, "a cancel of what runs is remembered, and nothing is killed")                             \
+	X(STALL_IS_SILENCE, "a coordinator that stood still takes that for the silence of its nodes")               \
+	X(REPLAY_FORGETS_TRIES, "a replay does not count tries")                                                    \
+	X(LATE_HELLO, "a HELLO is believed however old it is")                                                      \
+	X(ONCE_AGAIN, "an at_most_once unit whose attempt was lost is tried again")
+
+enum rv_plant {
+	RV_PLANT_NONE,
+#define X(name, what) RV_PLANT_##name,
+	RV_PLANTS(X)
+#undef X
+	RV_PLANT_COUNT
+};
+
 #ifdef RV_PLANTED
-extern unsigned rv_planted;
-#define RV_PLANT(n) (rv_planted == (n))
+extern enum rv_plant rv_planted;
+#define RV_PLANT(name) (rv_planted == RV_PLANT_##name)
 #else
-#define RV_PLANT(n) 0
+#define RV_PLANT(name) 0
 #endif
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/list.h"
+#include "common/plant.h"
 
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ struct coord_outbox {
 	uint32_t spare_count;
 	size_t bytes;
 	uint64_t dropped;
+	bool acks; /* planted */
 };
 
 enum { SPARE_MAX = 64, SPARE_BYTES_MAX = 1 << 20 };
@@ -151,6 +153,7 @@ int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_m
 	struct open_frame *f = open_for(o, peer);
 	int rc;
 
+	o->acks |= RV_PLANT(ACK_BEFORE_COMMIT) && m->kind == PROTO_RESULT_ACK;
 	if (!f)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a frame to a node");
 	rc = proto_frame_add(&f->writer, m, err);
@@ -175,8 +178,9 @@ int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *
 
 		if (w->position != RV_NEVER)
 			break;
-		w->position = position;
+		w->position = o->acks ? 0 : position;
 	}
+	o->acks = false;
 	return rc;
 }
 
@@ -185,7 +189,7 @@ void coord_outbox_release(struct coord_outbox *o, uint64_t durable)
 	while (!rv_list_empty(&o->waiting)) {
 		struct waiting *w = RV_CONTAINER_OF(o->waiting.next, struct waiting, link);
 
-		if (w->position > durable)
+		if (w->position > durable && !RV_PLANT(SEND_BEFORE_COMMIT))
 			return;
 		o->bytes -= w->frame.bytes;
 		if (o->send(o->arg, w->peer, rv_buf_str(&w->frame)) < 0)

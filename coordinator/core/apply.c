@@ -14,6 +14,7 @@
  * | request ids | MUTATION |
  * | sessions, what is on its way, resends, waits, medians, health below quarantine | live only: anew after a start |
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 static void apply_epoch(struct coord *c, const struct proto_fact *f)
@@ -79,7 +80,7 @@ static void count_up(uint16_t *n)
 /* What every end of an attempt counts, before the unit moves on. */
 static void count_attempt(struct coord *c, struct coord_run *r, struct coord_unit *u, const struct proto_result *res)
 {
-	if (res->flags & PROTO_RESULT_STARTED) {
+	if (res->flags & PROTO_RESULT_STARTED && !(RV_PLANT(REPLAY_FORGETS_TRIES) && !c->live)) {
 		count_up(&u->tries);
 		if (res->class != PROTO_CLASS_NODE_LOST)
 			coord_estimate_seen(coord_unit_class(r, u), res->duration_us);

@@ -7,6 +7,7 @@
  * DISPATCH, CANCEL and RETRACT are sent again after 1, 2, 4 ... 30 s (+-20 %) until they are answered. An attempt waits in its
  * node's list for that delay; each list is in order of time.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 static const uint64_t resend_us[COORD_RESEND_LEVELS] = { 1000000, 2000000, 4000000, 8000000, 16000000, 30000000 };
@@ -236,7 +237,7 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	resources_move(n, r->g, sh, false);
 	if (!n->attempt_count)
 		n->lost_after_min_us = RV_NEVER;
-	r->active--;
+	r->active -= RV_PLANT(RELEASE_AFTER_RETRY) && u->retries ? 0 : 1;
 	r->usage -= sh->slots + sh->agent_slots;
 	coord_node_update(c, a->node);
 	if (cl->agent != COORD_NONE)
@@ -376,5 +377,5 @@ uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struc
 	if (!r || key.unit >= r->g->vertex_count)
 		return COORD_NONE;
 	u = coord_unit_at(r, key.unit);
-	return u->state == COORD_UNIT_ACTIVE && u->attempt == key.attempt ? u->slot : COORD_NONE;
+	return u->state == COORD_UNIT_ACTIVE && (u->attempt == key.attempt || RV_PLANT(NO_FENCE)) ? u->slot : COORD_NONE;
 }

@@ -7,6 +7,7 @@
  * and costs nothing there. When the entry is free again, waiters are woken one at a time: the next once the one before has
  * been tried, and only while the entry is still free. So 100,000 units that wait for one directory cost one wake-up each.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 /* --- locks --- */
@@ -78,7 +79,7 @@ bool coord_locks_free(struct coord *c, struct coord_run *r, uint32_t class, bool
 	for (uint32_t i = 0; i < cl->lock_count; i++) {
 		struct coord_lock *l = class_lock(c, r, cl, i);
 
-		if (l->used < l->capacity)
+		if (l->used < l->capacity + (RV_PLANT(LOCK_ONE_MORE) ? 1 : 0))
 			continue;
 		if (park) {
 			cl->block = COORD_CLASS_AT_LOCK;

@@ -1,4 +1,5 @@
 /* on_node.c - what nodes say */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 #define RTT_US_MAX 100000u /* what is slower than this is no round trip */
@@ -78,7 +79,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		goaway(c, peer, PROTO_GOAWAY_REVOKED);
 		return COORD_NONE;
 	}
-	if (known_boot && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) == 0 &&
+	if (known_boot && !RV_PLANT(LATE_HELLO) && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) == 0 &&
 	    (info->incarnation < n->incarnation || (info->incarnation == n->incarnation && hello_n && hello_n <= n->hello_n))) {
 		c->stale++; /* a copy, or one that a later one has overtaken: what it lists is of the past */
 		return COORD_NONE;
@@ -166,6 +167,8 @@ static enum proto_verdict verdict_of(struct coord *c, struct coord_node *n, cons
 	uint32_t slot = coord_attempt_find(c, h->key, &r);
 	const struct coord_unit *u;
 
+	if (RV_PLANT(KEEP_LOST))
+		return h->state == PROTO_HELD_FINISHED ? PROTO_RESEND : PROTO_KEEP;
 	if (!r || h->key.unit >= r->g->vertex_count)
 		return settled(h);
 	u = coord_unit_at(r, h->key.unit);
@@ -274,7 +277,7 @@ static void result(struct coord *c, struct coord_node *n, const struct proto_res
 	bool came_back = u && slot == COORD_NONE && !coord_state_ended(u->state) && u->flags & COORD_U_LOST &&
 			 u->attempt == res->key.attempt;
 
-	if (!u || u->node != node || (slot == COORD_NONE && !came_back)) {
+	if (!u || (u->node != node && !RV_PLANT(NO_FENCE)) || (slot == COORD_NONE && !came_back && !(RV_PLANT(NO_DEDUP) && u->attempt == res->key.attempt))) {
 		late_result(c, n, r, res);
 		return;
 	}

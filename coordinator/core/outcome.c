@@ -1,4 +1,5 @@
 /* outcome.c - an attempt is over: what that means for its unit, as a fact */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 static void decide_ended(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res,
@@ -56,6 +57,10 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 	__builtin_prefetch(&r->g->out[r->g->tmpls[u->tmpl].out_first]);
 	__builtin_prefetch(&r->g->times[unit], 1);
 
+	if (RV_PLANT(FAIL_FAST_LOSES_SUCCESS) && r->stop && res->outcome == PROTO_SUCCEEDED) {
+		cancelled(c, r, node, res);
+		return;
+	}
 	if (res->outcome == PROTO_SUCCEEDED) {
 		decide_ended(c, r, node, res, PROTO_END_SUCCEEDED, PROTO_CLASS_NONE, res->reason);
 		return;

@@ -3,6 +3,7 @@
  * Each class has its own counter: those of `retry.on` spend retry.max; environment, rate limits and lost nodes have limits of their
  * own and never spend it; config, budget and scope end the unit.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 #define RATE_LIMIT_US_FIRST (60u * RV_US_PER_S)
@@ -86,7 +87,7 @@ struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run 
 						 RATE_LIMIT_US_MAX));
 		return f;
 	case PROTO_CLASS_NODE_LOST:
-		if (s->at_most_once)
+		if (s->at_most_once && !RV_PLANT(ONCE_AGAIN))
 			f.reason = PROTO_REASON_LOST;
 		else if (u->node_lost + 1u < lim->node_lost)
 			return again(f, 0);

@@ -7,6 +7,7 @@
  * Sweeps over all units of a run (run.c) take one unit, then let the queue run empty, so that the order of what happens does not
  * depend on where the room ended: live and replay agree.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 /* --- the queue --- */
@@ -85,7 +86,7 @@ static void tell_unit(struct coord *c, struct coord_run *r, uint32_t unit, struc
 	rv_check(*waiting & COORD_WAIT_COUNT);
 	if (n.ok)
 		*waiting |= COORD_WAIT_OK;
-	*waiting -= 1;
+	*waiting -= RV_PLANT(IN_DEGREE_TWICE) && n.ok && (*waiting & COORD_WAIT_COUNT) > 1 ? 2 : 1;
 	if (n.ok && *waiting & COORD_WAIT_COUNT)
 		return;
 	u = coord_unit_at(r, unit);
@@ -199,6 +200,8 @@ static bool spread_unit(struct coord *c, struct coord_run *r, uint32_t unit)
 	struct news n = { .ok = u->state == COORD_UNIT_SUCCEEDED, .root_cause = u->root_cause == COORD_NONE ? unit : u->root_cause };
 	uint32_t pair = tm->pair_first;
 
+	if (RV_PLANT(SKIP_NOT_TRANSITIVE) && u->state == COORD_UNIT_SKIPPED)
+		return true;
 	if (!(tm->flags & COORD_TMPL_MANY))
 		return spread_row(c, r, tm, n);
 	if (!c->work_cursor) {

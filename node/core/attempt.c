@@ -352,6 +352,8 @@ static void aborted(struct node_core *n, struct node_attempt *a, const struct no
 static void stop(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
 	a->stop_reason = m->reason;
+	if (RV_PLANT(CANCEL_AS_FLAG) && a->started)
+		return;
 	node_lease_clear(n, a);
 	node_table_state(n, a, NODE_AT_STOPPING);
 	kill_tree(n, a, m->grace_us, m->reason, out);
@@ -387,7 +389,7 @@ static void retract_queued(struct node_core *n, struct node_attempt *a, const st
 	(void)m;
 	node_table_state(n, a, NODE_AT_RETRACTING);
 	push(n, out, NODE_FX_WARDEN_RETRACT, a);
-	if (RV_PLANT(9)) /* retract race: says so before the warden has */
+	if (RV_PLANT(RETRACT_RACE))
 		say(n, out, NODE_FX_RETRACTED, a);
 }
 

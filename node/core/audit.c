@@ -78,7 +78,7 @@ static void audit_sums(const struct node_core *n)
 	rv_check(agents <= n->cfg.agent_slots);
 }
 
-/* N5: a mock has its deadline; a result is fresh or has one, while there is a session; an exclusive attempt that could go on
+/* N5: a mock has its deadline; a result is fresh or has one, while there is a session, no further away than the cap of resends; an exclusive attempt that could go on
  * has its lease counted or waits for a verdict. */
 static void audit_deadlines(const struct node_core *n)
 {
@@ -97,6 +97,8 @@ static void audit_deadlines(const struct node_core *n)
 		case NODE_AT_FINISHED:
 			rv_check(n->session != NODE_SESSION_UP || has_due != a->queued);
 			rv_check(!has_lease);
+			rv_check(!has_due || n->due.items[n->due.where[slot]].key <=
+				 rv_sat_add(n->now_us, n->cfg.resend_us_max + n->cfg.resend_us_max / 5));
 			break;
 		case NODE_AT_QUEUED:
 		case NODE_AT_RUNNING:

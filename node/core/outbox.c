@@ -20,9 +20,9 @@ static uint64_t delay_of(const struct node_core *n, const struct node_attempt *a
 	uint64_t delay = n->cfg.resend_us_min;
 	uint32_t i;
 
-	for (i = 0; i < a->resends && (delay < n->cfg.resend_us_max || (RV_PLANT(12) && i < 40)); i++)
+	for (i = 0; i < a->resends && (delay < n->cfg.resend_us_max || (RV_PLANT(NO_BACKOFF_CAP) && i < 40)); i++)
 		delay *= 2;
-	return RV_PLANT(12) ? delay : rv_min_u64(delay, n->cfg.resend_us_max);
+	return RV_PLANT(NO_BACKOFF_CAP) ? delay : rv_min_u64(delay, n->cfg.resend_us_max);
 }
 
 static bool emit(struct node_core *n, struct node_attempt *a, struct node_effects *out)

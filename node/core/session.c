@@ -198,7 +198,7 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 		n->stale++;
 		return;
 	}
-	if (w->epoch < n->epoch && !RV_PLANT(11)) { /* a coordinator of the past: nothing it says is obeyed */
+	if (w->epoch < n->epoch) { /* a coordinator of the past: nothing it says is obeyed */
 		n->stale++;
 		reconnect(n, out);
 		return;
@@ -253,7 +253,7 @@ void node_session_hb_ack(struct node_core *n, const struct proto_hb_ack *a, stru
 		return;
 	}
 	if (n->heartbeat_n - a->n < NODE_HEARTBEATS_KEPT)
-		renew(n, RV_PLANT(13) ? n->now_us : n->heartbeat_sent_us[a->n % NODE_HEARTBEATS_KEPT], out);
+		renew(n, RV_PLANT(LEASE_FROM_RECEIPT) ? n->now_us : n->heartbeat_sent_us[a->n % NODE_HEARTBEATS_KEPT], out);
 	n->heartbeat_us = a->heartbeat_us;
 	n->heartbeat_at_us = rv_min_u64(n->heartbeat_at_us, rv_sat_add(n->now_us, a->heartbeat_us));
 	/* What lapsed needs a verdict, and an acknowledged heartbeat gives none. */

@@ -213,6 +213,8 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I1: unit %u ended twice", f->ended.key.unit);
 	if (attempt && attempt != u->assigned)
 		sim_broken(w, "I6: unit %u: the result of attempt %u was accepted, the newest is %u", f->ended.key.unit, attempt, u->assigned);
+	if (attempt && f->ended.result.outcome == PROTO_SUCCEEDED && f->ended.state != PROTO_END_SUCCEEDED)
+		sim_broken(w, "unit %u ended as something else than the success that attempt %u was", f->ended.key.unit, attempt);
 	if (attempt && f->ended.result.flags & PROTO_RESULT_STARTED)
 		u->accepted_starts++;
 	settle(w, r, u, attempt ? attempt : u->settled);

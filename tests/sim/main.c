@@ -4,7 +4,9 @@
  *	sim --seeds A..B
  *	sim --seed N [--trace]    one world; its report and trace hash
  *	sim --seed N --shrink     the smallest world found that breaks as this one does, as a C initializer
- *	sim --planted K --until N in a planted build: how many seeds it takes to find bug K
+ *	sim --planted all|K [--rounds R] [--limit L]
+ *	                          in the profile `planted`: how many seeds it takes to find each bug of common/plant.h, or bug K; in
+ *	                          R rounds of at most L worlds each, seeds drawn from the commit's hash, bug and round
  *
  * Worlds run in processes of their own, a batch each: an abort in one of them is that seed's failure.
  */
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 #ifdef RV_PLANTED
-unsigned rv_planted;
+enum rv_plant rv_planted;
 #endif
 
 #define JOBS_MAX 64u
@@ -31,6 +33,7 @@ unsigned rv_planted;
 struct range {
 	uint64_t first, count;
 	uint64_t drawn_from; /* != 0: the second half are hashes of this */
+	bool all_drawn;
 	bool stop_at_first;
 };
 
@@ -54,7 +57,7 @@ struct shared {
 
 static uint64_t seed_of(const struct range *r, uint64_t i)
 {
-	if (r->drawn_from && i >= r->count / 2)
+	if (r->drawn_from && (r->all_drawn || i >= r->count / 2))
 		return rv_hash_u64(r->drawn_from, i) >> 16;
 	return r->first + i;
 }
@@ -240,16 +243,85 @@ static int run_seeds(struct range *r, uint32_t jobs)
 	}
 	printf("%llu worlds in %.1f s (%.0f an hour), %.0f s of virtual time (%.0f x a core), %llu broken\n", (unsigned long long)done, took,
 	       (double)done * 3600 / took, (double)total.virtual_us / 1e6, (double)total.virtual_us / 1e6 / took / jobs, (unsigned long long)failures);
-	rc = show_counts(&total, done >= 2000 && !r->stop_at_first);
-	if (r->stop_at_first) {
-		if (sh->first_failed)
-			printf("found by seed %llu, number %llu\n", (unsigned long long)seed_of(r, sh->first_failed - 1), (unsigned long long)sh->first_failed);
-		else
-			printf("not found\n");
-	}
+	rc = show_counts(&total, done >= 2000);
 	(void)munmap(sh, sizeof(*sh));
 	return failures || rc ? 1 : 0;
 }
+
+#ifdef RV_PLANTED
+#define ROUNDS_MAX 101u
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How many worlds it takes, of seeds that nobody chose; UINT64_MAX: more than the limit. */
+static uint64_t worlds_to_find(enum rv_plant plant, uint64_t round, uint64_t limit, uint32_t jobs, char what[256])
+{
+	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct range r = { .first = 1, .count = limit, .all_drawn = true, .stop_at_first = true };
+	uint64_t found;
+	uint32_t k;
+
+	rv_check(sh != MAP_FAILED);
+	rv_planted = plant;
+	r.drawn_from = rv_hash_u64(rv_hash_u64(drawn_from_commit(), plant), round) | 1;
+	run_range(sh, &r, jobs);
+	found = sh->first_failed ? sh->first_failed : UINT64_MAX;
+	for (k = 0; k < jobs; k++)
+		if (sh->jobs[k].failures && sh->jobs[k].failed[0].seed == seed_of(&r, found - 1))
+			(void)snprintf(what, 256, "%s", sh->jobs[k].failed[0].what);
+	(void)munmap(sh, sizeof(*sh));
+	if (found != UINT64_MAX) {
+		struct sim_spec spec;
+		char clean[512];
+
+		sim_spec_draw(seed_of(&r, found - 1), &spec);
+		rv_planted = RV_PLANT_NONE;
+		if (sim_breaks(&spec, clean))
+			printf("seed %llu breaks without the planted bug, too: %s\n", (unsigned long long)spec.seed, clean);
+	}
+	return found;
+}
+
+static int find_planted(const char *which, uint32_t rounds, uint64_t limit, uint32_t jobs)
+{
+	static const char *const texts[] = {
+#define X(name, text) [RV_PLANT_##name] = text,
+		RV_PLANTS(X)
+#undef X
+	};
+	uint32_t plant, i, missed = 0, sought = 0;
+
+	(void)!freopen("/dev/null", "w", stderr); /* last words of aborts, many of them wanted */
+	for (plant = 1; plant < RV_PLANT_COUNT; plant++) {
+		uint64_t found[ROUNDS_MAX];
+		char what[256] = "";
+
+		if (strcmp(which, "all") && strtoul(which, NULL, 10) != plant)
+			continue;
+		for (i = 0; i < rounds; i++)
+			found[i] = worlds_to_find((enum rv_plant)plant, i, limit, jobs, what);
+		qsort(found, rounds, sizeof(found[0]), compare_u64);
+		sought++;
+		if (found[rounds / 2] == UINT64_MAX) {
+			missed++;
+			printf("%2u  %-80s  NOT FOUND in %llu worlds\n", plant, texts[plant], (unsigned long long)limit);
+		} else {
+			printf("%2u  %-80s  %5llu worlds (%llu..", plant, texts[plant], (unsigned long long)found[rounds / 2], (unsigned long long)found[0]);
+			if (found[rounds - 1] == UINT64_MAX)
+				printf("more than %llu)  %s\n", (unsigned long long)limit, what);
+			else
+				printf("%llu)  %s\n", (unsigned long long)found[rounds - 1], what);
+		}
+	}
+	printf("%u of %u planted bugs found, %u rounds each\n", sought - missed, sought, rounds);
+	return missed ? 1 : 0;
+}
+#endif
 
 static int run_one(uint64_t seed, bool trace)
 {
@@ -290,6 +362,11 @@ int main(int argc, char **argv)
 	uint64_t seed = 0;
 	bool trace = false, shrink = false, one = false;
 	int i;
+#ifdef RV_PLANTED
+	const char *planted = NULL;
+	uint32_t rounds = 5;
+	uint64_t limit = 5000;
+#endif
 
 	for (i = 1; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -315,7 +392,13 @@ int main(int argc, char **argv)
 			}
 #ifdef RV_PLANTED
 		} else if (!strcmp(argv[i], "--planted")) {
-			rv_planted = (unsigned)strtoul(value, &end, 0), r.stop_at_first = true, i++;
+			planted = value, i++;
+		} else if (!strcmp(argv[i], "--rounds")) {
+			rounds = (uint32_t)strtoul(value, &end, 0), i++;
+			if (rounds < 1 || rounds > ROUNDS_MAX)
+				rounds = 1;
+		} else if (!strcmp(argv[i], "--limit")) {
+			limit = strtoull(value, &end, 0), i++;
 #endif
 		} else {
 			fprintf(stderr, "usage: sim [--seeds N | --seeds A..B | --seed N [--trace | --shrink]] [--jobs N]\n");
@@ -323,6 +406,10 @@ int main(int argc, char **argv)
 		}
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+#ifdef RV_PLANTED
+	if (planted)
+		return find_planted(planted, rounds, limit, jobs);
+#endif
 	if (shrink)
 		return shrink_one(seed);
 	if (one)

@@ -126,13 +126,14 @@ static bool is_harsh(const struct sim_world *w, const struct sim_fault *f)
 	case SIM_F_COORD_KILL:
 	case SIM_F_COORD_POWER:
 	case SIM_F_COORD_DISK:
+	case SIM_F_COORD_PAUSE: /* who stands still declares nobody lost */
+	case SIM_F_CLOCK_JUMP:
 	case SIM_F_LINK_RESET:
 	case SIM_F_SET_WORKERS:
 	case SIM_F_SET_PRIORITY:
 	case SIM_F_PAUSE_RUN:
 	case SIM_F_HOLD_UNIT:
 		return false;
-	case SIM_F_COORD_PAUSE:
 	case SIM_F_NODE_KILL:
 	case SIM_F_NODE_PAUSE:
 	case SIM_F_CUT:
