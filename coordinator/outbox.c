@@ -11,12 +11,14 @@ struct waiting {
 	struct rv_list link;
 	uint64_t peer;
 	uint64_t position;
+	bool free; /* rests on nothing */
 	struct rv_buf frame;
 };
 
 /* A peer's open frame. Peers that said nothing this turn have none. */
 struct open_frame {
 	uint64_t peer;
+	bool free;
 	struct proto_frame_writer writer;
 };
 
@@ -30,7 +32,6 @@ struct coord_outbox {
 	uint32_t spare_count;
 	size_t bytes;
 	uint64_t dropped;
-	bool acks; /* planted */
 };
 
 enum { SPARE_MAX = 64, SPARE_BYTES_MAX = 1 << 20 };
@@ -72,12 +73,12 @@ void coord_outbox_destroy(struct coord_outbox **o)
 	*o = NULL;
 }
 
-static struct open_frame *open_for(struct coord_outbox *o, uint64_t peer)
+static struct open_frame *open_for(struct coord_outbox *o, uint64_t peer, bool free_one)
 {
-	if (o->last < o->open_count && o->open[o->last].peer == peer)
+	if (o->last < o->open_count && o->open[o->last].peer == peer && o->open[o->last].free == free_one)
 		return &o->open[o->last];
 	for (uint32_t i = 0; i < o->open_count; i++) {
-		if (o->open[i].peer == peer) {
+		if (o->open[i].peer == peer && o->open[i].free == free_one) {
 			o->last = i;
 			return &o->open[i];
 		}
@@ -94,6 +95,7 @@ static struct open_frame *open_for(struct coord_outbox *o, uint64_t peer)
 	}
 	o->last = o->open_count++;
 	o->open[o->last].peer = peer;
+	o->open[o->last].free = free_one;
 	return &o->open[o->last];
 }
 
@@ -142,18 +144,18 @@ static int finish(struct coord_outbox *o, struct open_frame *f, struct rv_err *e
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a frame to a node");
 	}
 	w->peer = f->peer;
+	w->free = f->free;
 	w->position = RV_NEVER;
 	rv_list_append(&o->waiting, &w->link);
 	o->bytes += w->frame.bytes;
 	return 0;
 }
 
-int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err)
+static int add(struct coord_outbox *o, uint64_t peer, bool free_one, const struct proto_msg *m, struct rv_err *err)
 {
-	struct open_frame *f = open_for(o, peer);
+	struct open_frame *f = open_for(o, peer, free_one);
 	int rc;
 
-	o->acks |= RV_PLANT(ACK_BEFORE_COMMIT) && m->kind == PROTO_RESULT_ACK;
 	if (!f)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a frame to a node");
 	rc = proto_frame_add(&f->writer, m, err);
@@ -164,6 +166,16 @@ int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_m
 	rc = proto_frame_add(&f->writer, m, err);
 	rv_check(rc != 1); /* an empty frame takes any message, or says that none does */
 	return rc;
+}
+
+int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err)
+{
+	return add(o, peer, RV_PLANT(ACK_BEFORE_COMMIT) && m->kind == PROTO_RESULT_ACK, m, err);
+}
+
+int coord_outbox_add_free(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err)
+{
+	return add(o, peer, true, m, err);
 }
 
 int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *err)
@@ -178,19 +190,26 @@ int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *
 
 		if (w->position != RV_NEVER)
 			break;
-		w->position = o->acks ? 0 : position;
+		w->position = w->free ? 0 : position;
 	}
-	o->acks = false;
 	return rc;
 }
 
+/* In order; behind one that has to wait only what rests on nothing goes. */
 void coord_outbox_release(struct coord_outbox *o, uint64_t durable)
 {
-	while (!rv_list_empty(&o->waiting)) {
-		struct waiting *w = RV_CONTAINER_OF(o->waiting.next, struct waiting, link);
+	bool blocked = false;
+	struct rv_list *l, *next;
 
-		if (w->position > durable && !RV_PLANT(SEND_BEFORE_COMMIT))
-			return;
+	for (l = o->waiting.next; l != &o->waiting; l = next) {
+		struct waiting *w = RV_CONTAINER_OF(l, struct waiting, link);
+
+		next = l->next;
+		if (w->position == RV_NEVER)
+			return; /* not sealed yet */
+		blocked |= w->position > durable && !RV_PLANT(SEND_BEFORE_COMMIT);
+		if (blocked && !w->free)
+			continue;
 		o->bytes -= w->frame.bytes;
 		if (o->send(o->arg, w->peer, rv_buf_str(&w->frame)) < 0)
 			o->dropped++;

@@ -1,7 +1,7 @@
 /* outbox.h - frames that wait for the journal: speak only what is written
  *
  * Messages of a turn gather per peer; when the turn's row is appended its position is known, and the frames are sealed with it.
- * They leave, in order, once that position is durable. A peer's frames never overtake each other.
+ * They leave, in order, once that position is durable. Of a peer's frames only those that rest on nothing overtake others.
  */
 #ifndef COORD_OUTBOX_H
 #define COORD_OUTBOX_H
@@ -19,6 +19,9 @@ struct coord_outbox *coord_outbox_create(coord_send_fn *send, void *arg); /* NUL
 void coord_outbox_destroy(struct coord_outbox **o);
 /* Adds a message to the peer's open frame, starting another where it is full. */
 int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err);
+/* The same for a message that rests on no fact (HB_ACK): it waits for nothing, and overtakes what does. A slow disk must not make
+ * nodes believe that nobody is there. */
+int coord_outbox_add_free(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err);
 /* Closes what is open: these frames wait for `position` (0: nothing). */
 int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *err);
 /* Sends what waits for no more than `durable`. */

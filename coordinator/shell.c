@@ -202,7 +202,7 @@ static uint32_t send_message(struct coord_shell *s, uint32_t i)
 		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
 	} else {
 		coord_wire_message(fx, NULL, &m);
-		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
+		rc = fx->needs_fact ? coord_outbox_add(s->outbox, fx->peer, &m, &err) : coord_outbox_add_free(s->outbox, fx->peer, &m, &err);
 	}
 	if (rc < 0)
 		fail(s, &err);

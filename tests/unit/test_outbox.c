@@ -87,6 +87,28 @@ static void a_turn_makes_one_frame_a_peer_and_turns_keep_their_order(void **stat
 	coord_outbox_destroy(&o);
 }
 
+static void what_rests_on_nothing_overtakes_what_waits(void **state)
+{
+	struct wire w = { 0 };
+	struct coord_outbox *o = coord_outbox_create(record, &w);
+	struct proto_msg ack = { .kind = PROTO_HB_ACK, .hb_ack = { .session = 1, .n = 1 } };
+
+	(void)state;
+	add(o, 1, 10);
+	assert_int_equal(coord_outbox_add_free(o, 1, &ack, NULL), 0);
+	assert_int_equal(coord_outbox_seal(o, 1, NULL), 0);
+	add(o, 1, 11);
+	assert_int_equal(coord_outbox_add_free(o, 2, &ack, NULL), 0);
+	assert_int_equal(coord_outbox_seal(o, 0, NULL), 0);
+	coord_outbox_release(o, 0);
+	assert_int_equal(w.count, 2); /* both acks of heartbeats, and neither of the others */
+	assert_int_equal(w.peer[0], 1);
+	assert_int_equal(w.peer[1], 2);
+	coord_outbox_release(o, 1);
+	assert_int_equal(w.count, 4);
+	coord_outbox_destroy(&o);
+}
+
 static void a_refused_frame_is_dropped_and_counted(void **state)
 {
 	struct wire w = { .answer = -1 };
@@ -127,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_leaves_before_its_position_is_durable),
 		cmocka_unit_test(a_turn_makes_one_frame_a_peer_and_turns_keep_their_order),
+		cmocka_unit_test(what_rests_on_nothing_overtakes_what_waits),
 		cmocka_unit_test(a_refused_frame_is_dropped_and_counted),
 		cmocka_unit_test(what_does_not_fit_one_frame_goes_on_in_the_next),
 	};
