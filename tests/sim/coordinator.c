@@ -100,6 +100,13 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	} else {
 		coord_wire_message(fx, NULL, &m);
 	}
+	if (!fx->needs_fact) {
+		struct rv_err err;
+
+		if (coord_outbox_add_free(c->outbox, fx->peer, &m, &err) < 0)
+			rv_check(!"no memory");
+		return taken;
+	}
 	add_message(w, fx->peer, &m);
 	return taken;
 }

@@ -126,7 +126,7 @@ static void to_warden(struct sim_world *w, struct sim_node *n, const struct node
 	if (sim_below(&n->prng, 1000) < w->spec->slow_warden_pm)
 		n->warden.to_last_us += sim_below(&n->prng, w->spec->slow_local_us);
 	ev.at_us = n->warden.to_last_us;
-	ev.word = (struct sim_word){ .kind = fx->kind, .slot = fx->slot, .key = a->proc_key, .life = n->warden.life,
+	ev.word = (struct sim_word){ .kind = fx->kind, .slot = fx->slot, .key = a->proc_key, .life = n->warden_life,
 				     .grace_us = fx->kind == NODE_FX_KILL ? fx->kill.grace_us : 0 };
 	sim_schedule(w, ev);
 }
@@ -430,6 +430,8 @@ static void on_word(struct sim_world *w, struct sim_node *n, const struct sim_wo
 	/* What the core has let go of, or given to another since, is dropped: the daemon knows its warden's keys. */
 	if (word->key && (word->slot >= SIM_NODE_ATTEMPTS || !n->attempts[word->slot].used || n->attempts[word->slot].proc_key != word->key))
 		return;
+	if (ev.kind == NODE_EV_WARDEN_UP)
+		n->warden_life = n->warden.life;
 	step(w, n, &ev);
 }
 
@@ -565,6 +567,7 @@ void sim_node_start(struct sim_world *w, uint32_t node)
 	n->unattended_us = w->now_us;
 	sim_note(w, "node starts", node, n->info.incarnation, 0);
 	sim_warden_drain(w, node);
+	n->warden_life = n->warden.life;
 	if (!n->warden.up) {
 		struct node_event ev = { .kind = NODE_EV_WARDEN_LOST };
 

@@ -185,6 +185,7 @@ struct sim_node {
 	uint32_t boundaries_left;    /* effect boundaries until it dies; 0: it does not */
 	bool crashed;                /* in the middle of a step: unwind */
 	bool stopping;               /* by SIM_F_NODE_STOP */
+	uint64_t warden_life;        /* of the warden that its channel leads to */
 	bool removed;
 	uint64_t stop_back_us;
 	uint64_t cut_to_until_us, cut_from_until_us;
