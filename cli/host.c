@@ -170,9 +170,11 @@ static void drain_signals(struct cli_host *h)
 
 	if (!net_loop_ready(h->loop, h->signals.fd))
 		return;
-	while (rv_signals_next(&h->signals, &sig) == 1)
+	while (rv_signals_next(&h->signals, &sig) == 1) {
 		if (h->ops.signal)
 			h->ops.signal(h->arg, sig.number);
+		h->dirty |= COORD; /* what it ordered does not wait for the next deadline */
+	}
 }
 
 static void turn_coordinator(struct cli_host *h)
