@@ -12,7 +12,7 @@
 #define RV_PLAN_DEPTH_MAX 32u
 #define RV_PLAN_VALUES_MAX 5000000u
 #define RV_PLAN_DIAGS_MAX 20u
-#define RV_PLAN_LINE_BYTES_MAX ((size_t)8 << 20) /* one line of JSON lines */
+#define RV_PLAN_LINE_BYTES_MAX ((size_t)8 << 20) /* one line of JSON lines that a person gives */
 #define RV_DESCRIPTION_CHARS_MAX 4096u
 #define RV_PROMPT_BYTES_MAX ((size_t)1 << 20)
 #define RV_CONTEXT_BYTES_MAX ((size_t)64 << 20)

@@ -44,7 +44,7 @@ static long read_memory(void *arg, void *to, size_t room)
 static int load_plan(struct rv_str bytes, struct plan **out, struct rv_err *err)
 {
 	struct memory_reader reader = { .rest = bytes };
-	struct plan_load_options opt = { .shown_name = "the saved plan" };
+	struct plan_load_options opt = { .shown_name = "the saved plan", .line_bytes_max = SAVED_PLAN_BYTES_MAX };
 	struct plan_diags *diags = malloc(sizeof *diags);
 	int rc;
 

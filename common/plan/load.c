@@ -368,6 +368,7 @@ struct lines {
 	struct rv_buf held; /* what was read and not used yet */
 	size_t used;        /* of it */
 	bool end;
+	size_t line_bytes_max;
 };
 
 /* The next line without its end, valid until the next call: 1 there is one, 0 the end, -1 fault set. The byte behind it is
@@ -391,9 +392,8 @@ static int next_line(struct lines *in, struct rv_str *line, struct plan_fault *f
 		}
 		if (in->end)
 			return 0;
-		if (in->held.bytes - in->used > RV_PLAN_LINE_BYTES_MAX)
-			return plan_fault_set(fault, PLAN_E_LIMIT, 0, 1, "a line of more than %zu bytes",
-					      RV_PLAN_LINE_BYTES_MAX);
+		if (in->held.bytes - in->used > in->line_bytes_max)
+			return plan_fault_set(fault, PLAN_E_LIMIT, 0, 1, "a line of more than %zu bytes", in->line_bytes_max);
 		rv_buf_consume(&in->held, in->used);
 		in->used = 0;
 		seen = in->held.bytes;
@@ -497,7 +497,8 @@ int plan_load_lines(plan_read_fn *read, void *arg, const struct plan_load_option
 	struct lines in = { .read = read, .arg = arg };
 	int rc = start(&l, NULL, "plan", opt, diags, err);
 
-	rv_buf_init(&in.held, 2 * RV_PLAN_LINE_BYTES_MAX);
+	in.line_bytes_max = opt && opt->line_bytes_max ? opt->line_bytes_max : RV_PLAN_LINE_BYTES_MAX;
+	rv_buf_init(&in.held, 2 * in.line_bytes_max);
 	if (rc == 0)
 		rc = load_lines(&l, &in);
 	rv_buf_release(&in.held);

@@ -276,6 +276,7 @@ struct plan_load_options {
 	bool check_tree;               /* look whether allowed_directories lead out of a workspace that is on this machine */
 	const char *shown_name;        /* in diagnostics; NULL: the path as given */
 	const char *default_name;      /* of a plan without `name`; NULL: the file's name without its extension */
+	size_t line_bytes_max;         /* of JSON lines; 0: RV_PLAN_LINE_BYTES_MAX */
 };
 
 struct plan_diags;
