@@ -87,6 +87,7 @@ struct spec_room {
 	char amounts[RV_RESOURCES_MAX][32];
 	uint32_t argv_max, env_max;
 	struct rv_buf context;
+	struct rv_buf empty; /* the context with the lists of templates without units */
 	struct rv_buf encoded;
 };
 
@@ -131,6 +132,32 @@ static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_
 	return flags;
 }
 
+/* A template without units hands over an empty list: no dispatch has a unit that could bring it along. */
+static void add_empty_deps(struct coord_build *b, const struct plan_unit *u, struct spec_room *r, struct proto_spec *s)
+{
+	struct rv_str given = s->context;
+	bool first = true;
+
+	for (uint32_t i = 0; i < u->dep_count; i++) {
+		if (b->g->tmpls[u->deps[i]].count)
+			continue;
+		if (first) {
+			rv_buf_reset(&r->empty);
+			rv_buf_put(&r->empty, given.bytes > 2 ? given.at : "{", given.bytes > 2 ? given.bytes - 1 : 1);
+			if (given.bytes > 2)
+				rv_buf_putc(&r->empty, ',');
+		} else {
+			rv_buf_putc(&r->empty, ',');
+		}
+		first = false;
+		rv_buf_printf(&r->empty, "\"_dep_%.*s\":[]", RV_STR_ARGS(coord_build_unit(b, u->deps[i])->id));
+	}
+	if (first)
+		return;
+	rv_buf_putc(&r->empty, '}');
+	s->context = rv_buf_str(&r->empty);
+}
+
 static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct spec_room *r, struct proto_spec *s)
 {
 	s->description = u->description;
@@ -146,6 +173,7 @@ static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct 
 		} else if (b->plan->context.bytes > 2) {
 			s->context = b->plan->context;
 		}
+		add_empty_deps(b, u, r, s);
 	}
 	if (s->flags & PROTO_SPEC_HAS_DIRS) {
 		s->dirs = u->dirs->path;
@@ -244,7 +272,7 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	s.env = r->env;
 	s.env_count = u->settings->env_count;
 	rv_buf_reset(&r->encoded);
-	if (r->context.failed || proto_spec_encode(&s, &r->encoded) < 0)
+	if (r->context.failed || r->empty.failed || proto_spec_encode(&s, &r->encoded) < 0)
 		return no_memory(err);
 	return 0;
 }
@@ -280,9 +308,11 @@ int coord_build_specs(struct coord_build *b, struct rv_err *err)
 	if (!g->specs)
 		return no_memory(err);
 	rv_buf_init(&r.context, 0);
+	rv_buf_init(&r.empty, 0);
 	rv_buf_init(&r.encoded, 0);
 	rc = build_each(b, &r, err);
 	rv_buf_release(&r.context);
+	rv_buf_release(&r.empty);
 	rv_buf_release(&r.encoded);
 	return rc;
 }
