@@ -1195,6 +1195,58 @@ static void memory_may_run_out_anywhere(void **state)
 	}
 }
 
+/* SQLite's own memory: its n-th allocation fails, once. Some it can do without. */
+static sqlite3_mem_methods plain_memory;
+static _Atomic uint32_t sqlite_fails_in, sqlite_failed;
+
+static bool sqlite_out_of_memory(void)
+{
+	if (sqlite_fails_in == 0 || --sqlite_fails_in > 0)
+		return false;
+	sqlite_failed = 1;
+	return true;
+}
+
+static void *failing_malloc(int bytes)
+{
+	return sqlite_out_of_memory() ? NULL : plain_memory.xMalloc(bytes);
+}
+
+static void *failing_realloc(void *at, int bytes)
+{
+	return sqlite_out_of_memory() ? NULL : plain_memory.xRealloc(at, bytes);
+}
+
+static void replace_sqlite_memory(void)
+{
+	sqlite3_mem_methods m;
+
+	assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain_memory), SQLITE_OK);
+	m = plain_memory;
+	m.xMalloc = failing_malloc;
+	m.xRealloc = failing_realloc;
+	assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &m), SQLITE_OK);
+}
+
+static void sqlite_may_run_out_of_memory_anywhere(void **state)
+{
+	uint64_t confirmed = 0;
+	uint32_t n, refused = 0;
+	struct journal *j;
+
+	(void)state;
+	for (n = 1; n == 1 || sqlite_failed; n += 1 + n / 64) {
+		sqlite_failed = 0;
+		sqlite_fails_in = n;
+		refused += use_all(JOURNAL_PROCESS, &confirmed) != 0;
+		sqlite_fails_in = 0;
+	}
+	assert_true(refused > 20);
+	j = open_reader();
+	assert_int_equal(journal_last(j), confirmed);
+	journal_close(&j);
+}
+
 static void reads_that_fail_are_told(void **state)
 {
 	struct journal_options r = { .mode = JOURNAL_READ, .vfs = FAULTFS };
@@ -1297,9 +1349,11 @@ int main(void)
 		cmocka_unit_test(checkpoints_keep_the_log_short),
 		TEST(a_checkpoint_that_fails_loses_nothing),
 		cmocka_unit_test(memory_may_run_out_anywhere),
+		TEST(sqlite_may_run_out_of_memory_anywhere),
 		TEST(reads_that_fail_are_told),
 		TEST(odd_places_are_refused),
 	};
 
+	replace_sqlite_memory(); /* before its first use */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
