@@ -1247,6 +1247,29 @@ static void sqlite_may_run_out_of_memory_anywhere(void **state)
 	journal_close(&j);
 }
 
+static void a_journal_that_could_not_be_made_is_not_there(void **state)
+{
+	uint64_t confirmed = 0;
+	uint32_t n, refused = 0;
+
+	(void)state;
+	for (n = 1; n == 1 || sqlite_failed; n += 1 + n / 32) {
+		char shm[160];
+
+		snprintf(shm, sizeof(shm), "%s/journal.db-shm", dir);
+		unlink(db_path);
+		unlink(wal_path);
+		unlink(shm);
+		sqlite_failed = 0;
+		sqlite_fails_in = n;
+		refused += use_all(JOURNAL_PROCESS, &confirmed) != 0;
+		sqlite_fails_in = 0;
+		if (access(db_path, F_OK) == 0) /* or it is whole */
+			assert_int_equal(open_code(own(JOURNAL_PROCESS), &(struct rv_err){ 0 }), RV_OK);
+	}
+	assert_true(refused > 20);
+}
+
 static void reads_that_fail_are_told(void **state)
 {
 	struct journal_options r = { .mode = JOURNAL_READ, .vfs = FAULTFS };
@@ -1350,6 +1373,7 @@ int main(void)
 		TEST(a_checkpoint_that_fails_loses_nothing),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 		TEST(sqlite_may_run_out_of_memory_anywhere),
+		TEST(a_journal_that_could_not_be_made_is_not_there),
 		TEST(reads_that_fail_are_told),
 		TEST(odd_places_are_refused),
 	};
