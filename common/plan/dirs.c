@@ -77,7 +77,9 @@ static int add_filled(struct check *c, struct rv_str text, uint32_t unit, uint32
 	rv_buf_init(&path, 65536);
 	if (plan_template_fill(text, &scope, NULL, &filled, NULL) == 0) {
 		code = plan_dir_normalise(rv_buf_str(&filled), &path, &why);
-		if (code != PLAN_CODES) {
+		if (path.failed) {
+			rc = plan_no_memory(c->l);
+		} else if (code != PLAN_CODES) {
 			plan_error_unit(c->l, code, unit, RV_STR("allowed_directories"), text,
 					"the directory %s is not allowed: %s", plan_quote(rv_buf_str(&filled), q), why);
 			rc = 1;
@@ -86,6 +88,8 @@ static int add_filled(struct check *c, struct rv_str text, uint32_t unit, uint32
 
 			rc = copy.at ? add_entry(c, copy, unit, k) : plan_no_memory(c->l);
 		}
+	} else if (filled.failed) {
+		rc = plan_no_memory(c->l); /* or a path of more than 64 KiB, which nobody means */
 	}
 	rv_buf_release(&filled);
 	rv_buf_release(&path);

@@ -529,15 +529,17 @@ static bool holds_text(const struct plan_loader *l, struct rv_str path)
 }
 
 /* A value as JSON: numbers and true, false as they are, anything else a string. */
-static void put_value(struct rv_buf *b, struct rv_str value, bool text)
+static void put_value(struct plan_loader *l, struct rv_buf *b, struct rv_str value, bool text)
 {
+	struct plan_fault fault = { .code = PLAN_E_SYNTAX };
 	struct plan_tree t;
-	struct plan_fault fault;
 	bool scalar;
 
 	plan_tree_init(&t, 1);
 	scalar = !text && plan_json_read(&t, value, &fault) == 0 && t.count == 1 && t.nodes[0].kind != PLAN_STRING;
 	plan_tree_release(&t);
+	if (fault.code == PLAN_CODES)
+		(void)plan_no_memory(l);
 	if (scalar)
 		(void)rv_buf_put_str(b, value);
 	else
@@ -570,7 +572,7 @@ static int put_set(struct plan_loader *l, struct rv_buf *b, const char *text, st
 		n += stop != NULL;
 		path = rv_str(path.at + n, path.bytes - n);
 	}
-	put_value(b, value, holds_text(l, whole));
+	put_value(l, b, value, holds_text(l, whole));
 	while (depth--)
 		(void)rv_buf_putc(b, '}');
 	return 0;
@@ -598,7 +600,7 @@ int plan_read_sets(struct plan_loader *l, struct rv_err *err)
 	if (rc == 0 && (b.failed || !copy.at))
 		rc = plan_no_memory(l);
 	if (rc == 0 && plan_json_read(&l->set_tree, copy, &fault))
-		rc = rv_fail(err, RV_E_USAGE, "--set: %s", fault.message);
+		rc = fault.code == PLAN_CODES ? plan_no_memory(l) : rv_fail(err, RV_E_USAGE, "--set: %s", fault.message);
 	rv_buf_release(&b);
 	return rc;
 }

@@ -40,6 +40,11 @@ static bool is_plain(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
+static bool is_low_line(char c)
+{
+	return c == '_' || !is_plain(c);
+}
+
 /* The old id with what is no letter of ours as _; `number` > 1 tells it from others that became the same. */
 static size_t mapped(struct rv_str old, uint32_t number, char out[RV_UNIT_ID_BYTES_MAX + 1])
 {
@@ -49,8 +54,8 @@ static size_t mapped(struct rv_str old, uint32_t number, char out[RV_UNIT_ID_BYT
 	if (number > 1)
 		snprintf(suffix, sizeof(suffix), "-%u", number);
 	room = RV_UNIT_ID_BYTES_MAX - strlen(suffix);
-	if (!old.bytes || old.at[0] == '.' || (old.bytes > 1 && !(is_plain(old.at[0]) && old.at[0] != '_') &&
-					       !(is_plain(old.at[1]) && old.at[1] != '_')))
+	/* No id starts with a point, and none with two of what may become _. */
+	if (!old.bytes || old.at[0] == '.' || (old.bytes > 1 && is_low_line(old.at[0]) && is_low_line(old.at[1])))
 		out[n++] = 't';
 	for (i = 0; i < old.bytes && n < room; i++)
 		out[n++] = is_plain(old.at[i]) ? old.at[i] : '_';
@@ -132,10 +137,12 @@ static int put_deps(const struct import *m, uint32_t task)
 	uint32_t node = plan_map_get(m->t, task, RV_STR("deps")), n, at;
 	bool any = false;
 
-	if (node == UINT32_MAX || m->t->nodes[node].count == 0)
+	if (node == UINT32_MAX)
 		return 0;
 	if (m->t->nodes[node].kind != PLAN_ARRAY)
 		return fail_at(m, node, "deps must be an array of ids");
+	if (m->t->nodes[node].count == 0)
+		return 0;
 	(void)rv_buf_puts(m->out, ",\"depends_on\":[");
 	for (n = plan_first(node); n < plan_end(m->t, node); n = plan_next(m->t, n)) {
 		at = m->t->nodes[n].kind == PLAN_STRING ? rv_strmap_get(&m->old_ids, plan_node_text(m->t, n)) : RV_MAP_NONE;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ID_BYTES_FILLED 65536u /* far more than an id may have: then it is none */
+
 /* ---- asking ---- */
 
 struct rv_str plan_instance_item(const struct plan_unit *u, uint32_t k, char *scratch)
@@ -35,7 +37,7 @@ size_t plan_instance_id(const struct plan_unit *u, uint32_t k, char *out)
 	struct rv_buf b;
 
 	if (u->for_each && u->for_each->id_template.bytes) {
-		rv_buf_init(&b, 65536);
+		rv_buf_init(&b, ID_BYTES_FILLED);
 		n = filled_id(u, k, &b) || b.bytes > RV_UNIT_ID_BYTES_MAX ? 0 : b.bytes;
 		memcpy(out, b.at, n);
 		rv_buf_release(&b);
@@ -117,9 +119,13 @@ static int check_named(struct plan_loader *l, uint32_t unit, struct rv_strmap *i
 	struct rv_buf b;
 	int rc = 0;
 
-	rv_buf_init(&b, 65536);
+	rv_buf_init(&b, ID_BYTES_FILLED);
 	for (k = 0; rc == 0 && k < u->for_each->count; k++) {
 		if (filled_id(u, k, &b)) {
+			if (b.failed && b.bytes < ID_BYTES_FILLED / 2) {
+				rc = plan_no_memory(l);
+				break;
+			}
 			plan_diag_hint(plan_error_unit(l, PLAN_E_TEMPLATE, unit, RV_STR("id"), (struct rv_str){ 0 },
 						       "the id %s cannot be filled from item %u",
 						       plan_quote(u->id, q), k + 1),
