@@ -72,11 +72,11 @@ int warden_strv_add(struct rv_buf *bytes, uint32_t *count, struct rv_str s)
 
 const char *warden_strv_next(const struct warden_strv *v, size_t *at)
 {
-	const char *s = v->bytes.at + *at;
-	const char *nul;
+	const char *s, *nul;
 
 	if (*at >= v->bytes.bytes)
 		return NULL;
+	s = v->bytes.at + *at;
 	nul = memchr(s, 0, v->bytes.bytes - *at);
 	if (!nul)
 		return NULL;

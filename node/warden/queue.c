@@ -65,6 +65,8 @@ static bool spawn_failed(struct warden *w, struct attempt *a, enum warden_fault 
 {
 	bool shortage = sys == EBUSY || sys == EMFILE || sys == ENFILE || sys == EAGAIN || sys == ENOMEM || sys == ENOSPC;
 
+	if (a->tree && !strcmp(step, "clone") && sys != EAGAIN && sys != ENOMEM)
+		a->tree->doomed = true; /* perhaps somebody removed its cgroup */
 	if (a->tree)
 		tree_give(&w->trees, a->tree);
 	a->tree = NULL;

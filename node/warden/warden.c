@@ -299,6 +299,7 @@ static void on_frame(struct warden *w, const struct warden_frame *f, struct rv_s
 	case WARDEN_FORGET:
 		for (uint32_t i = 0; i < f->forget.count; i++)
 			records_forget(&w->records, warden_forget_key(f, i));
+		w->starved = false; /* perhaps it was room for records that was missing */
 		break;
 	case WARDEN_SLOTS:
 		w->slots = f->slots.slots;
