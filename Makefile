@@ -197,7 +197,7 @@ endif
 demo: ## install what is missing, build, run the example plan
 	@sh scripts/setup.sh
 	@$(submake) build
-	@echo "\$$ reeve run --show all examples/hello.yaml"; $(program.$(BUILD_PROFILE)) run --show all examples/hello.yaml
+	@echo "\$$ reeve run -j 4 --show all examples/hello.yaml"; $(program.$(BUILD_PROFILE)) run -j 4 --show all examples/hello.yaml
 
 check: ## install what is missing, build and run the tests; the last line counts them
 	@sh scripts/setup.sh
