@@ -240,6 +240,8 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 	return COORD_NONE;
 }
 
+/* There is room, and something else it needs is not free: it must not keep a node from those who would free that, or who have been
+ * woken in its stead and are to be tried first. */
 static void place_first(struct coord *c, struct coord_run *r)
 {
 	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
@@ -254,16 +256,21 @@ static void place_first(struct coord *c, struct coord_run *r)
 		park(c, &w);
 		return;
 	}
-	if (w.cl->lock_count && !coord_locks_free(c, r, w.class, true))
+	if (w.cl->lock_count && !coord_locks_free(c, r, w.class, true)) {
+		coord_place_unreserve(c, r, w.shape);
 		return;
+	}
 	if (w.cl->agent != COORD_NONE && r->g->agents[w.cl->agent].max_concurrent &&
 	    r->g->agents[w.cl->agent].running >= r->g->agents[w.cl->agent].max_concurrent) {
 		park_at_agent(c, &w);
+		coord_place_unreserve(c, r, w.shape);
 		return;
 	}
 	if (w.cl->dirs && !coord_dirs_free(c, r, w.unit, true)) {
 		if (!(coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT))
 			park(c, &w); /* no room to note its paths */
+		else
+			coord_place_unreserve(c, r, w.shape);
 		return;
 	}
 	assign(c, &w, node);
@@ -273,14 +280,16 @@ bool coord_place(struct coord *c)
 {
 	const struct rv_heap_item *first;
 
-	if (c->capacity_freed) {
-		c->capacity_freed = false;
-		coord_ready_unpark_shapes(c);
-	}
-	while ((first = rv_heap_first(&c->run_heap)) && coord_attempt_room(c)) {
-		if (!coord_room(c, 6))
-			return false;
-		place_first(c, &c->runs[first->value]);
-	}
+	do {
+		if (c->capacity_freed) {
+			c->capacity_freed = false;
+			coord_ready_unpark_shapes(c);
+		}
+		while ((first = rv_heap_first(&c->run_heap)) && coord_attempt_room(c)) {
+			if (!coord_room(c, 6))
+				return false;
+			place_first(c, &c->runs[first->value]);
+		}
+	} while (c->capacity_freed && coord_attempt_room(c)); /* a node that was kept free is not any more */
 	return true;
 }
