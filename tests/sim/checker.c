@@ -467,6 +467,8 @@ static bool was_attended(const struct sim_world *w, const struct sim_node *n)
 {
 	if (w->spec->slow_warden_pm && w->spec->slow_local_us > SEC) /* it could not have in time */
 		return false;
+	if (n->removed) /* a person said that nothing runs there any more */
+		return false;
 	return n->core && n->paused_until_us <= w->now_us && w->now_us > n->unattended_us + w->spec->lost_after_us;
 }
 
