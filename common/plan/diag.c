@@ -73,6 +73,8 @@ static bool unshowable(const unsigned char *at, size_t n)
 
 	if (n == 1)
 		return at[0] < 0x20 || at[0] >= 0x7f;
+	if (at[0] < 0xc2 || n != (at[0] < 0xe0 ? 2u : at[0] < 0xf0 ? 3u : 4u))
+		return true; /* no UTF-8: bytes that a terminal may take for C1 hang on whatever stands before them */
 	if (n == 2)
 		return at[0] == 0xc2 && at[1] < 0xa0;
 	if (n != 3)

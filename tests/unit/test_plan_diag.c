@@ -78,6 +78,14 @@ static void nothing_raw_reaches_the_terminal(void **state)
 	assert_null(strstr(b.at, "\xef\xbb\xbf"));
 	rv_buf_release(&b);
 	plan_case_release(&c);
+	/* no UTF-8: what hangs on a blank, on a letter, on a lead that wants more behind it */
+	rv_buf_init(&b, 0);
+	assert_int_equal(plan_case_load(&c, "{\"version\":1,\"name\":\"\xff \x9b[2J a\x9b[2J \xe2\x9b[2J\",\"units\":[]}", PLAN_FORMAT_JSON), -1);
+	assert_int_equal(plan_diags_text(&c.diags, &b), 0);
+	for (i = 0; i < b.bytes; i++)
+		assert_int_not_equal((unsigned char)b.at[i], 0x9b);
+	rv_buf_release(&b);
+	plan_case_release(&c);
 }
 
 static void as_json(void **state)
