@@ -31,6 +31,11 @@ static int check(struct cli_runview *v, const struct cli_target *target, const s
 			      RV_STR_ARGS(cli_tally_unit_id(&v->tally, *unit, room)));
 		return rv_hint(err, "--force runs it once more; what depends on it is not run again");
 	}
+	if (coord_graph_at_most_once(v->graph, *unit) && v->tally.units[*unit].attempt && !w->force) {
+		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is at_most_once and has been started",
+			      RV_STR_ARGS(cli_tally_unit_id(&v->tally, *unit, room)));
+		return rv_hint(err, "--force starts it once more");
+	}
 	if (!cli_unit_ended(&v->tally.units[*unit])) {
 		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" has not ended: the process of its run is gone",
 			      RV_STR_ARGS(cli_tally_unit_id(&v->tally, *unit, room)));
@@ -80,7 +85,7 @@ int cli_cmd_retry(int argc, char **argv)
 	struct wish w = { 0 };
 	const struct rv_opt table[] = {
 		{ "failed", 0, RV_OPT_FLAG, &w.failed, NULL, "every unit of RUN that did not succeed", 0, 0 },
-		{ "force", 0, RV_OPT_FLAG, &w.force, NULL, "even a unit that succeeded", 0, 0 },
+		{ "force", 0, RV_OPT_FLAG, &w.force, NULL, "even a unit that succeeded, or is at_most_once", 0, 0 },
 		{ "note", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_AGENTS, 0, 0 },
 		{ "note-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
 		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },

@@ -50,6 +50,7 @@ bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit);
 void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i, char room[COORD_UNIT_ID_BYTES], struct rv_str *name, uint32_t *index);
 /* The `x-id` of an imported plan, "" = none (export schedule). */
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit);
+bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit);
 /* The verify step's encoded spec, "" = none. */
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g);

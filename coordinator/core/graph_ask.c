@@ -194,6 +194,11 @@ struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)
 	return more_of(g, tmpl_of(g, unit))->x_id;
 }
 
+bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit)
+{
+	return g->settings[g->units[unit].setting].at_most_once;
+}
+
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit)
 {
 	return g->shapes[g->classes[g->units[unit].place_class].shape].slots;

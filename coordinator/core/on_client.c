@@ -138,12 +138,20 @@ static void reopen(struct coord *c, struct coord_run *r)
 	coord_ready_update_run(c, r);
 }
 
+/* It began, or may have, and is to begin once at most: only a person who names it starts it again. */
+static bool spent(const struct coord_run *r, const struct coord_unit *u)
+{
+	return coord_unit_setting(r, u)->at_most_once && (u->tries || u->reason == PROTO_REASON_LOST);
+}
+
 static void resume(struct coord *c, struct coord_run *r)
 {
 	coord_dirs_bury(c);
 	for (uint32_t i = 0; i < r->g->unit_count; i++) {
 		struct coord_unit *u = coord_unit_at(r, i);
 
+		if (spent(r, u))
+			continue;
 		if (coord_state_ended(u->state) && u->state != COORD_UNIT_SUCCEEDED)
 			reset_unit(c, r, i, true);
 		else if (u->state != COORD_UNIT_SUCCEEDED)
@@ -158,7 +166,7 @@ static void retry(struct coord *c, struct coord_run *r, uint32_t unit)
 	coord_dirs_bury(c);
 	for (uint32_t i = 0; i < r->g->unit_count; i++) {
 		const struct coord_unit *u = coord_unit_at(r, i);
-		bool wanted = unit == RV_MAP_NONE ? u->state == COORD_UNIT_FAILED : i == unit && coord_state_ended(u->state);
+		bool wanted = unit == RV_MAP_NONE ? u->state == COORD_UNIT_FAILED && !spent(r, u) : i == unit && coord_state_ended(u->state);
 		bool because = u->state == COORD_UNIT_SKIPPED && u->reason == PROTO_REASON_BLOCKED &&
 			       (unit == RV_MAP_NONE || u->root_cause == unit);
 

@@ -239,6 +239,43 @@ static void resume_puts_back_what_did_not_succeed(void **state)
 	expect_nothing(&f->d);
 }
 
+/* What began, or may have begun, stays as it is: only a person who names it starts it again. */
+static void resume_leaves_alone_what_is_to_begin_once(void **state)
+{
+	struct fixture *f = *state;
+	const char *once[] = { "a", "l", "w" };
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "l", "");
+	plan_build_unit(&f->b, "o", "");
+	plan_build_unit(&f->b, "w", "o");
+	plan_build_unit(&f->b, "after", "a o");
+	for (size_t i = 0; i < RV_ARRAY_LEN(once); i++)
+		plan_build_settings(&f->b, once[i])->at_most_once = true;
+	driver_join(&f->d, "n1", 3, 0);
+	driver_submit(&f->d, &f->b);
+	driver_fail(&f->d, "a", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	driver_fail(&f->d, "o", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	driver_gone(&f->d, 0);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect_unit(&f->d, "l", "failed node_lost lost");
+	expect_unit(&f->d, "w", "skipped blocked o");
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0);
+	expect_unit(&f->d, "a", "failed agent exit");
+	expect_unit(&f->d, "l", "failed node_lost lost");
+	expect_unit(&f->d, "o", "active");
+	expect_unit(&f->d, "w", "pending"); /* it never began */
+	expect_unit(&f->d, "after", "skipped blocked a");
+	driver_succeed(&f->d, "o");
+	driver_succeed(&f->d, "w");
+	assert_int_equal(coord_run_state(f->d.c, 1, NULL), COORD_RUN_FAILED);
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0); /* nothing is left to do */
+	assert_int_equal(coord_run_state(f->d.c, 1, NULL), COORD_RUN_FAILED);
+	expect_unit(&f->d, "a", "failed agent exit");
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RETRY, "a", 0), 0);
+	expect_unit(&f->d, "a", "active");
+}
+
 static void resume_of_a_cancelled_run_of_templates(void **state)
 {
 	struct fixture *f = *state;
@@ -390,6 +427,7 @@ int main(void)
 		TEST(a_request_is_done_once),
 		TEST(ten_thousand_request_ids_are_remembered),
 		TEST(resume_puts_back_what_did_not_succeed),
+		TEST(resume_leaves_alone_what_is_to_begin_once),
 		TEST(resume_of_a_cancelled_run_of_templates),
 		TEST(retry_resets_what_was_skipped_because_of_it),
 		TEST(a_unit_that_has_not_ended_cannot_be_retried),
