@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define LEVELS_SHOWN 100u
 #define LEVEL_UNITS_SHOWN 40u
 #define DEPS_SHOWN 6u
 
@@ -66,8 +67,13 @@ static void put_text(struct drawing *d)
 
 	(void)rv_buf_printf(&d->out, "%.*s: %" PRIu64 " units, %" PRIu64 " dependencies, %u levels\n",
 			    RV_STR_ARGS(d->p->name), d->p->instance_count, d->p->edge_count, v->count);
-	for (i = 0; i < v->count; i++)
+	for (i = 0; i < v->count; i++) {
+		if (!d->all && v->count > LEVELS_SHOWN && i == LEVELS_SHOWN / 2) {
+			(void)rv_buf_printf(&d->out, "... %u more levels ...\n", v->count - LEVELS_SHOWN);
+			i = v->count - LEVELS_SHOWN / 2;
+		}
 		put_level(d, i);
+	}
 	if (!v->critical_count)
 		return;
 	(void)rv_buf_puts(&d->out, "critical path (*), ");

@@ -69,6 +69,18 @@ expect 0 reeve graph -o json plan.yaml
 want_json '[u["level"] for u in d["units"]] == [0, 1, 1, 2] and [u["critical"] for u in d["units"]] == [True, True, False, True]'
 expect 2 reeve graph --dot --mermaid plan.yaml
 
+# A long plan is shortened, unless all of it is asked for.
+python3 -c '
+print("{\"version\":1}")
+for i in range(300): print("{\"id\":\"u%d\",\"command\":[\"true\"],\"depends_on\":[%s]}" % (i, "\"u%d\"" % (i - 1) if i else ""))' >chain.jsonl
+expect 0 sh -c '"$REEVE" graph - <chain.jsonl'
+want_out '... 200 more levels ...'
+want_no_out 'level 100:'
+want_out 'level 300: 1 unit'
+want_out 'u11 -> ... 276 more ... -> u288'
+expect 0 sh -c '"$REEVE" graph --all - <chain.jsonl'
+want_out 'level 100: 1 unit'
+
 # ---- refusals: place, code, exit 2, nothing made ----
 
 cat >bad.yaml <<'END'
