@@ -572,6 +572,127 @@ static void three_in_a_row_quarantine_it_if_there_is_another(void **state)
 	}
 }
 
+/* n1 has broken three units in a row, n2 is there too; what is ready goes to n2. */
+static void quarantine_n1(struct fixture *f)
+{
+	plan_build_for_each(&f->b, "m", 60, "");
+	f->b.plan.limits.environment = 100;
+	f->b.plan.lost_after_us = 100000000000;
+	driver_join(&f->d, "n1", 4, 0);
+	driver_join(&f->d, "n2", 4, 0);
+	driver_submit(&f->d, &f->b);
+	for (uint32_t i = 0, failed = 0; i < 8 && failed < 3; i++) {
+		struct coord_unit_view v;
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "m-%04u", i + 1);
+		coord_unit_view(f->d.c, 1, i, &v);
+		if (v.node != 0 || v.state != COORD_UNIT_ACTIVE)
+			continue;
+		driver_fail(&f->d, id, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
+		failed++;
+	}
+	for (uint32_t i = 0; i < 60; i++) { /* it keeps the fourth, which ends well as a cancelled one: no news of its health */
+		struct coord_unit_view v;
+
+		coord_unit_view(f->d.c, 1, i, &v);
+		if (v.node == 0 && v.state == COORD_UNIT_ACTIVE) {
+			struct proto_result res = { .key = { 1, i, v.attempt }, .epoch = 1, .outcome = PROTO_CANCELLED };
+
+			driver_result(&f->d, 0, &res);
+		}
+	}
+	driver_show(&f->d, SHOW_TELLS);
+}
+
+static uint32_t held_by_n1(struct fixture *f, uint32_t *unit)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 60; i++) {
+		struct coord_unit_view v;
+
+		coord_unit_view(f->d.c, 1, i, &v);
+		if (v.state != COORD_UNIT_ACTIVE || v.node != 0)
+			continue;
+		*unit = i;
+		n++;
+	}
+	return n;
+}
+
+static void a_quarantined_node_is_tried_with_one_unit(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t unit = 0;
+	char id[16];
+	bool recovered = false;
+
+	quarantine_n1(f);
+	assert_int_equal(held_by_n1(f, &unit), 0);
+	driver_live(&f->d, 4900000);
+	assert_int_equal(held_by_n1(f, &unit), 0);
+	driver_live(&f->d, 200000);
+	assert_int_equal(held_by_n1(f, &unit), 1); /* the probe */
+	(void)snprintf(id, sizeof(id), "m-%04u", unit + 1);
+	driver_fail(&f->d, id, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
+	driver_live(&f->d, 4900000);
+	assert_int_equal(held_by_n1(f, &unit), 0); /* the next one later */
+	driver_live(&f->d, 5200000);
+	assert_int_equal(held_by_n1(f, &unit), 1);
+	driver_forget_lines(&f->d);
+	(void)snprintf(id, sizeof(id), "m-%04u", unit + 1);
+	driver_succeed(&f->d, id);
+	for (size_t at = 0; at < f->d.lines.bytes; at += strlen(f->d.lines.at + at) + 1)
+		recovered |= strcmp(f->d.lines.at + at, "T node_recovered n1") == 0;
+	assert_true(recovered);
+	assert_int_equal(held_by_n1(f, &unit), 4);
+}
+
+static void a_late_copy_of_a_hello_is_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_hello h = { .n = 3, .last = true, .node = { .name = RV_STR("n1"), .slots = 2, .incarnation = 2 } };
+	struct coord_event ev = { .kind = COORD_EV_HELLO, .peer = 1, .hello = &h };
+
+	one(f);
+	memset(h.node.key, 1, sizeof(h.node.key));
+	memset(h.node.boot_id, 1, sizeof(h.node.boot_id));
+	driver_step(&f->d, &ev);
+	driver_forget_lines(&f->d);
+	ev = (struct coord_event){ .kind = COORD_EV_HELLO, .peer = 1, .hello = &h };
+	driver_step(&f->d, &ev);
+	expect_nothing(&f->d);
+	h.n = 9;
+	h.node.incarnation = 1; /* of the daemon before */
+	ev = (struct coord_event){ .kind = COORD_EV_HELLO, .peer = 1, .hello = &h };
+	driver_step(&f->d, &ev);
+	expect_nothing(&f->d);
+}
+
+static void a_failure_of_a_lost_attempt_counts_once(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_result late;
+	struct proto_held h;
+
+	one(f);
+	driver_started(&f->d, "a");
+	late = (struct proto_result){ .key = driver_key(&f->d, "a"), .epoch = 1, .outcome = PROTO_FAILED, .class = PROTO_CLASS_AGENT,
+				      .reason = PROTO_REASON_EXIT, .flags = PROTO_RESULT_STARTED };
+	driver_gone(&f->d, 0);
+	for (int i = 0; i < 70; i++)
+		driver_wait(&f->d, 1000000);
+	driver_act(&f->d, PROTO_MUT_PAUSE, NULL, 0);
+	h = held(f, "a", PROTO_HELD_FINISHED);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, &h, 1);
+	driver_forget_lines(&f->d);
+	driver_result(&f->d, 0, &late);
+	expect(&f->d, "> n1 ACK a#1 duplicate");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "ready node_lost lost");
+}
+
 static void a_drained_node_gets_nothing_new(void **state)
 {
 	struct fixture *f = *state;
@@ -740,6 +861,9 @@ int main(void)
 		TEST(a_node_without_the_workspace_is_not_asked_again),
 		TEST(a_node_that_breaks_units_gets_one_at_a_time),
 		TEST(three_in_a_row_quarantine_it_if_there_is_another),
+		TEST(a_quarantined_node_is_tried_with_one_unit),
+		TEST(a_late_copy_of_a_hello_is_nothing),
+		TEST(a_failure_of_a_lost_attempt_counts_once),
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),
 		TEST(after_a_restart_running_attempts_are_kept),

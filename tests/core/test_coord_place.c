@@ -531,6 +531,82 @@ static void a_lost_answer_to_a_retract_is_given_by_not_here(void **state)
 	expect_nothing(&f->d);
 }
 
+static void a_retract_that_the_link_took_along_is_settled_by_hello(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_held h;
+
+	plan_build_for_each(&f->b, "m", 2, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "m-0001");
+	driver_taken(&f->d, "m-0002");
+	driver_join(&f->d, "n2", 1, 0);
+	h = (struct proto_held){ .key = driver_key(&f->d, "m-0001"), .epoch = 1, .state = PROTO_HELD_RUNNING };
+	driver_gone(&f->d, 0);
+	driver_forget_lines(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 1, 0, &h, 1);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 VERDICT m-0001#1 keep");
+	expect(&f->d, "> n2 DISPATCH m-0002#2 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_run_that_goes_leaves_its_locks_to_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_event ev = { .kind = COORD_EV_RUN_FORGET, .run_forget = { .run = 1 } };
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_lock(&f->b, "a", "gpu", 1);
+	plan_build_lock(&f->b, "a", "mine", 1);
+	plan_build_for_each(&f->b2, "m", 3, "");
+	plan_build_lock(&f->b2, "m", "gpu", 1);
+	plan_build_unit(&f->b3, "x", "");
+	plan_build_lock(&f->b3, "x", "new", 1);
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	driver_succeed(&f->d, "a");
+	driver_forget_lines(&f->d);
+	driver_step(&f->d, &ev);
+	expect(&f->d, "! release 1");
+	driver_submit(&f->d, &f->b3); /* takes the place of "mine" */
+	expect(&f->d, "> n1 DISPATCH 3/x#1 try=1");
+	driver_succeed(&f->d, "2/m-0001");
+	expect(&f->d, "> n1 ACK 2/m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH 2/m-0002#1 try=1");
+	expect_nothing(&f->d);
+	rv_buf_reset(&f->d.facts); /* the journal keeps what this core gave back */
+	coord_destroy(&f->d.c);
+	f->d.c = coord_create(&f->d.cfg);
+	driver_serve(&f->d);
+}
+
+static void a_run_that_does_not_fit_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_config cfg = f->d.cfg;
+	struct coord_graph *g;
+	struct rv_err err;
+	struct coord *small;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_dirs(&f->b, "a", "a/b/c/d");
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	g = plan_build_graph(&f->b, 1);
+	assert_int_equal(coord_admit_run(f->d.c, g, &err), -1);
+	assert_int_equal(err.code, RV_E_EXISTS);
+	cfg.paths_max = 4; /* ., a, b, c, d are five */
+	small = coord_create(&cfg);
+	assert_int_equal(coord_admit_run(small, g, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	coord_destroy(&small);
+	coord_graph_destroy(&g);
+	driver_act(&f->d, PROTO_MUT_CANCEL, NULL, 0);
+}
+
 static void a_retract_that_comes_too_late_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -632,6 +708,9 @@ int main(void)
 		TEST_AHEAD(nothing_is_sent_ahead_of_a_better_unit_that_waits_for_room),
 		TEST_AHEAD(an_idle_node_takes_what_was_sent_ahead_elsewhere),
 		TEST_AHEAD(a_lost_answer_to_a_retract_is_given_by_not_here),
+		TEST_AHEAD(a_retract_that_the_link_took_along_is_settled_by_hello),
+		TEST(a_run_that_goes_leaves_its_locks_to_the_others),
+		TEST(a_run_that_does_not_fit_is_refused),
 		TEST_AHEAD(a_retract_that_comes_too_late_changes_nothing),
 		TEST(runs_share_slots_fairly),
 		TEST(priority_of_a_run_comes_before_its_share),

@@ -338,7 +338,7 @@ static void one_world(uint64_t seed)
 	random_plan(&w, &w.plan[0]);
 	driver_submit(&w.d, &w.plan[w.plans++]);
 	if (w.d.room == COORD_EFFECTS_MIN)
-		w.d.room = 4096; /* HELLO of 64 attempts needs more than the least */
+		w.d.room = COORD_EFFECTS_MIN + 4 * 64; /* what a HELLO of 64 attempts needs */
 	for (uint32_t i = 0; i < STEPS; i++) {
 		random_step(&w);
 		driver_forget_lines(&w.d);
