@@ -5,6 +5,8 @@
  * Alternates rounds of UNITS processes, SLOTS at once: raw (posix_spawn + wait4 in one loop) and through a warden (SPAWN to
  * EXITED, no more than WINDOW given ahead). Prints medians and the difference in microseconds a unit; *_cpu is the
  * CPU time of the starting process alone (the warden; the raw loop), which other load on the machine hardly changes.
+ *
+ *   gcc -std=c17 -D_GNU_SOURCE -O2 -I. bench/warden_spawn.c node/warden/[a-z]*.c common/[a-z]*.c -o build/warden_spawn
  */
 #include "node/warden/client.h"
 
