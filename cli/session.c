@@ -15,6 +15,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -257,8 +259,24 @@ static int go_on(struct session *s, struct rv_err *err)
 	return act(s, s->cfg->retry_unit == COORD_NONE ? PROTO_MUT_RESUME : PROTO_MUT_RETRY, s->cfg->retry_unit, err);
 }
 
+enum { DESCRIPTORS_MIN = 32 };
+
+/* With fewer the first that fails may be one of czmq's own, which aborts. */
+static int check_descriptors(struct rv_err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < DESCRIPTORS_MIN) {
+		rv_fail(err, RV_E_IO, "only %llu files may be open at once; a run needs %d", (unsigned long long)files.rlim_cur, DESCRIPTORS_MIN);
+		return rv_hint(err, "ulimit -n %d", 1024);
+	}
+	return 0;
+}
+
 static int start(struct session *s, struct rv_err *err)
 {
+	if (check_descriptors(err) < 0)
+		return -1;
 	if (cli_rundir_make(&s->dir, s->cfg->state, s->cfg->go_on, err) < 0)
 		return -1;
 	s->number = rv_run_id_number(rv_str_of(s->dir.id.text));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum rv_code code_of(int rc, int sys)
@@ -59,12 +60,20 @@ static int busy(void *arg, int times)
 	return 1;
 }
 
+/* SQLite's own bound is 512 with the names of the files beside it. */
+enum { STORE_PATH_BYTES_MAX = 500 };
+
 int store_connect(const struct journal *j, int flags, sqlite3 **db, struct rv_err *err)
 {
 	int rc = sqlite3_open_v2(j->path, db, flags | SQLITE_OPEN_NOMUTEX, j->options.vfs);
 
 	if (rc != SQLITE_OK) {
-		store_fail(*db, rc, j->path, "open", err);
+		if (strlen(j->path) > STORE_PATH_BYTES_MAX) {
+			rv_fail(err, RV_E_LIMIT, "the journal's path has %zu bytes; SQLite takes %d", strlen(j->path), STORE_PATH_BYTES_MAX);
+			(void)rv_hint(err, "--state DIR puts it at a shorter one");
+		} else {
+			store_fail(*db, rc, j->path, "open", err);
+		}
 		(void)sqlite3_close(*db); /* never was open */
 		*db = NULL;
 		return -1;
