@@ -157,6 +157,23 @@ static void skip_a_unit(void **state)
 	assert_int_equal(coord_run_state(f->d.c, 1, NULL), COORD_RUN_FAILED);
 }
 
+static void acts_on_what_has_ended_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	three(f);
+	driver_succeed(&f->d, "a");
+	driver_show(&f->d, SHOW_SENDS | SHOW_TELLS | SHOW_SHELL);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_HOLD, "a", 0), 0);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RELEASE, "a", 0), 0);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_SKIP, "a", 0), 0);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_CANCEL, "a", -1), 0);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RELEASE, "b", 0), 0); /* runs, and was not held */
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "succeeded");
+	expect_unit(&f->d, "b", "active");
+}
+
 static void a_request_is_done_once(void **state)
 {
 	struct fixture *f = *state;
@@ -424,6 +441,7 @@ int main(void)
 		TEST(pause_stops_dispatch_only),
 		TEST(hold_and_release_one_unit),
 		TEST(skip_a_unit),
+		TEST(acts_on_what_has_ended_change_nothing),
 		TEST(a_request_is_done_once),
 		TEST(ten_thousand_request_ids_are_remembered),
 		TEST(resume_puts_back_what_did_not_succeed),
