@@ -172,6 +172,30 @@ static void check_limits(struct sim_world *w, struct sim_run *r, uint32_t unit, 
 	}
 }
 
+/* Between equal runs that ask for equal slots, the one that has fewest goes first. Only worlds in which nothing else decides. */
+static void count_fairness(struct sim_world *w, const struct sim_run *r)
+{
+	const struct sim_spec *s = w->spec;
+	uint32_t i;
+
+	if (s->runs < 2 || s->fault_count || s->prefetch_us || s->max_workers || s->lock_pm || s->dir_pm || s->mock_pm || s->noop_pm || s->wide_pm)
+		return;
+	for (i = 0; i < s->runs; i++) {
+		const struct sim_run *o = &w->runs[i];
+		struct coord_run_counts counts;
+
+		if (o == r || !o->accepted || o->finished)
+			continue;
+		coord_run_counts(w->coord.core, o->id, &counts);
+		if (!counts.ready)
+			continue;
+		if (r->active - 1 <= o->active)
+			w->counts.fair++;
+		else
+			w->counts.unfair++;
+	}
+}
+
 static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 {
 	struct sim_run *r;
@@ -191,6 +215,7 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 	u->active = true;
 	u->lost = false;
 	r->active++;
+	count_fairness(w, r);
 	check_dependencies(w, r, f->assigned.key.unit);
 	check_limits(w, r, f->assigned.key.unit, taken_back);
 }

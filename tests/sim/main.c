@@ -4,6 +4,7 @@
  *	sim --seeds A..B
  *	sim --seed N [--trace]    one world; its report and trace hash
  *	sim --seed N --shrink     the smallest world found that breaks as this one does, as a C initializer
+ *	sim --planted K --seed N [--trace | --shrink]
  *	sim --planted all|K [--rounds R] [--limit L]
  *	                          in the profile `planted`: how many seeds it takes to find each bug of common/plant.h, or bug K; in
  *	                          R rounds of at most L worlds each, seeds drawn from the commit's hash, bug and round
@@ -12,6 +13,7 @@
  */
 #include "common/check.h"
 #include "common/plant.h"
+#include "tests/sim/scenario.h"
 #include "tests/sim/shrink.h"
 #include "tests/sim/world.h"
 
@@ -300,6 +302,30 @@ static uint64_t worlds_to_find(enum rv_plant plant, uint64_t round, uint64_t lim
 	return found;
 }
 
+/* Each small world of scenario_planted.c breaks when its rule is taken out. */
+static uint32_t check_scenarios(void)
+{
+	static const char *const names[] = {
+#define X(name, text) [RV_PLANT_##name] = #name,
+		RV_PLANTS(X)
+#undef X
+	};
+	uint32_t i, plant, silent = 0;
+	char what[512];
+
+	for (i = 0; i < sim_scenarios_planted_count; i++) {
+		for (plant = 1; plant < RV_PLANT_COUNT && strncmp(sim_scenarios_planted[i].name, names[plant], strlen(names[plant])); plant++)
+			;
+		rv_planted = (enum rv_plant)plant;
+		if (!sim_breaks(&sim_scenarios_planted[i].spec, what)) {
+			silent++;
+			printf("the scenario does not break any more: %s\n", sim_scenarios_planted[i].name);
+		}
+	}
+	rv_planted = RV_PLANT_NONE;
+	return silent;
+}
+
 static int find_planted(const char *which, uint32_t rounds, uint64_t limit, uint32_t jobs)
 {
 	static const char *const texts[] = {
@@ -331,6 +357,7 @@ static int find_planted(const char *which, uint32_t rounds, uint64_t limit, uint
 				printf("%llu)  %s\n", (unsigned long long)found[rounds - 1], what);
 		}
 	}
+	missed += check_scenarios();
 	printf("%u of %u planted bugs found, %u rounds each\n", sought - missed, sought, rounds);
 	return missed ? 1 : 0;
 }
@@ -420,8 +447,10 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 #ifdef RV_PLANTED
-	if (planted)
+	if (planted && !one)
 		return find_planted(planted, rounds, limit, jobs);
+	if (planted)
+		rv_planted = (enum rv_plant)strtoul(planted, NULL, 10);
 #endif
 	if (shrink)
 		return shrink_one(seed);

@@ -313,6 +313,7 @@ struct sim_counts {
 	uint64_t faults[SIM_F_COUNT];
 	uint64_t node_cells[NODE_CORE_STATES * NODE_CORE_EVENTS];
 	uint64_t virtual_us;
+	uint64_t fair, unfair;       /* assignments while several runs wanted the same slots (checker.c) */
 };
 
 struct sim_world {
