@@ -3,6 +3,7 @@
 tty() { python3 "$top/tests/lib/terminal.py" "$@"; }
 esc=$(printf '\033')
 unset CI
+export TERM=xterm
 
 cat >plan.json <<'PLAN'
 {"version": 1, "name": "tty", "units": [
