@@ -117,7 +117,8 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 	struct coord_attempt *a = &c->attempts[slot];
 	const struct coord_run *r = &c->runs[a->run];
 	const struct coord_unit *u = coord_unit_at(r, a->unit);
-	bool again = !n->rebooted && !coord_unit_setting(r, u)->at_most_once;
+	/* A daemon that has not restarted takes an attempt once, however often it is sent. */
+	bool again = !n->rebooted && (!coord_unit_setting(r, u)->at_most_once || (n->same_daemon && a->state == COORD_A_SENT));
 
 	if (a->state == COORD_A_RETRACTING && a->mark != n->hello_mark) {
 		struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED,

@@ -90,6 +90,7 @@ struct coord_node {
 	bool reconciling;           /* a HELLO is being gone through: */
 	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
 	uint64_t full_until_us;     /* it rejected: no work until then */
+	bool same_daemon;           /* its HELLO before this one was of the same incarnation: it knows what it was sent */
 	uint64_t hello_n;           /* number of its newest HELLO in that incarnation */
 	bool greeted;               /* the last page has been seen and gone through: it may be given work */
 	bool rebooted;              /* what it held before this HELLO is gone */
