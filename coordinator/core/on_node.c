@@ -95,7 +95,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 	if (n->state != COORD_N_AWAY)
 		coord_node_away(c, node);
 	memcpy(n->boot_id, info->boot_id, sizeof(n->boot_id));
-	n->same_daemon = known_boot && !n->rebooted && n->incarnation == info->incarnation;
+	n->same_daemon = known_boot && !n->rebooted && hello_n && n->incarnation == info->incarnation;
 	n->incarnation = info->incarnation;
 	n->hello_n = hello_n;
 	n->peer = peer;
