@@ -101,7 +101,7 @@ static uint32_t pick_round_robin(const struct coord *c, const struct wish *w, ui
 	return COORD_NONE;
 }
 
-static uint32_t pick(const struct coord *c, const struct wish *w, uint32_t avoid)
+static uint32_t pick_by_rule(const struct coord *c, const struct wish *w, uint32_t avoid)
 {
 	switch (w->r->g->placement) {
 	case PLAN_PACK:
@@ -111,6 +111,21 @@ static uint32_t pick(const struct coord *c, const struct wish *w, uint32_t avoid
 	default:
 		return pick_least_busy(c, w, avoid);
 	}
+}
+
+/* Nothing is sent ahead to one node while another has a place free: it would only be stolen back, over and over. */
+static uint32_t pick(const struct coord *c, const struct wish *w, uint32_t avoid)
+{
+	struct wish now = *w;
+	uint32_t node;
+
+	if (w->ahead && w->r->g->placement != PLAN_LEAST_BUSY) {
+		now.ahead = false;
+		node = pick_by_rule(c, &now, avoid);
+		if (node != COORD_NONE)
+			return node;
+	}
+	return pick_by_rule(c, w, avoid);
 }
 
 static bool eligible_elsewhere(const struct coord *c, const struct wish *w, uint32_t avoid)
