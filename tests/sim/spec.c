@@ -90,6 +90,10 @@ static void draw_network(struct rv_prng *p, struct sim_spec *s)
 	s->tcp = chance(p, 50);
 	s->power = chance(p, 50);
 	s->commit_us_max = chance(p, 60) ? 2 * MS : chance(p, 70) ? 50 * MS : 2 * SEC;
+	/* A dispatch that waits for its commit longer than its attempt may be silent can be given up before it leaves, and reach a node
+	 * that has been heard of since: lost_after has to be well above what a commit takes (docs/testing.md). */
+	if (s->lost_after_us < 10 * SEC)
+		s->commit_us_max = rv_min_u64(s->commit_us_max, 50 * MS);
 }
 
 static void draw_faults(struct rv_prng *p, struct sim_spec *s)
