@@ -420,6 +420,8 @@ static void create(struct sim_world *w)
 	w->next_replay = 500;
 	/* Where messages are lost, no node is sure to get a word through before its attempts are given up. */
 	w->harsh = w->spec->loss_ppm && (w->spec->lost_after_us < 60 * SEC || w->spec->loss_ppm > 50000);
+	/* A node knows the last 1,024 units that it is done with: a later copy of a DISPATCH runs again, and is fenced. */
+	w->harsh |= w->spec->duplicate_ppm && w->spec->units * w->spec->runs > 1000;
 	sim_checker_init(w);
 	sim_coord_init(w);
 	for (i = 0; i < w->spec->nodes; i++)
