@@ -235,7 +235,7 @@ run_tests = REEVE='$(abspath $(call program,$(TEST_PROFILE)))' HELPERS='$(abspat
 test-programs: $(test_programs) $(addprefix build/$(TEST_PROFILE)/,$(HELPERS)) $(call program,$(TEST_PROFILE)) \
 	$(call sim,$(TEST_PROFILE))
 
-unit: $(addprefix build/$(TEST_PROFILE)/,$(call chosen,$(UNIT_TESTS)) $(HELPERS)) ## unit tests (T=test_x: one program)
+unit: $(addprefix build/$(TEST_PROFILE)/,$(call chosen,$(UNIT_TESTS)) $(HELPERS)) $(call program,$(TEST_PROFILE)) ## unit tests (T=test_x: one program)
 	@$(call run_tests,$(addprefix build/$(TEST_PROFILE)/,$(call chosen,$(UNIT_TESTS))))
 
 core: $(addprefix build/$(TEST_PROFILE)/,$(call chosen,$(CORE_TESTS))) ## tests of the two cores (T=test_x: one program)

@@ -177,6 +177,7 @@ def move_to_open_ground(files):
         else:
             shutil.copy2(name, ground)
     program, helpers = os.environ.get('REEVE', ''), os.environ.get('HELPERS', '')
+    program = program if os.path.exists(program) else ''
     wanted = [f for f in files if not f.endswith('.sh')] + ([os.path.relpath(program)] if program else [])
     for path in wanted:
         to = os.path.join(ground, path)
