@@ -205,7 +205,7 @@ check: ## install what is missing, build and run the tests; the last line counts
 	@$(call run_tests,--simulation "$(sim_quick)" $(test_programs) $(SCRIPTS))
 
 ci: ## what CI runs after `make check`: guards, sanitizers, simulation, fuzzing (see .ci/run)
-	@bash .ci/stages
+	@env -u MAKEFLAGS -u MFLAGS bash .ci/stages
 
 setup: ## install the Debian packages that reeve needs
 	@sh scripts/setup.sh
