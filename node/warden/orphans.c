@@ -81,6 +81,8 @@ static bool read_note(const char *state_dir, struct note *note)
 	return whole;
 }
 
+enum { EMPTY_PASSES = 3 };
+
 /* One pass: KILL to all that carry the label, and to what descends from them. */
 static int kill_labelled(struct procs *p, struct rv_str label)
 {
@@ -104,7 +106,7 @@ int warden_reap_orphans(const char *state_dir, struct rv_err *err)
 	struct procs procs;
 	struct proc p;
 	char boot[64];
-	int count = 0, pass;
+	int count = 0, empty = 0, pass;
 	uint64_t until = clock_mono_us() + END_US;
 
 	if (!read_note(state_dir, &note))
@@ -122,10 +124,13 @@ int warden_reap_orphans(const char *state_dir, struct rv_err *err)
 		count += n > 0 ? n : 0;
 	}
 	procs_init(&procs);
-	/* A label shorter than that is not ours to judge by. */
-	while (strlen(note.label) >= 8 && (pass = kill_labelled(&procs, rv_str_of(note.label))) && clock_mono_us() < until) {
+	/* A label shorter than that is not ours to judge by. One empty pass proves nothing: a process that was listed may have forked and
+	 * gone before it was looked at, and its child is in no list yet; the next pass has it. */
+	while (strlen(note.label) >= 8 && empty < EMPTY_PASSES && clock_mono_us() < until) {
+		pass = kill_labelled(&procs, rv_str_of(note.label));
 		count += pass;
-		usleep(2000);
+		empty = pass ? 0 : empty + 1;
+		usleep(pass ? 2000 : 200);
 	}
 	procs_release(&procs);
 	orphans_clear(state_dir);
