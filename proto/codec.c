@@ -1,12 +1,12 @@
-/* codec.c - frames to messages and back; the layout of each message stands in PROTOCOL.md
+/* codec.c - frames: the writer that gathers messages, the reader that hands them out
  *
  * A batched message is [kind, run, [item...]], DISPATCH is [DISPATCH, run, [spec...], [item...]]; every other message is
- * [kind, field...]. For each kind there is one pair of functions, pack_X and read_X, side by side.
+ * [kind, field...]. The fields themselves are in items.c and singles.c, their layout stands in PROTOCOL.md.
  */
 #include "proto/codec.h"
 
 #include "common/check.h"
-#include "proto/parts.h"
+#include "proto/fields.h"
 
 #include <stdlib.h>
 
@@ -31,422 +31,6 @@ static bool batched(enum proto_msg_kind kind)
 		return true;
 	default:
 		return false;
-	}
-}
-
-/* --- items of batched messages: [unit, attempt, ...] -------------------------------------------------------------- */
-
-static void pack_key(struct proto_pack *p, uint32_t fields, const struct proto_attempt_key *key)
-{
-	proto_pack_array(p, 2 + fields);
-	proto_pack_uint(p, key->unit);
-	proto_pack_uint(p, key->attempt);
-}
-
-static void pack_dispatch(struct proto_pack *p, const struct proto_dispatch *d, uint32_t spec_place, struct rv_err *err,
-			  int *rc)
-{
-	uint32_t more = d->deps_blob.kind != PROTO_VALUE_NONE ? 3 : d->dep_count ? 2 : d->item.bytes ? 1 : 0;
-
-	pack_key(p, 5 + more, &d->key);
-	proto_pack_uint(p, d->epoch);
-	proto_pack_uint(p, d->try_number);
-	proto_pack_uint(p, d->lease_us);
-	proto_pack_str(p, d->unit_id);
-	if (d->spec.bytes)
-		proto_pack_uint(p, spec_place);
-	else
-		(void)proto_pack_value(p, &d->spec_blob); /* BLOB or NONE: no limit to break */
-	if (more >= 1)
-		proto_pack_str(p, d->item);
-	if (more >= 2 && proto_pack_deps(p, d->deps, d->dep_count))
-		*rc = rv_fail(err, RV_E_LIMIT, "a dependency's output of more than %u bytes inside a message",
-			      RV_INLINE_BYTES_MAX);
-	if (more >= 3)
-		(void)proto_pack_value(p, &d->deps_blob);
-}
-
-struct reading {
-	struct proto_cursor *c;
-	struct rv_arena *arena;
-	const struct rv_str *specs;
-	uint32_t spec_count;
-};
-
-static void read_dispatch(struct reading *r, uint32_t more, struct proto_dispatch *d)
-{
-	struct proto_cursor *c = r->c;
-
-	if (more < 5 || more > 8) {
-		c->failed = true;
-		return;
-	}
-	d->epoch = proto_read_uint(c);
-	d->try_number = proto_read_u32(c);
-	d->lease_us = proto_read_uint(c);
-	d->unit_id = proto_read_str(c);
-	if (!c->failed && c->at < c->end && (*c->at < 0x80 || *c->at >= 0xcc) && *c->at < 0xe0) {
-		uint32_t place = proto_read_u32(c);
-
-		if (place >= r->spec_count)
-			c->failed = true;
-		else
-			d->spec = r->specs[place];
-	} else {
-		proto_read_value(c, &d->spec_blob);
-		if (d->spec_blob.kind == PROTO_VALUE_INLINE)
-			c->failed = true;
-	}
-	if (more >= 6)
-		d->item = proto_read_str(c);
-	if (more >= 7)
-		proto_read_deps(c, r->arena, &d->deps, &d->dep_count);
-	if (more >= 8) {
-		proto_read_value(c, &d->deps_blob);
-		if (d->deps_blob.kind == PROTO_VALUE_INLINE || d->dep_count)
-			c->failed = true;
-	}
-}
-
-static int pack_item(struct proto_pack *p, const struct proto_msg *m, uint32_t spec_place, struct rv_err *err)
-{
-	int rc = 0;
-
-	switch (m->kind) {
-	case PROTO_REJECTED:
-		pack_key(p, 1, &m->rejected.key);
-		proto_pack_uint(p, m->rejected.why);
-		return 0;
-	case PROTO_STARTED:
-		pack_key(p, 1, &m->started.key);
-		proto_pack_uint(p, m->started.start_us);
-		return 0;
-	case PROTO_RESULT:
-		pack_key(p, proto_result_fields(&m->result), &m->result.key);
-		return proto_pack_result(p, &m->result, err);
-	case PROTO_DISPATCH:
-		pack_dispatch(p, &m->dispatch, spec_place, err, &rc);
-		return rc;
-	case PROTO_CANCEL:
-		pack_key(p, 3, &m->cancel.key);
-		proto_pack_uint(p, m->cancel.epoch);
-		if (m->cancel.grace_us == RV_NEVER)
-			proto_pack_nil(p);
-		else
-			proto_pack_uint(p, m->cancel.grace_us);
-		proto_pack_uint(p, m->cancel.reason);
-		return 0;
-	case PROTO_RESULT_ACK:
-		pack_key(p, 1, &m->result_ack.key);
-		proto_pack_uint(p, m->result_ack.ack);
-		return 0;
-	default:
-		pack_key(p, 0, &m->taken); /* the kinds that are a key and nothing else share its place */
-		return 0;
-	}
-}
-
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, not_here), "a union");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, rejected.key), "key first");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, started.key), "key first");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, result.key), "key first");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, dispatch.key), "key first");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, cancel.key), "key first");
-_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, result_ack.key), "key first");
-
-static uint32_t read_enum(struct proto_cursor *c, uint32_t first, uint32_t last)
-{
-	uint32_t v = (uint32_t)proto_read_uint_to(c, last);
-
-	if (v < first)
-		c->failed = true;
-	return v;
-}
-
-static void read_item(struct reading *r, uint64_t run, struct proto_msg *m)
-{
-	struct proto_cursor *c = r->c;
-	uint32_t fields = proto_read_array(c);
-	static const uint8_t more_of[] = { [PROTO_REJECTED] = 1, [PROTO_STARTED] = 1, [PROTO_CANCEL] = 3,
-					   [PROTO_RESULT_ACK] = 1, [PROTO_RETRACT] = 0 };
-	uint32_t more;
-
-	m->taken.run = run;
-	m->taken.unit = proto_read_u32(c);
-	m->taken.attempt = proto_read_u32(c);
-	if (fields < 2) {
-		c->failed = true;
-		return;
-	}
-	more = fields - 2;
-	if (m->kind == PROTO_RESULT) {
-		proto_read_result(c, r->arena, more, &m->result);
-		if (m->result.outcome < PROTO_SUCCEEDED)
-			c->failed = true;
-		return;
-	}
-	if (m->kind == PROTO_DISPATCH) {
-		read_dispatch(r, more, &m->dispatch);
-		return;
-	}
-	if (more != more_of[m->kind]) {
-		c->failed = true;
-		return;
-	}
-	switch (m->kind) {
-	case PROTO_REJECTED:
-		m->rejected.why = (enum proto_reject_why)read_enum(c, PROTO_REJECT_FULL, PROTO_REJECT_BAD_SPEC);
-		break;
-	case PROTO_STARTED:
-		m->started.start_us = proto_read_uint(c);
-		break;
-	case PROTO_CANCEL:
-		m->cancel.epoch = proto_read_uint(c);
-		m->cancel.grace_us = proto_take_nil(c) ? RV_NEVER : proto_read_uint(c);
-		m->cancel.reason = (enum proto_reason)read_enum(c, 0, PROTO_REASON_COUNT - 1);
-		break;
-	case PROTO_RESULT_ACK:
-		m->result_ack.ack = (enum proto_ack)read_enum(c, PROTO_ACK_ACCEPTED, PROTO_ACK_FENCED);
-		break;
-	default:
-		break;
-	}
-}
-
-/* --- messages of one ------------------------------------------------------------------------------------------------- */
-
-static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
-{
-	const struct proto_node_info *n = &h->node;
-	uint32_t i;
-
-	proto_pack_array(p, 6);
-	proto_pack_uint(p, PROTO_HELLO);
-	proto_pack_array(p, 10);
-	proto_pack_str(p, n->name);
-	proto_pack_bin(p, n->key, sizeof(n->key));
-	proto_pack_bin(p, n->boot_id, sizeof(n->boot_id));
-	proto_pack_uint(p, n->incarnation);
-	proto_pack_uint(p, n->slots);
-	proto_pack_uint(p, n->agent_slots);
-	proto_pack_uint(p, n->memory_bytes);
-	proto_pack_array(p, n->label_count);
-	for (i = 0; i < n->label_count; i++) {
-		proto_pack_array(p, 2);
-		proto_pack_str(p, n->labels[i].key);
-		proto_pack_str(p, n->labels[i].value);
-	}
-	proto_pack_array(p, n->resource_count);
-	for (i = 0; i < n->resource_count; i++) {
-		proto_pack_array(p, 2);
-		proto_pack_str(p, n->resources[i].name);
-		proto_pack_uint(p, n->resources[i].amount);
-	}
-	proto_pack_str(p, n->kill_level);
-	proto_pack_uint(p, h->n);
-	proto_pack_uint(p, h->page);
-	proto_pack_bool(p, h->last);
-	proto_pack_array(p, h->held_count);
-	for (i = 0; i < h->held_count; i++) {
-		const struct proto_held *held = &h->held[i];
-
-		proto_pack_array(p, 5);
-		proto_pack_uint(p, held->key.run);
-		proto_pack_uint(p, held->key.unit);
-		proto_pack_uint(p, held->key.attempt);
-		proto_pack_uint(p, held->epoch);
-		proto_pack_uint(p, held->state);
-	}
-}
-
-static void read_node_info(struct reading *r, struct proto_node_info *n)
-{
-	struct proto_cursor *c = r->c;
-	struct proto_named_amount *resources;
-	struct proto_label *labels;
-	uint32_t i;
-
-	proto_read_array_of(c, 10);
-	n->name = proto_read_str(c);
-	proto_read_fixed(c, n->key, sizeof(n->key));
-	proto_read_fixed(c, n->boot_id, sizeof(n->boot_id));
-	n->incarnation = proto_read_uint(c);
-	n->slots = proto_read_uint(c);
-	n->agent_slots = proto_read_uint(c);
-	n->memory_bytes = proto_read_uint(c);
-	n->label_count = proto_part_count(c, RV_LABELS_MAX, 3);
-	n->labels = labels = proto_part_room(c, r->arena, n->label_count, sizeof(*labels));
-	for (i = 0; i < n->label_count && !c->failed; i++) {
-		proto_read_array_of(c, 2);
-		labels[i].key = proto_read_str(c);
-		labels[i].value = proto_read_str(c);
-	}
-	n->resource_count = proto_part_count(c, RV_RESOURCES_MAX, 3);
-	n->resources = resources = proto_part_room(c, r->arena, n->resource_count, sizeof(*resources));
-	for (i = 0; i < n->resource_count && !c->failed; i++) {
-		proto_read_array_of(c, 2);
-		resources[i].name = proto_read_str(c);
-		resources[i].amount = proto_read_uint(c);
-	}
-	n->kill_level = proto_read_str(c);
-}
-
-static void read_hello(struct reading *r, struct proto_hello *h)
-{
-	struct proto_cursor *c = r->c;
-	struct proto_held *held;
-	uint32_t i;
-
-	read_node_info(r, &h->node);
-	h->n = proto_read_uint(c);
-	h->page = proto_read_u32(c);
-	h->last = proto_read_bool(c);
-	h->held_count = proto_part_count(c, RV_FRAME_VALUES_MAX, 6);
-	h->held = held = proto_part_room(c, r->arena, h->held_count, sizeof(*held));
-	for (i = 0; i < h->held_count && !c->failed; i++) {
-		proto_read_array_of(c, 5);
-		held[i].key.run = proto_read_uint(c);
-		held[i].key.unit = proto_read_u32(c);
-		held[i].key.attempt = proto_read_u32(c);
-		held[i].epoch = proto_read_uint(c);
-		held[i].state = (enum proto_held_state)read_enum(c, 0, PROTO_HELD_FINISHED);
-	}
-}
-
-static void pack_welcome(struct proto_pack *p, const struct proto_msg *m)
-{
-	uint32_t i;
-
-	proto_pack_array(p, 6);
-	proto_pack_uint(p, PROTO_WELCOME);
-	proto_pack_uint(p, m->welcome.epoch);
-	proto_pack_uint(p, m->welcome.session);
-	proto_pack_uint(p, m->welcome.heartbeat_us);
-	proto_pack_bin(p, m->welcome.cluster.at, m->welcome.cluster.bytes);
-	proto_pack_array(p, m->verdict_count);
-	for (i = 0; i < m->verdict_count; i++) {
-		const struct proto_held_verdict *v = &m->verdicts[i];
-
-		proto_pack_array(p, 5);
-		proto_pack_uint(p, v->key.run);
-		proto_pack_uint(p, v->key.unit);
-		proto_pack_uint(p, v->key.attempt);
-		proto_pack_uint(p, v->verdict);
-		proto_pack_uint(p, v->lease_us);
-	}
-}
-
-static void read_welcome(struct reading *r, struct proto_msg *m)
-{
-	struct proto_cursor *c = r->c;
-	struct proto_held_verdict *v;
-	uint32_t i;
-
-	m->welcome.epoch = proto_read_uint(c);
-	m->welcome.session = proto_read_uint(c);
-	m->welcome.heartbeat_us = proto_read_uint(c);
-	m->welcome.cluster = proto_read_bin(c);
-	m->verdict_count = proto_part_count(c, RV_FRAME_VALUES_MAX, 6);
-	m->verdicts = v = proto_part_room(c, r->arena, m->verdict_count, sizeof(*v));
-	for (i = 0; i < m->verdict_count && !c->failed; i++) {
-		proto_read_array_of(c, 5);
-		v[i].key.run = proto_read_uint(c);
-		v[i].key.unit = proto_read_u32(c);
-		v[i].key.attempt = proto_read_u32(c);
-		v[i].verdict = (enum proto_verdict)read_enum(c, 0, PROTO_FORGET);
-		v[i].lease_us = proto_read_uint(c);
-	}
-}
-
-static void pack_single(struct proto_pack *p, const struct proto_msg *m)
-{
-	const struct proto_heartbeat *h = &m->heartbeat;
-	const struct proto_hb_ack *a = &m->hb_ack;
-
-	switch (m->kind) {
-	case PROTO_HELLO:
-		pack_hello(p, &m->hello);
-		return;
-	case PROTO_WELCOME:
-		pack_welcome(p, m);
-		return;
-	case PROTO_HEARTBEAT:
-		proto_pack_array(p, 7);
-		proto_pack_uint(p, m->kind);
-		proto_pack_uint(p, h->session);
-		proto_pack_uint(p, h->n);
-		proto_pack_uint(p, h->sent);
-		proto_pack_uint(p, h->received);
-		proto_pack_uint(p, h->digest);
-		proto_pack_uint(p, h->load);
-		return;
-	case PROTO_HB_ACK:
-		proto_pack_array(p, 6);
-		proto_pack_uint(p, m->kind);
-		proto_pack_uint(p, a->session);
-		proto_pack_uint(p, a->n);
-		proto_pack_uint(p, a->received);
-		proto_pack_uint(p, a->heartbeat_us);
-		proto_pack_bool(p, a->want_table);
-		return;
-	case PROTO_CHECKPOINT:
-		proto_pack_array(p, 2);
-		proto_pack_uint(p, m->kind);
-		proto_pack_uint(p, m->checkpoint.n);
-		return;
-	case PROTO_GOAWAY:
-		proto_pack_array(p, 2);
-		proto_pack_uint(p, m->kind);
-		proto_pack_uint(p, m->goaway.why);
-		return;
-	default: /* BYE, DRAIN */
-		proto_pack_array(p, 1);
-		proto_pack_uint(p, m->kind);
-	}
-}
-
-/* `fields`: of the message, its kind not counted. */
-static void read_single(struct reading *r, uint32_t fields, struct proto_msg *m)
-{
-	static const uint8_t fields_of[] = { [PROTO_HELLO] = 5,  [PROTO_HEARTBEAT] = 6, [PROTO_BYE] = 0,
-					     [PROTO_WELCOME] = 5, [PROTO_HB_ACK] = 5,   [PROTO_CHECKPOINT] = 1,
-					     [PROTO_DRAIN] = 0,  [PROTO_GOAWAY] = 1 };
-	struct proto_cursor *c = r->c;
-
-	if (fields != fields_of[m->kind]) {
-		c->failed = true;
-		return;
-	}
-	switch (m->kind) {
-	case PROTO_HELLO:
-		read_hello(r, &m->hello);
-		break;
-	case PROTO_WELCOME:
-		read_welcome(r, m);
-		break;
-	case PROTO_HEARTBEAT:
-		m->heartbeat.session = proto_read_uint(c);
-		m->heartbeat.n = proto_read_uint(c);
-		m->heartbeat.sent = proto_read_uint(c);
-		m->heartbeat.received = proto_read_uint(c);
-		m->heartbeat.digest = proto_read_uint(c);
-		m->heartbeat.load = proto_read_uint(c);
-		break;
-	case PROTO_HB_ACK:
-		m->hb_ack.session = proto_read_uint(c);
-		m->hb_ack.n = proto_read_uint(c);
-		m->hb_ack.received = proto_read_uint(c);
-		m->hb_ack.heartbeat_us = proto_read_uint(c);
-		m->hb_ack.want_table = proto_read_bool(c);
-		break;
-	case PROTO_CHECKPOINT:
-		m->checkpoint.n = proto_read_uint(c);
-		break;
-	case PROTO_GOAWAY:
-		m->goaway.why = (enum proto_goaway_why)read_enum(c, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
-		break;
-	default:
-		break;
 	}
 }
 
@@ -546,7 +130,7 @@ static int add_single(struct proto_frame_writer *w, const struct proto_msg *m, s
 		return fail_memory(err);
 	before = w->body.bytes;
 	proto_pack_init(&p, &w->body);
-	pack_single(&p, m);
+	proto_single_pack(&p, m);
 	if (!w->body.failed && fits(w, p.values)) {
 		w->value_count += p.values;
 		w->message_count++;
@@ -617,7 +201,7 @@ static int add_item(struct proto_frame_writer *w, const struct proto_msg *m, str
 	if (m->kind == PROTO_DISPATCH && m->dispatch.spec.bytes)
 		place = spec_place(w, m->dispatch.spec, &values);
 	proto_pack_init(&p, &w->items);
-	rc = pack_item(&p, m, place, err);
+	rc = proto_item_pack(&p, m, place, err);
 	values += p.values;
 	if (rc == 0 && !w->items.failed && !w->specs.failed && fits(w, values)) {
 		w->value_count += values;
@@ -798,7 +382,7 @@ static int next_message(struct proto_frame_reader *r, uint32_t *fields, struct r
 
 int proto_frame_next(struct proto_frame_reader *r, struct proto_msg *m, struct rv_err *err)
 {
-	struct reading reading = { .c = &r->c, .arena = &r->arena };
+	struct proto_reading reading = { .c = &r->c, .arena = &r->arena };
 	uint32_t fields = 0;
 	bool single = false;
 
@@ -820,12 +404,12 @@ int proto_frame_next(struct proto_frame_reader *r, struct proto_msg *m, struct r
 	memset(m, 0, sizeof(*m));
 	m->kind = r->kind;
 	if (single) {
-		read_single(&reading, fields, m);
+		proto_single_read(&reading, fields, m);
 	} else {
 		reading.specs = r->specs;
 		reading.spec_count = r->spec_count;
 		r->items--;
-		read_item(&reading, r->run, m);
+		proto_item_read(&reading, r->run, m);
 	}
 	if (r->c.failed)
 		return fail_malformed(r, m->kind, err);
