@@ -1,7 +1,6 @@
 /* items.c - the items of batched messages: [unit, attempt, ...]; for each kind the two directions side by side */
 #include "proto/fields.h"
 
-
 static void pack_key(struct proto_pack *p, uint32_t fields, const struct proto_attempt_key *key)
 {
 	proto_pack_array(p, 2 + fields);
