@@ -10,7 +10,7 @@
 #include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/runargs.h"
-#include "cli/rundir.h"
+#include "cli/resume.h"
 #include "cli/session.h"
 #include "common/plan/diag.h"
 #include "common/plan/only.h"
@@ -118,7 +118,7 @@ static int set_places(struct run *r, struct rv_err *err)
 	return 0;
 }
 
-/* The run to go on with: the one named, or the newest of this plan that did not succeed. */
+/* The run to go on with: the one named, or the newest of this plan that has something left to do or to say. */
 static int find_resumed(struct run *r, struct rv_err *err)
 {
 	int found = 1;
@@ -126,7 +126,7 @@ static int find_resumed(struct run *r, struct rv_err *err)
 	if (!r->args.resume)
 		return 0;
 	if (!r->args.resume[0])
-		found = cli_rundir_unfinished(r->args.state, r->plan->digest, &r->resumed, err);
+		found = cli_resume_find(r->args.state, r->plan, &r->resumed, err);
 	else if (!rv_run_id_valid(rv_str_of(r->args.resume)))
 		return rv_fail(err, RV_E_USAGE, "--resume: \"%s\" is no run id", r->args.resume);
 	else

@@ -5,7 +5,6 @@
 #include "common/os/file.h"
 #include "common/os/keys.h"
 #include "common/os/lock.h"
-#include "coordinator/journal/journal.h"
 #include "node/warden/client.h"
 
 #include <dirent.h>
@@ -23,7 +22,7 @@ static int join(char out[PATH_MAX], const char *dir, const char *name, struct rv
 	return 0;
 }
 
-static int state_path(char out[PATH_MAX], const char *state, struct rv_err *err)
+int cli_rundir_state(char out[PATH_MAX], const char *state, struct rv_err *err)
 {
 	char here[PATH_MAX];
 
@@ -55,7 +54,7 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 	char runs[PATH_MAX];
 	uint16_t random;
 
-	if (state_path(d->state, state, err) < 0)
+	if (cli_rundir_state(d->state, state, err) < 0)
 		return -1;
 	if (id) {
 		d->id = *id;
@@ -75,71 +74,15 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 	return rv_dir_make(d->estimates, 0700, err);
 }
 
-/* --- looking for a run to resume ------------------------------------------------------------------------------------- */
-
-struct wanted {
-	const uint8_t *digest;
-	bool found;
-	bool unfinished;
-};
-
-static enum journal_next look(void *arg, const struct journal_run *run)
+void cli_rundir_unsay(const struct cli_rundir *d)
 {
-	struct wanted *w = arg;
-
-	if (memcmp(run->plan_digest, w->digest, sizeof run->plan_digest) == 0) {
-		w->found = true;
-		w->unfinished = run->succeeded < run->total || !rv_str_equal(run->state, RV_STR("succeeded"));
-	}
-	return JOURNAL_MORE;
-}
-
-static int by_name_newest_first(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*b)->d_name, (*a)->d_name);
-}
-
-static int is_run(const struct dirent *e)
-{
-	return rv_run_id_valid(rv_str_of(e->d_name));
-}
-
-static int examine(const char *runs, const char *name, struct wanted *w)
-{
-	struct journal_options options = { .mode = JOURNAL_READ };
-	struct journal *j = NULL;
 	char path[PATH_MAX];
-	int rc;
 
-	if (join(path, runs, name, NULL) < 0 || journal_open(&j, path, &options, NULL) < 0)
-		return -1; /* a run that never got a journal, or a foreign directory: not what we look for */
-	rc = journal_runs(j, look, w, NULL);
-	journal_close(&j);
-	return rc;
-}
-
-int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], struct rv_run_id *id, struct rv_err *err)
-{
-	char base[PATH_MAX], runs[PATH_MAX];
-	struct dirent **names = NULL;
-	int count, found = 0;
-
-	if (state_path(base, state, err) < 0 || join(runs, base, CLI_DIR_RUNS, err) < 0)
-		return -1;
-	count = scandir(runs, &names, is_run, by_name_newest_first);
-	if (count < 0)
-		return errno == ENOENT ? 0 : rv_fail_errno(err, errno, "cannot look into %s", runs);
-	for (int i = 0; i < count; i++) {
-		struct wanted w = { .digest = plan_digest };
-
-		if (!found && examine(runs, names[i]->d_name, &w) == 0 && w.found && w.unfinished) {
-			memcpy(id->text, names[i]->d_name, sizeof(id->text)); /* is_run(): exactly so long */
-			found = 1;
-		}
-		free(names[i]);
-	}
-	free(names);
-	return found;
+	/* one that stays is written over at the end */
+	if (join(path, d->run, CLI_FILE_SUMMARY_JSON, NULL) == 0)
+		(void)unlink(path);
+	if (join(path, d->run, CLI_FILE_SUMMARY_MD, NULL) == 0)
+		(void)unlink(path);
 }
 
 /* --- marks of living runs ------------------------------------------------------------------------------------------------ */
@@ -175,6 +118,16 @@ void cli_rundir_unmark(const struct cli_rundir *d)
 		(void)unlink(path); /* one that stays costs the next run a look */
 }
 
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_run(const struct dirent *e)
+{
+	return rv_run_id_valid(rv_str_of(e->d_name));
+}
+
 /* Nobody owns the run any more: whatever its warden left is ended, its mark goes. */
 static uint32_t sweep_one(const struct cli_rundir *d, const char *run)
 {
@@ -206,7 +159,7 @@ uint32_t cli_rundir_sweep(const struct cli_rundir *d)
 
 	if (join(live, d->state, CLI_DIR_LIVE, NULL) < 0)
 		return 0;
-	count = scandir(live, &names, is_run, by_name_newest_first);
+	count = scandir(live, &names, is_run, by_name);
 	for (int i = 0; i < count; i++) {
 		if (strcmp(names[i]->d_name, d->id.text) != 0)
 			ended += sweep_one(d, names[i]->d_name);

@@ -1,4 +1,4 @@
-/* rundir.h - the directory of one run: made at its start, found again for --resume
+/* rundir.h - the directory of one run: made at its start; which runs live
  *
  * Names are layout.h's. Everything below the state directory is 0700 but the directory itself (0711), so that other users can reach
  * namespaces that belong to them.
@@ -19,11 +19,14 @@ struct cli_rundir {
 	struct rv_run_id id;
 };
 
-/* `state` NULL: .reeve here. Makes what is missing; a new run id unless `id` names one that is there. */
+/* The state directory as an absolute path, which need not be there. `state` NULL: .reeve here. */
+int cli_rundir_state(char out[PATH_MAX], const char *state, struct rv_err *err);
+
+/* Makes what is missing; a new run id unless `id` names one that is there. */
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err);
 
-/* What --resume looks for: the newest run of this plan digest in which some unit did not succeed. 1: found; 0: none; -1. */
-int cli_rundir_unfinished(const char *state, const uint8_t plan_digest[32], struct rv_run_id *id, struct rv_err *err);
+/* Takes back the summary of a run that goes on: one lies there only once the run has ended and said so. */
+void cli_rundir_unsay(const struct cli_rundir *d);
 
 /* While a run lives there is a mark of it in STATE/live, so that what a dead one left is found without looking at every run there ever
  * was. Set once its journal is locked and before it starts anything; cleared when nothing of it runs any more. */

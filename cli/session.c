@@ -4,6 +4,7 @@
 #include "cli/dirlock.h"
 #include "cli/host.h"
 #include "cli/result.h"
+#include "cli/resume.h"
 #include "cli/rundir.h"
 #include "common/net/link.h"
 #include "common/os/clock.h"
@@ -252,10 +253,9 @@ static int go_on(struct session *s, struct rv_err *err)
 
 	if (!coord_run_graph(coord_shell_core(coord), s->number))
 		return rv_fail(err, RV_E_NOT_FOUND, "run %s ended before its plan was accepted", s->dir.id.text);
-	if (memcmp(coord_shell_plan_digest(coord, s->number), s->cfg->plan->digest, PLAN_DIGEST_BYTES) != 0) {
-		rv_fail(err, RV_E_CONFLICT, "run %s was of another plan: what its units run has changed since", s->dir.id.text);
-		return rv_hint(err, "start it anew without --resume");
-	}
+	if (memcmp(coord_shell_plan_digest(coord, s->number), s->cfg->plan->digest, PLAN_DIGEST_BYTES) != 0)
+		return cli_resume_refuse(&s->dir.id, coord_shell_plan_digest(coord, s->number), s->cfg->plan, err);
+	cli_rundir_unsay(&s->dir);
 	return act(s, s->cfg->retry_unit == COORD_NONE ? PROTO_MUT_RESUME : PROTO_MUT_RETRY, s->cfg->retry_unit, err);
 }
 

@@ -118,11 +118,19 @@ static void reset_unit(struct coord *c, struct coord_run *r, uint32_t unit, bool
 	c->mutated++;
 }
 
-/* The run goes on: what is reset is counted anew and swept up. */
-static void reopen(struct coord *c, struct coord_run *r)
+/* A verify step that succeeded stands as long as the units do that it looked at. */
+static void reset_verify(struct coord *c, struct coord_run *r, bool units_reset)
 {
-	if (r->g->has_verify && coord_state_ended(coord_unit_at(r, r->g->unit_count)->state))
+	const struct coord_unit *verify = r->g->has_verify ? coord_unit_at(r, r->g->unit_count) : NULL;
+
+	if (verify && coord_state_ended(verify->state) && (units_reset || verify->state != COORD_UNIT_SUCCEEDED))
 		coord_unit_event(c, r, r->g->unit_count, COORD_UE_RESET, NULL);
+}
+
+/* The run goes on: what is reset is counted anew and swept up. */
+static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
+{
+	reset_verify(c, r, units_reset);
 	r->ended = r->stop_cancels = false;
 	r->stop = r->reason = 0;
 	r->state = r->paused ? COORD_RUN_PAUSED : COORD_RUN_RUNNING;
@@ -146,23 +154,28 @@ static bool spent(const struct coord_run *r, const struct coord_unit *u)
 
 static void resume(struct coord *c, struct coord_run *r)
 {
+	bool any = false;
+
 	coord_dirs_bury(c);
 	for (uint32_t i = 0; i < r->g->unit_count; i++) {
 		struct coord_unit *u = coord_unit_at(r, i);
 
 		if (spent(r, u))
 			continue;
+		any |= u->state != COORD_UNIT_SUCCEEDED;
 		if (coord_state_ended(u->state) && u->state != COORD_UNIT_SUCCEEDED)
 			reset_unit(c, r, i, true);
 		else if (u->state != COORD_UNIT_SUCCEEDED)
 			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = 0;
 	}
-	reopen(c, r);
+	reopen(c, r, any);
 }
 
 /* One more try: the retry is spent beforehand, so that the same limit holds as after any other failure. */
 static void retry(struct coord *c, struct coord_run *r, uint32_t unit)
 {
+	bool any = false;
+
 	coord_dirs_bury(c);
 	for (uint32_t i = 0; i < r->g->unit_count; i++) {
 		const struct coord_unit *u = coord_unit_at(r, i);
@@ -170,10 +183,11 @@ static void retry(struct coord *c, struct coord_run *r, uint32_t unit)
 		bool because = u->state == COORD_UNIT_SKIPPED && u->reason == PROTO_REASON_BLOCKED &&
 			       (unit == RV_MAP_NONE || u->root_cause == unit);
 
+		any |= wanted || because;
 		if (wanted || because)
 			reset_unit(c, r, i, false);
 	}
-	reopen(c, r);
+	reopen(c, r, any);
 }
 
 static void cancel_unit(struct coord *c, struct coord_run *r, uint32_t unit, int64_t grace)

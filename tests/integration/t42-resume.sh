@@ -62,3 +62,57 @@ expect 1 reeve run fail.yaml
 touch fixed
 expect 0 reeve run --resume fail.yaml
 want_eq "$(tr '\n' , <ran)" "a,b value,b value,c,"
+
+# Its process died after the last fact and before a word of it: the result is told, and nothing runs again, the verify step neither. (No
+# instant between two system calls can be aimed at, so the summary, which comes before the answer, is taken away.)
+rm -rf .reeve ran
+cat >told.yaml <<'Y'
+version: 1
+name: told
+units: [{id: a, command: [sh, -c, 'echo a >>ran']}]
+verify: {command: [sh, -c, 'echo verify >>ran']}
+Y
+expect 0 reeve run told.yaml
+run=$(run_id)
+rm ".reeve/runs/$run/summary.json"
+expect 0 reeve run --resume -o json told.yaml
+want_json 'd["state"] == "succeeded" and d["succeeded"] == 1'
+want_eq "$(json 'd["run"]')" "$run"
+want_eq "$(tr '\n' , <ran)" "a,verify,"
+[ -e ".reeve/runs/$run/summary.json" ] || fail "still no summary"
+expect 0 reeve run --resume told.yaml
+want_err "nothing to resume"
+want_eq "$(tr '\n' , <ran)" "a,verify,a,verify,"
+
+# A plan that changed since a run of it failed is refused, with that run and what to do; not where there is nothing to go on with.
+rm -rf .reeve fixed ran
+expect 1 reeve run fail.yaml
+run=$(run_id)
+sed 's/echo value/echo other/' fail.yaml >new.yaml
+sed -i '1a name: fail.yaml' new.yaml
+name=$("$REEVE" status -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["runs"][0]["name"])')
+sed -i "s/^name: .*/name: $name/" new.yaml
+expect 2 reeve run --resume new.yaml
+want_err "run $run was of another plan: what its units run has changed since (digest "
+want_err "without --resume the plan starts anew"
+want_eq "$(wc -l <ran)" 2
+want_eq "$("$REEVE" status -o name | wc -l)" 1
+expect 0 reeve run --only a new.yaml # a run of one unit is no run of the plan
+expect 2 reeve run --resume new.yaml
+touch fixed
+expect 0 reeve run new.yaml
+want_eq "$("$REEVE" status -o name | wc -l)" 3
+expect 0 reeve run --resume new.yaml
+want_err "nothing to resume"
+expect 0 reeve run --resume fail.yaml # the change undone: the run that failed goes on
+want_eq "$("$REEVE" status -o name | wc -l)" 4
+
+# Runs of the same second: the later one is the newest.
+rm -rf .reeve fixed ran
+for i in 1 2 3 4; do
+	expect 1 reeve run fail.yaml
+	runs="${runs:-} $("$REEVE" status -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["runs"][-1]["run"])')"
+done
+touch fixed
+expect 0 reeve run --resume -o json fail.yaml
+want_eq "$(json 'd["run"]')" "${runs##* }"
