@@ -62,11 +62,11 @@ static void put_text(const struct cli_planload *load, const struct plan_levels *
 	const struct plan *p = load->plan;
 
 	(void)rv_buf_printf(out, "%s: plan \"%.*s\" is fine: %" PRIu64 " unit%s, %" PRIu64 " dependenc%s", load->diags.file,
-			    RV_STR_ARGS(p->name), p->instance_count, p->instance_count == 1 ? "" : "s", p->edge_count,
+			    RV_STR_ARGS(p->name), p->instance_count, cli_s(p->instance_count), p->edge_count,
 			    p->edge_count == 1 ? "y" : "ies");
 	if (p->unit_count) {
 		(void)rv_buf_printf(out, ", %u level%s, at most %" PRIu64 " side by side, critical path ", v->count,
-				    v->count == 1 ? "" : "s", v->width);
+				    cli_s(v->count), v->width);
 		cli_put_duration(out, v->critical_us);
 	}
 	(void)rv_buf_puts(out, p->verify ? ", then verify\n" : "\n");

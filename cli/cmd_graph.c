@@ -48,7 +48,7 @@ static void put_level(struct drawing *d, uint32_t level)
 	const struct plan_levels *v = &d->levels;
 	uint32_t from = v->start[level], to = v->start[level + 1], at, shown = 0;
 
-	(void)rv_buf_printf(&d->out, "level %u: %u unit%s\n", level + 1, to - from, to - from == 1 ? "" : "s");
+	(void)rv_buf_printf(&d->out, "level %u: %u unit%s\n", level + 1, to - from, cli_s(to - from));
 	for (at = from; at < to; at++) {
 		/* Those of the critical path are always among those shown. */
 		if (!d->all && shown >= LEVEL_UNITS_SHOWN && !d->critical[v->order[at]])
@@ -65,8 +65,9 @@ static void put_text(struct drawing *d)
 	const struct plan_levels *v = &d->levels;
 	uint32_t i;
 
-	(void)rv_buf_printf(&d->out, "%.*s: %" PRIu64 " units, %" PRIu64 " dependencies, %u levels\n",
-			    RV_STR_ARGS(d->p->name), d->p->instance_count, d->p->edge_count, v->count);
+	(void)rv_buf_printf(&d->out, "%.*s: %" PRIu64 " unit%s, %" PRIu64 " dependenc%s, %u level%s\n",
+			    RV_STR_ARGS(d->p->name), d->p->instance_count, cli_s(d->p->instance_count), d->p->edge_count,
+			    d->p->edge_count == 1 ? "y" : "ies", v->count, cli_s(v->count));
 	for (i = 0; i < v->count; i++) {
 		if (!d->all && v->count > LEVELS_SHOWN && i == LEVELS_SHOWN / 2) {
 			(void)rv_buf_printf(&d->out, "... %u more levels ...\n", v->count - LEVELS_SHOWN);

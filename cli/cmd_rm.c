@@ -70,15 +70,31 @@ static int remove_dir(const struct removal *r, struct rv_err *err)
 	return rc;
 }
 
+/* Its process lives: nothing of it may go, --force or not. */
+static int refuse_live(const struct removal *r, const struct rv_lock_holder *holder, struct rv_err *err)
+{
+	char who[RV_LOCK_WHAT_MAX + RV_HOST_NAME_MAX + 64];
+
+	rv_lock_holder_text(holder, who, sizeof who);
+	(void)rv_fail(err, RV_E_CONFLICT, "run %s is still running: %s", r->id.text, who);
+	return rv_hint(err, "Ctrl-C or TERM ends it; then it can be removed");
+}
+
 /* Held while it goes, so that no `run --resume` takes it up meanwhile. */
 static int remove_run(struct removal *r, const struct cli_query *q, bool force, struct rv_err *err)
 {
+	struct rv_lock_holder holder;
+	struct rv_err why;
 	int dir, rc;
 
 	if (rv_dir_open(r->dir, &dir, err))
 		return -1;
-	rc = rv_lock_take(&r->lock, dir, CLI_FILE_LOCK, "reeve rm", NULL, err);
-	if (rc == 0) {
+	rc = rv_lock_take(&r->lock, dir, CLI_FILE_LOCK, "reeve rm", &holder, &why);
+	if (rc < 0 && why.code == RV_E_BUSY) {
+		rc = refuse_live(r, &holder, err);
+	} else if (rc < 0) {
+		*err = why;
+	} else {
 		look(r, q, rv_str_of(r->id.text));
 		if (!r->ended && !force) {
 			(void)rv_fail(err, RV_E_CONFLICT, "run %s has not ended: its process is gone", r->id.text);

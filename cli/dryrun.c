@@ -274,7 +274,7 @@ static int answer(struct dryrun *d)
 		(void)rv_buf_put_str(&out, rv_buf_str(&d->json));
 	} else {
 		cli_table_print(&d->table, &out);
-		(void)rv_buf_printf(&out, "%u units would be started, over ", d->started);
+		(void)rv_buf_printf(&out, "%u unit%s would be started, over ", d->started, cli_s(d->started));
 		cli_put_duration(&out, d->now_us);
 		(void)rv_buf_puts(&out, " if each takes its estimate; nothing was run\n");
 	}

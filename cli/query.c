@@ -22,7 +22,7 @@ int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, c
 		return 0;
 	if (q->words > q->words_max) {
 		*status = cli_failf(RV_E_USAGE, "`reeve %s` takes at most %d word%s, but was given \"%.64s\" as well", verb,
-				    q->words_max, q->words_max == 1 ? "" : "s", argv[q->words_max]);
+				    q->words_max, cli_s((uint64_t)q->words_max), argv[q->words_max]);
 		return -1;
 	}
 	if (!q->state && getenv("REEVE_COORDINATOR") && *getenv("REEVE_COORDINATOR")) {

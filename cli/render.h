@@ -54,6 +54,11 @@ void cli_table_print(const struct cli_table *t, struct rv_buf *out);
 
 /* --- small texts --------------------------------------------------------------------------------------------------- */
 
+/* What makes "unit" many: "1 unit", "2 units", "0 units". */
+static inline const char *cli_s(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
 /* 350ms 4.2s 12m04s 2h05m 3d04h */
 void cli_put_duration(struct rv_buf *out, uint64_t us);
 /* 2026-11-25T17:26:52.123456Z of CLOCK_REALTIME microseconds */

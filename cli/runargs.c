@@ -133,6 +133,21 @@ static int set_resources(const struct cli_run_args *a, uint64_t memory_bytes, st
 	return 0;
 }
 
+/* The value comes from our own environment. One that was typed is not repeated: it may be a secret. */
+static int check_env_name(const char *word, struct rv_err *err)
+{
+	size_t name = strcspn(word, "=");
+
+	if (name == 0 || word[name]) {
+		rv_fail(err, RV_E_USAGE, "--pass-env takes the NAME of a variable, not \"%.*s%s\"", (int)rv_min_u64(name, 64), word,
+			word[name] ? "=..." : "");
+		return rv_hint(err, "set it before reeve is started; its value is taken from there");
+	}
+	if (strncmp(word, "REEVE_", 6) == 0)
+		return rv_fail(err, RV_E_USAGE, "--pass-env %.64s: variables named REEVE_ are reeve's own", word);
+	return 0;
+}
+
 int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, struct rv_err *err)
 {
 	struct rv_host_share host;
@@ -158,6 +173,8 @@ int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, s
 		s->label_count++;
 	}
 	for (uint32_t i = 0; i < a->pass_env.count; i++) {
+		if (check_env_name(a->pass_env.item[i], err) < 0)
+			return -1;
 		if (i == CLI_SETTINGS_PAIRS_MAX || strlen(a->pass_env.item[i]) >= sizeof s->pass_env[0])
 			return rv_fail(err, RV_E_LIMIT, "--pass-env: more than %u names, or one longer than %zu bytes", CLI_SETTINGS_PAIRS_MAX,
 				       sizeof s->pass_env[0] - 1);

@@ -200,7 +200,7 @@ static void sweep(struct session *s)
 	uint32_t ended = cli_rundir_sweep(&s->dir);
 
 	if (ended)
-		cli_say("ended %u processes that a killed run had left", ended);
+		cli_say("ended %u process%s that a killed run had left", ended, ended == 1 ? "" : "es");
 }
 
 /* Another run in this workspace may hold a directory that ours writes to: waits for it, until it ends or a signal ends us. */
@@ -306,8 +306,8 @@ static void say_opening(struct session *s)
 	bool none = strcmp(set->mode, "none") == 0;
 	bool dirs = s->dirs.dir >= 0;
 
-	cli_say("run %s: %u units, %u at once, workspace %s %s%s, logs in %s", s->dir.id.text,
-		cli_live_tally(s->live)->count, (unsigned)set->slots, set->mode, none ? set->plan_dir : set->workspace,
+	cli_say("run %s: %u unit%s, %u at once, workspace %s %s%s, logs in %s", s->dir.id.text,
+		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), (unsigned)set->slots, set->mode, none ? set->plan_dir : set->workspace,
 		dirs ? ", enforcement: none" : "", s->dir.node);
 }
 

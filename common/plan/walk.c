@@ -235,8 +235,10 @@ static void tell_range(struct plan_loader *l, const char *key, double min, doubl
 
 	number_text(min, a);
 	number_text(max, z);
-	plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is %.*s; it may be %s to %s", key,
-		      s.bytes > 40 ? 40 : (int)s.bytes, s.at, a, z);
+	if (min == max)
+		plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is %.*s; it must be %s", key, s.bytes > 40 ? 40 : (int)s.bytes, s.at, a);
+	else
+		plan_error_at(l, PLAN_E_RANGE, node, "\"%s\" is %.*s; it may be %s to %s", key, s.bytes > 40 ? 40 : (int)s.bytes, s.at, a, z);
 }
 
 /* A string or number of a key, or of an array under it. */

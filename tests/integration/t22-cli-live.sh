@@ -37,8 +37,8 @@ wait_until 10 grep -q begun "$T/logs.out"
 wait_until 10 grep -q unit_assigned "$T/events.out"
 gone $(pid_of logs) && fail "logs -f ended while the unit runs"
 
-expect 3 reeve rm $run
-want_err "reeve"
+expect 2 reeve rm $run
+want_err "run $run is still running: reeve (pid $(pid_of run) on "
 [ -d .reeve/runs/$run ] || fail "a live run was removed"
 expect 2 reeve status -w
 expect 2 reeve status -w $run/gate

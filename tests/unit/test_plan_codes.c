@@ -44,7 +44,7 @@ static const struct expected errors[] = {
 	{ "unit key in the plan", PLAN_E_UNKNOWN_KEY, 3, 1, 5, HEAD UNIT "retry: 2\n", NULL },
 	{ "id in defaults", PLAN_E_UNKNOWN_KEY, 3, 12, 2, HEAD UNIT "defaults: {id: a}\n", NULL },
 
-	{ "version 2", PLAN_E_RANGE, 1, 10, 1, "version: 2\n" UNIT, "1 to 1" },
+	{ "version 2", PLAN_E_RANGE, 1, 10, 1, "version: 2\n" UNIT, "it must be 1" },
 	{ "too many workers", PLAN_E_RANGE, 3, 14, 5, HEAD UNIT "max_workers: 65537\n", "0 to 65536" },
 	{ "negative", PLAN_E_RANGE, 3, 12, 2, HEAD UNIT "timeout_s: -1\n", NULL },
 	{ "word", PLAN_E_RANGE, 3, 13, 8, HEAD UNIT "on_failure: fail-now\n", "isolate fail_fast finish" },
