@@ -46,6 +46,7 @@ struct cli_host {
 	uint32_t warden_restarts;
 	const struct rv_log *log;
 	unsigned dirty;
+	uint32_t coord_frames, node_frames; /* sent and not received yet: none is asked for in vain */
 	bool ending;
 	struct rv_err failed;
 	bool has_failed;
@@ -71,16 +72,22 @@ static int coord_send(void *arg, uint64_t peer, struct rv_str frame)
 {
 	struct cli_host *h = arg;
 
+	if (net_router_send(h->router, peer, frame) < 0)
+		return -1;
+	h->node_frames++;
 	h->dirty |= NODE_FRAMES;
-	return net_router_send(h->router, peer, frame);
+	return 0;
 }
 
 static int node_send(void *arg, struct rv_str frame)
 {
 	struct cli_host *h = arg;
 
+	if (net_dealer_send(h->dealer, frame) < 0)
+		return -1;
+	h->coord_frames++;
 	h->dirty |= COORD_FRAMES;
-	return net_dealer_send(h->dealer, frame);
+	return 0;
 }
 
 static void node_output(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes)
@@ -98,7 +105,8 @@ static void drain_router(struct cli_host *h)
 	struct rv_err err;
 
 	h->dirty &= ~(unsigned)COORD_FRAMES;
-	while (net_router_receive(h->router, &peer, &frame) == 1) {
+	while (h->coord_frames && net_router_receive(h->router, &peer, &frame) == 1) {
+		h->coord_frames--;
 		if (coord_shell_on_frame(h->coord, peer, frame, now, real, &err) < 0)
 			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "node", "error", err.msg, NULL);
 		h->dirty |= COORD;
@@ -112,7 +120,8 @@ static void drain_dealer(struct cli_host *h)
 	struct rv_err err;
 
 	h->dirty &= ~(unsigned)NODE_FRAMES;
-	while (net_dealer_receive(h->dealer, &frame) == 1) {
+	while (h->node_frames && net_dealer_receive(h->dealer, &frame) == 1) {
+		h->node_frames--;
 		if (node_daemon_on_frame(h->node, frame, now, &err) < 0)
 			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "coordinator", "error", err.msg, NULL);
 		h->dirty |= NODE;
