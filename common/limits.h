@@ -50,6 +50,17 @@
 #define RV_INLINE_BYTES_MAX 4096u          /* larger values travel as blobs */
 #define RV_BLOB_CHUNK_BYTES ((size_t)256 << 10)
 
+/* Links and keys. */
+#define RV_LINK_FRAMES_MAX 256u        /* queued a peer and direction */
+#define RV_LINK_HANDSHAKE_MS 10000u    /* a connection that has not shaken hands by then is closed */
+#define RV_LINK_BEAT_MS 10000u         /* libzmq's own pings: a dead peer's connection goes after RV_LINK_SILENT_MS */
+#define RV_LINK_SILENT_MS 30000u
+#define RV_LINK_DESCRIPTORS_KEPT 256u  /* of RLIMIT_NOFILE: never taken by connections */
+#define RV_KEYS_MAX 20000u             /* admitted: nodes and operators */
+#define RV_TOKENS_MAX 1024u            /* not yet ended */
+#define RV_TOKEN_USES_MAX 20000u
+#define RV_TOKEN_TTL_US_MAX (366ull * 86400u * 1000000u)
+
 /* Output. */
 #define RV_OUTPUT_DEP_BYTES_MAX ((size_t)256 << 10) /* of an output that travels as _dep_ID */
 #define RV_LOG_TAIL_BYTES ((size_t)64 << 10)
