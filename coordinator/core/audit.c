@@ -151,7 +151,7 @@ static void audit_timers(const struct coord_run *r)
 static void audit_heaps(const struct coord *c, const struct coord_run *r)
 {
 	const struct coord_graph *g = r->g;
-	uint32_t parked = 0;
+	uint32_t parked = 0, reserved = 0;
 	bool full = r->max_workers && r->active >= r->max_workers;
 
 	for (uint32_t s = 0; s < g->shape_count; s++) {
@@ -164,8 +164,13 @@ static void audit_heaps(const struct coord *c, const struct coord_run *r)
 		}
 		audit(7, rv_heap_has(&g->ready, s) == (!sh->parked && rv_heap_first(&sh->ready)));
 		parked += sh->parked;
+		if (sh->reserved != COORD_NONE) {
+			reserved++;
+			audit(7, rv_heap_first(&sh->ready) && !r->paused && !r->stop);
+			audit(7, c->nodes[sh->reserved].reserved_run == coord_run_slot(c, r) && c->nodes[sh->reserved].reserved_shape == s);
+		}
 	}
-	audit(7, parked == r->parked_shapes);
+	audit(7, parked == r->parked_shapes && reserved == r->reservations);
 	audit(7, rv_heap_has(&c->run_heap, coord_run_slot(c, r)) == (!r->paused && !r->stop && !full && rv_heap_first(&g->ready)));
 }
 

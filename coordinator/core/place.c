@@ -184,6 +184,7 @@ static void reserve(struct coord *c, struct coord_run *r, uint32_t shape)
 	if (best == COORD_NONE)
 		return;
 	sh->reserved = best;
+	r->reservations++;
 	c->nodes[best].reserved_run = coord_run_slot(c, r);
 	c->nodes[best].reserved_shape = shape;
 }
@@ -196,13 +197,30 @@ void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape)
 		return;
 	c->nodes[sh->reserved].reserved_run = c->nodes[sh->reserved].reserved_shape = COORD_NONE;
 	sh->reserved = COORD_NONE;
+	r->reservations--;
 	c->capacity_freed = true;
+}
+
+void coord_place_unreserve_all(struct coord *c, struct coord_run *r)
+{
+	for (uint32_t s = 0; s < r->g->shape_count && r->reservations; s++)
+		coord_place_unreserve(c, r, s);
+}
+
+/* May the shape still be placed on the node that is kept free for it? It may have gone, or be drained. */
+static bool is_kept_in_vain(const struct coord *c, const struct wish *w)
+{
+	const struct coord_node *n = &c->nodes[w->sh->reserved];
+
+	return !coord_node_usable(n) || !coord_node_fits(n, w->r->g, w->sh) || lacks_workspace(w->r, w->sh->reserved);
 }
 
 static void park(struct coord *c, const struct wish *w)
 {
 	struct coord_shape *sh = &w->r->g->shapes[w->shape];
 
+	if (sh->reserved != COORD_NONE && is_kept_in_vain(c, w))
+		coord_place_unreserve(c, w->r, w->shape);
 	coord_ready_park_shape(c, w->r, w->shape);
 	sh->hopeless = !eligible_elsewhere(c, w, COORD_NONE);
 	if (sh->reserved == COORD_NONE && sh->slots > 1 && !sh->hopeless && c->placements - sh->waits_since >= COORD_BYPASS_MAX)

@@ -24,6 +24,8 @@ void coord_ready_update_run(struct coord *c, struct coord_run *r)
 	uint32_t slot = coord_run_slot(c, r);
 	bool full = r->max_workers && r->active >= r->max_workers;
 
+	if (r->paused || r->stop)
+		coord_place_unreserve_all(c, r); /* others may have what it will not ask for */
 	if (r->paused || r->stop || full || !rv_heap_first(&r->g->ready)) {
 		rv_heap_remove(&c->run_heap, slot);
 		return;
@@ -37,6 +39,8 @@ static void update_shape(struct coord *c, struct coord_run *r, uint32_t shape)
 	struct coord_shape *sh = &r->g->shapes[shape];
 	const struct rv_heap_item *first = rv_heap_first(&sh->ready);
 
+	if (!first)
+		coord_place_unreserve(c, r, shape);
 	if (sh->parked || !first)
 		rv_heap_remove(&r->g->ready, shape);
 	else

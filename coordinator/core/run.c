@@ -310,8 +310,7 @@ void coord_run_release(struct coord *c, struct coord_run *r)
 	rv_check(r->ended && !r->active && !r->sweep);
 	coord_dirs_bury(c);
 	coord_locks_unname(c, r);
-	for (uint32_t s = 0; s < r->g->shape_count; s++)
-		coord_place_unreserve(c, r, s);
+	coord_place_unreserve_all(c, r);
 	rv_heap_remove(&c->run_heap, slot);
 	rv_heap_remove(&c->deadlines, slot);
 	(void)rv_intmap_remove(&c->run_map, r->id);

@@ -147,6 +147,7 @@ struct coord_run {
 	uint32_t robin;             /* round robin: the last node */
 	uint64_t *no_workspace;     /* bit a node */
 	uint32_t parked_shapes;
+	uint32_t reservations;      /* nodes kept free for its wide shapes */
 };
 
 /* --- paths and locks ------------------------------------------------------------------------------------------------ */
@@ -347,6 +348,7 @@ void coord_ready_unpark_class(struct coord *c, struct coord_run *r, uint32_t cla
 bool coord_place(struct coord *c); /* false: out of room */
 bool coord_steal(struct coord *c); /* the same */
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
+void coord_place_unreserve_all(struct coord *c, struct coord_run *r);
 
 /* --- locks.c ------------------------------------------------------------------------------------------------------------------------- */
 

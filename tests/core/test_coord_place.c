@@ -409,6 +409,97 @@ static void a_wide_unit_gets_a_node_in_the_end(void **state)
 	assert_in_range(placed, 99, 110);
 }
 
+/* Run 1 holds one of two slots with "other", and the node is kept free for its "wide"; run 2 has one-slot units that wait for that. */
+static void keep_the_node_for_wide(struct fixture *f, enum plan_on_failure policy)
+{
+	struct coord_unit_view v = { .state = COORD_UNIT_ACTIVE };
+
+	f->b.plan.on_failure = policy;
+	plan_build_unit(&f->b, "other", "");
+	plan_build_settings(&f->b, "other")->priority = 1;
+	plan_build_unit(&f->b, "wide", "");
+	plan_build_settings(&f->b, "wide")->slots = 2;
+	plan_build_for_each(&f->b2, "small", 200, "");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	for (uint32_t i = 0; v.state == COORD_UNIT_ACTIVE; i++) {
+		char id[32];
+
+		assert_in_range(i, 0, 120);
+		(void)snprintf(id, sizeof(id), "2/small-%04u", i + 1);
+		driver_succeed(&f->d, id);
+		coord_unit_view(f->d.c, 2, i + 1, &v);
+	}
+	driver_forget_lines(&f->d);
+}
+
+static uint32_t active_units(struct fixture *f, uint64_t run)
+{
+	struct coord_run_counts n;
+
+	coord_run_counts(f->d.c, run, &n);
+	return n.active;
+}
+
+static void a_run_that_stops_keeps_no_node_free(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_the_node_for_wide(f, PLAN_FAIL_FAST);
+	assert_int_equal(active_units(f, 2), 0);
+	driver_fail(&f->d, "other", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	assert_int_equal(active_units(f, 2), 2);
+}
+
+static void a_run_that_pauses_keeps_no_node_free(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_the_node_for_wide(f, PLAN_ISOLATE);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_PAUSE, "1*", 0), 0);
+	driver_turn(&f->d);
+	assert_int_equal(active_units(f, 2), 1);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_UNPAUSE, "1*", 0), 0);
+	driver_succeed(&f->d, "other");
+	expect_unit(&f->d, "wide", "ready");
+}
+
+static void no_node_is_kept_free_for_a_unit_that_is_not_ready_any_more(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_the_node_for_wide(f, PLAN_ISOLATE);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_HOLD, "wide", 0), 0);
+	driver_turn(&f->d);
+	assert_int_equal(active_units(f, 2), 1);
+}
+
+/* Another is, once it comes: of the one-slot units no more go there than were first. */
+static void a_node_that_is_drained_is_not_kept_free(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_the_node_for_wide(f, PLAN_ISOLATE);
+	assert_int_equal(driver_act_node(&f->d, PROTO_MUT_DRAIN, 0), 0);
+	driver_join(&f->d, "n2", 2, 0);
+	for (uint32_t i = 0, succeeded = 0; i < 200 && succeeded < 10; i++) {
+		char id[32];
+		struct coord_unit_view v;
+
+		coord_unit_view(f->d.c, 2, i, &v);
+		(void)snprintf(id, sizeof(id), "2/small-%04u", i + 1);
+		if (v.state != COORD_UNIT_ACTIVE)
+			continue;
+		driver_succeed(&f->d, id);
+		succeeded++;
+		coord_unit_view(f->d.c, 1, 1, &v);
+		if (v.state == COORD_UNIT_ACTIVE)
+			return;
+	}
+	fail();
+}
+
 /* --- sending ahead --- */
 
 static void nothing_known_one_ahead_a_slot_for_commands(void **state)
@@ -700,6 +791,10 @@ int main(void)
 		TEST(labels_pins_and_resources_choose_the_node),
 		TEST(least_busy_round_robin_and_pack),
 		TEST(a_wide_unit_gets_a_node_in_the_end),
+		TEST(a_run_that_stops_keeps_no_node_free),
+		TEST(a_run_that_pauses_keeps_no_node_free),
+		TEST(no_node_is_kept_free_for_a_unit_that_is_not_ready_any_more),
+		TEST(a_node_that_is_drained_is_not_kept_free),
 		TEST_AHEAD(nothing_known_one_ahead_a_slot_for_commands),
 		TEST_AHEAD(short_units_are_sent_ahead_by_the_hundred),
 		TEST_AHEAD(long_units_are_not_sent_ahead),
