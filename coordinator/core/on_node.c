@@ -123,6 +123,13 @@ static enum proto_verdict settled(const struct proto_held *h)
 	return h->state == PROTO_HELD_FINISHED ? PROTO_FORGET : PROTO_KILL;
 }
 
+/* `epoch`: of the coordinator whose DISPATCH brought the attempt to its node. From before it was assigned, it is of an assignment that was
+ * lost with a journal's unsynced tail: the same number, perhaps other inputs. From after our own, it is of no coordinator there has been. */
+static bool of_our_time(const struct coord *c, uint64_t epoch, uint32_t slot)
+{
+	return epoch <= c->epoch && (slot == COORD_NONE || epoch >= c->attempts[slot].epoch);
+}
+
 static enum proto_verdict held_here(struct coord *c, struct coord_node *n, const struct proto_held *h, uint32_t slot)
 {
 	struct coord_attempt *a = &c->attempts[slot];
@@ -173,6 +180,8 @@ static enum proto_verdict verdict_of(struct coord *c, struct coord_node *n, cons
 	if (!r || h->key.unit >= r->g->vertex_count)
 		return settled(h);
 	u = coord_unit_at(r, h->key.unit);
+	if (!of_our_time(c, h->epoch, slot))
+		return settled(h);
 	if (u->node == node && u->attempt == h->key.attempt) {
 		if (slot != COORD_NONE)
 			return held_here(c, n, h, slot);
@@ -278,7 +287,7 @@ static void result(struct coord *c, struct coord_node *n, const struct proto_res
 	bool came_back = u && slot == COORD_NONE && !coord_state_ended(u->state) && u->flags & COORD_U_LOST &&
 			 u->attempt == res->key.attempt;
 
-	if (!u || (u->node != node && !RV_PLANT(NO_FENCE)) || (slot == COORD_NONE && !came_back && !(RV_PLANT(NO_DEDUP) && u->attempt == res->key.attempt))) {
+	if (!u || !of_our_time(c, res->epoch, slot) || (u->node != node && !RV_PLANT(NO_FENCE)) || (slot == COORD_NONE && !came_back && !(RV_PLANT(NO_DEDUP) && u->attempt == res->key.attempt))) {
 		late_result(c, n, r, res);
 		return;
 	}

@@ -53,6 +53,7 @@ struct coord_attempt {
 	uint64_t sent_us;           /* DISPATCH, the first time */
 	uint64_t due_us;            /* of the resend */
 	uint64_t grace_us;          /* STOPPING */
+	uint64_t epoch;             /* it was assigned in; 0: given up, and taken back later */
 };
 
 struct coord_ring {

@@ -92,6 +92,7 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 {
 	const struct coord_unit_assign *a = arg;
 	struct coord_unit *u = coord_unit_at(r, unit);
+	bool again = u->attempt == a->attempt;
 
 	leave(c, r, unit, COORD_LEAVE_TO_RUN);
 	set_state(r, unit, COORD_UNIT_ACTIVE);
@@ -99,6 +100,7 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 	u->node = a->node;
 	u->flags &= (uint8_t)~COORD_U_LOST;
 	coord_attempt_hold(c, r, unit, a->node);
+	c->attempts[u->slot].epoch = again ? 0 : c->epoch;
 	coord_tell(c, COORD_T_UNIT_ASSIGNED, r, unit);
 }
 

@@ -410,6 +410,33 @@ static void a_result_twice_is_a_duplicate(void **state)
 	expect_nothing(&f->d);
 }
 
+/* The journal lost its tail, and with it that attempt 1 had been assigned: the number is given out again, the result is the old one's. */
+static void a_result_of_an_assignment_that_was_lost_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_result res = { .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED };
+	struct proto_held h;
+
+	one(f);
+	res.key = driver_key(&f->d, "a");
+	driver_result(&f->d, 0, &res); /* epoch 0: before ours */
+	expect(&f->d, "> n1 ACK a#1 duplicate");
+	expect_nothing(&f->d);
+	res.epoch = 2; /* of a coordinator that there has not been */
+	driver_result(&f->d, 0, &res);
+	expect(&f->d, "> n1 ACK a#1 duplicate");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "active");
+	h = (struct proto_held){ .key = res.key, .epoch = 0, .state = PROTO_HELD_RUNNING };
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, &h, 1);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 VERDICT a#1 kill");
+	res.epoch = 1;
+	driver_forget_lines(&f->d);
+	driver_result(&f->d, 0, &res);
+	expect(&f->d, "> n1 ACK a#1 accepted");
+}
+
 static void nobody_may_end_another_nodes_attempt(void **state)
 {
 	struct fixture *f = *state;
@@ -853,6 +880,7 @@ int main(void)
 		TEST(a_dispatch_is_sent_again_until_it_is_answered),
 		TEST(resends_are_never_more_than_36_seconds_apart),
 		TEST(a_result_twice_is_a_duplicate),
+		TEST(a_result_of_an_assignment_that_was_lost_is_not_taken),
 		TEST(nobody_may_end_another_nodes_attempt),
 		TEST(a_cancel_is_answered_by_not_here),
 		TEST(a_cancel_is_said_again_after_a_new_link),
