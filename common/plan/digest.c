@@ -33,7 +33,6 @@ static void put_agent(struct rv_buf *b, const struct plan *p, const struct plan_
 	if (!a || s->profile != PLAN_PROFILE_MOCK)
 		return;
 	put_str(b, a->mock.output);
-	(void)rv_buf_put_u64(b, a->mock.tokens);
 }
 
 static void put_settings(struct rv_buf *b, const struct plan *p, const struct plan_settings *s)

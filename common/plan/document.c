@@ -199,8 +199,6 @@ static void apply_mock(struct plan_loader *l, struct plan_mock *mock, uint32_t m
 		mock->delay_us = plan_node_us(l, found[PLAN_M_delay_s]);
 	if (has(found, PLAN_M_fail))
 		mock->fail = (uint32_t)plan_node_int(l, found[PLAN_M_fail]);
-	if (has(found, PLAN_M_tokens))
-		mock->tokens = (uint64_t)plan_node_int(l, found[PLAN_M_tokens]);
 	if (!has(found, PLAN_M_output))
 		return;
 	output = found[PLAN_M_output];

@@ -247,7 +247,7 @@ const struct plan_key plan_all_keys[] = {
 	  .max = UINT32_MAX, .standard = "0" },
 	{ .name = "output", .map = PLAN_MAP_MOCK, .id = PLAN_M_output, .kinds = PLAN_IS_ANY },
 	{ .name = "tokens", .map = PLAN_MAP_MOCK, .id = PLAN_M_tokens, .kinds = PLAN_IS_INT,
-	  .max = BUDGET_MAX, .standard = "0" },
+	  .flags = PLAN_KEY_LATER | PLAN_KEY_MOCKED, .max = BUDGET_MAX, .standard = "0" },
 	{ .name = "command", .map = PLAN_MAP_VERIFY, .id = PLAN_V_command, .kinds = PLAN_IS_ARRAY,
 	  .flags = PLAN_KEY_REQUIRED, .part_kinds = PLAN_IS_STRING },
 	{ .name = "timeout_s", .map = PLAN_MAP_VERIFY, .id = PLAN_V_timeout_s,

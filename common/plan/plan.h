@@ -168,7 +168,6 @@ struct plan_unit {
 struct plan_mock {
 	uint64_t delay_us;       /* default 0.1 s */
 	uint32_t fail;           /* how many first tries fail */
-	uint64_t tokens;
 	struct rv_str output;    /* text (a string as it is, anything else as JSON); "" = "[AGENT] processed: ..." */
 };
 

@@ -112,7 +112,6 @@ static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 		(void)rv_buf_putc(b, '{');
 		put_seconds(b, "delay_s", a->mock.delay_us);
 		put_uint(b, "fail", a->mock.fail);
-		put_uint(b, "tokens", a->mock.tokens);
 		if (a->mock.output.bytes)
 			put_str(b, "output", a->mock.output);
 		(void)rv_buf_putc(b, '}');

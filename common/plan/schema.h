@@ -52,7 +52,7 @@ enum plan_map_id {
 #define PLAN_KEY_UNIT_ONLY 2u   /* not in defaults and agents.NAME */
 #define PLAN_KEY_NOT_AGENT 4u   /* not in agents.NAME */
 #define PLAN_KEY_MOCKED 8u      /* concerns a profile: --mock refuses none of it */
-#define PLAN_KEY_LATER 16u      /* refused unless it says nothing (false, [], {}) or `now` */
+#define PLAN_KEY_LATER 16u      /* refused unless it says nothing (false, [], {}, a standard 0) or `now` */
 
 struct plan_key {
 	const char *name;

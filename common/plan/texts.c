@@ -118,16 +118,24 @@ static bool starts(struct rv_str s, const char *with)
 	return s.bytes >= n && memcmp(s.at, with, n) == 0;
 }
 
+/* `key` itself, or a part of it: key.0 */
+static bool is_or_in(struct rv_str s, const char *key)
+{
+	size_t n = strlen(key);
+
+	return starts(s, key) && (s.bytes == n || s.at[n] == '.');
+}
+
 static void check_key(struct check *c, const struct origin *from, struct rv_str key)
 {
 	struct plan_scope scope = { .layer = { c->l->plan->context, c->u->context } };
 	struct rv_str value;
 
-	if (rv_str_equal(key, RV_STR("item")) || starts(key, "item.")) {
+	if (is_or_in(key, "item")) {
 		check_item_key(c, from, key);
 	} else if (starts(key, "_dep_")) {
 		check_dep_key(c, from, key);
-	} else if (starts(key, "_prev") || starts(key, "_note")) {
+	} else if (is_or_in(key, "_prev") || is_or_in(key, "_note")) {
 		plan_diag_hint(tell(c, from, "{{%.*s}}: a first try has no such key", RV_STR_ARGS(key)),
 			       "an agent reads it from its context file");
 	} else if (!plan_scope_find(&scope, key, &value)) {

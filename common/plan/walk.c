@@ -368,6 +368,8 @@ static bool says_nothing(const struct plan_loader *l, const struct plan_key *key
 		return !n->integer;
 	if (n->kind == PLAN_ARRAY || n->kind == PLAN_MAP)
 		return n->count == 0;
+	if (n->kind == PLAN_INT)
+		return n->integer == 0 && key->standard && strcmp(key->standard, "0") == 0;
 	return n->kind == PLAN_STRING && key->now && plan_word_index(key->now, plan_node_text(l->tree, node)) >= 0;
 }
 

@@ -12,7 +12,7 @@ static const char rich[] =
 	"\"workspace\":{\"mode\":\"shared\",\"overlap\":\"serialize\",\"enforce\":\"off\",\"require_directories\":false},"
 	"\"context\":{\"a\":[1,{\"b\":null}],\"t\":\"x\"},"
 	"\"locks\":{\"db\":2,\"net\":1},"
-	"\"agents\":{\"m\":{\"profile\":\"mock\",\"model\":\"big\",\"max_concurrent\":3,\"mock\":{\"delay_s\":0.25,\"fail\":2,\"output\":\"o\",\"tokens\":5},"
+	"\"agents\":{\"m\":{\"profile\":\"mock\",\"model\":\"big\",\"max_concurrent\":3,\"mock\":{\"delay_s\":0.25,\"fail\":2,\"output\":\"o\"},"
 	"\"rate_limit_exit_codes\":[75],\"rate_limit_patterns\":[\"slow down\"]},\"c\":{\"command\":[\"run\",\"{prompt}\"],\"env\":{\"E\":\"1\"},\"timeout_s\":3}},"
 	"\"defaults\":{\"grace_s\":1.5,\"labels\":{\"os\":\"linux\"}},"
 	"\"units\":["

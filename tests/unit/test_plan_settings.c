@@ -346,17 +346,26 @@ static void an_agent_says_how_it_is_mocked_and_when_it_is_limited(void **state)
 	const struct plan_agent *a;
 
 	(void)state;
-	plan_case_fine(&c, "version: 1\nagents:\n  m: {profile: mock, mock: {delay_s: 0.25, fail: 2, output: {a: 1}, tokens: 9}}\n"
+	plan_case_fine(&c, "version: 1\nagents:\n  m: {profile: mock, mock: {delay_s: 0.25, fail: 2, output: {a: 1}, tokens: 0}}\n"
 			   "  r: {command: [x], rate_limit_exit_codes: [7, 255], rate_limit_patterns: [slow down]}\nunits: [{id: a, agent: m}]\n");
 	a = &c.plan->agents[0];
 	assert_int_equal(a->mock.delay_us, 250000);
 	assert_int_equal(a->mock.fail, 2);
-	assert_int_equal(a->mock.tokens, 9);
 	assert_str(a->mock.output, "{\"a\":1}");
 	a = &c.plan->agents[1];
 	assert_int_equal(a->rate_limit_exit_count, 2);
 	assert_int_equal(a->rate_limit_exit_codes[1], 255);
 	assert_str(a->rate_limit_patterns[0], "slow down");
+	plan_case_release(&c);
+}
+
+static void reserved_words_are_whole_words(void **state)
+{
+	struct plan_case c = { 0 };
+
+	(void)state;
+	plan_case_fine(&c, "version: 1\ncontext: {_previous: 1, _notes: {a: 2}, items: 3}\n"
+			   "units: [{id: a, command: [x, \"{{_previous}} {{_notes.a}} {{items}}\"]}]\n");
 	plan_case_release(&c);
 }
 
@@ -373,6 +382,7 @@ int main(void)
 		cmocka_unit_test(directories_are_normalised_and_sorted),
 		cmocka_unit_test(the_plan_itself_is_read_whole),
 		cmocka_unit_test(mock_replaces_what_runs),
+		cmocka_unit_test(reserved_words_are_whole_words),
 		cmocka_unit_test(an_agent_says_how_it_is_mocked_and_when_it_is_limited),
 	};
 
