@@ -127,6 +127,20 @@ static bool born_inside(const struct tree *tree)
 	return status == 0;
 }
 
+/* Whether a process of ours can move into it, which a container may forbid although it allows to make directories. */
+static bool can_move(const struct tree *tree)
+{
+	pid_t pid = fork();
+	int status = 1;
+
+	if (pid == 0)
+		_exit(write(tree->procs_fd, "0", 1) == 1 ? 0 : errno & 127);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return false;
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+	return errno == 0;
+}
+
 int cgroup_level_init(struct trees *t, struct rv_err *err)
 {
 	char *own = cgroup_own_dir();
@@ -154,7 +168,8 @@ int cgroup_level_init(struct trees *t, struct rv_err *err)
 		t->by_procs = true;
 		probe->procs_fd = openat(probe->dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	}
-	if (!probe || faccessat(probe->dir_fd, "cgroup.kill", W_OK, AT_EACCESS) || (t->by_procs && probe->procs_fd < 0)) {
+	if (!probe || faccessat(probe->dir_fd, "cgroup.kill", W_OK, AT_EACCESS) || 
+	    (t->by_procs && (probe->procs_fd < 0 || !can_move(probe)))) {
 		rv_fail_errno(err, errno, "cgroup.kill below %s", t->base);
 		if (probe)
 			tree_give(t, probe);

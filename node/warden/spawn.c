@@ -190,7 +190,8 @@ static pid_t make(struct spawner *s, struct launch *l, const struct spawn_place 
 		};
 
 		pid = clone3_on_stack(&args, &l->job);
-		if (pid != -ENOSYS || place->cgroup_fd >= 0)
+		/* Seccomp profiles older than clone3 refuse it with either; to this clone nothing else would say EPERM. */
+		if ((pid != -ENOSYS && pid != -EPERM) || place->cgroup_fd >= 0)
 			return pid;
 		s->no_clone3 = true;
 	}

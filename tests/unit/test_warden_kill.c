@@ -8,8 +8,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <glob.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define GRACE_US 200000u
@@ -382,6 +386,50 @@ static void an_unkillable_one_keeps_its_slot_until_its_tree_is_gone(void **state
 	}
 }
 
+/* ---- where clone3 is forbidden: older container engines ---- */
+
+/* What their seccomp profiles do; nothing but clone3 is looked at. */
+static void forbid_clone3(int with)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)with),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = RV_ARRAY_LEN(code), .filter = code };
+
+	LAB_CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	LAB_CHECK(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog));
+	LAB_CHECK(syscall(SYS_clone3, NULL, 0) == -1 && errno == with);
+}
+
+static void without_clone3(struct lab *lab, int with)
+{
+	lab_stop(lab);
+	forbid_clone3(with);
+	lab_start(lab); /* at the same level */
+	kill_after(lab, "daemon-stay", "", 2);
+	kill_after(lab, "bomb", "20", 21);
+}
+
+static void clone3_enosys(struct lab *lab)
+{
+	without_clone3(lab, ENOSYS);
+}
+
+static void clone3_eperm(struct lab *lab)
+{
+	without_clone3(lab, EPERM);
+}
+
+static void without_clone3_units_run_and_are_ended_at_every_level(void **state)
+{
+	(void)state;
+	everywhere(clone3_enosys);
+	everywhere(clone3_eperm);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +447,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(end_of_file_ends_everything),
 		cmocka_unit_test(frozen_time_does_not_count),
 		cmocka_unit_test(a_frozen_one_can_be_killed),
+		cmocka_unit_test(without_clone3_units_run_and_are_ended_at_every_level),
 	};
 
 	lab_unit(argc, argv);
