@@ -11,17 +11,33 @@
 
 #define READ_BYTES ((size_t)64 << 10)
 
-int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err)
+int warden_channel_pair(int fds[2], struct rv_err *err)
 {
-	int fds[2], bytes = 1 << 20;
+	int bytes = 1 << 20;
 
-	memset(c, 0, sizeof(*c));
-	c->fd = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds))
 		return rv_fail_errno(err, errno, "warden channel");
 	/* Room for batches; smaller where the system says so. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	return 0;
+}
+
+void warden_client_init(struct warden_client *c, int fd)
+{
+	memset(c, 0, sizeof(*c));
+	c->fd = fd;
+	rv_buf_init(&c->in, WARDEN_FRAME_BYTES_MAX * 4);
+	rv_buf_init(&c->out, 0);
+}
+
+int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err)
+{
+	int fds[2];
+
+	warden_client_init(c, -1);
+	if (warden_channel_pair(fds, err))
+		return -1;
 	c->pid = fork();
 	if (c->pid == 0) {
 		close(fds[0]);
@@ -33,8 +49,6 @@ int warden_start(struct warden_client *c, const struct warden_options *options, 
 		return rv_fail_errno(err, errno, "cannot start the warden");
 	}
 	c->fd = fds[0];
-	rv_buf_init(&c->in, WARDEN_FRAME_BYTES_MAX * 4);
-	rv_buf_init(&c->out, 0);
 	return 0;
 }
 

@@ -24,8 +24,13 @@ struct warden_client {
 struct warden_options {
 	enum warden_level level;  /* NONE: CONFIG decides */
 	uint64_t unkillable_us;   /* after KILL; 0: WARDEN_UNKILLABLE_US (tests wish for less) */
+	uint64_t daemon_end_us;   /* parent.h; 0: WARDEN_DAEMON_END_US (as well) */
 };
 
+/* A channel's two ends, close-on-exec and non-blocking: [0] the daemon's, [1] the warden's. */
+int warden_channel_pair(int fds[2], struct rv_err *err);
+/* A client on an end that is open already; its pid is 0. */
+void warden_client_init(struct warden_client *c, int fd);
 /* Forks; the child runs warden_main() and never returns. The parent must have no threads yet. */
 int warden_start(struct warden_client *c, const struct warden_options *options, struct rv_err *err);
 /* The same for a process that has grown or has threads: starts `program` (NULL: this one) as `reeve VERB`, whose subcommand calls

@@ -241,6 +241,8 @@ void attempts_reap(struct warden *w)
 		index = keymap_get(&w->by_pid, (uint64_t)pid);
 		if (index != RV_MAP_NONE) {
 			main_ended(w, w->attempts[index], status, &ru);
+		} else if (pid == w->daemon_pid) {
+			parent_reaped(w, status);
 		} else {
 			(void)trees_reaped(&w->trees, pid);
 			strangers = true;

@@ -23,6 +23,8 @@
 #include "common/heap.h"
 #include "common/list.h"
 
+#include <signal.h>
+
 #define ADOPT_US 5000u            /* a unit that lives longer is watched and told of */
 #define LOOK_AGAIN_US 1000u       /* first look at a tree that is not empty yet; doubles up to */
 #define LOOK_AGAIN_US_MAX 50000u
@@ -44,6 +46,8 @@ enum attempt_phase {
 	ATTEMPT_UNKILLABLE,
 	ATTEMPT_OVER,
 };
+
+struct warden_options;
 
 struct attempt {
 	uint32_t index;
@@ -109,6 +113,9 @@ struct warden {
 	uint64_t retry_at;            /* nothing is started before */
 	bool urgent;                  /* `out` holds something that must not wait for the batch */
 	bool reap_again;
+	pid_t daemon_pid;             /* the daemon, where it is our child (parent.h); 0: it is not, or has been reaped */
+	int daemon_status;            /* of wait4(), once it has */
+	bool parent, daemon_ended;    /* it is our child; it has been reaped and that has not been looked at yet */
 	char *scratch;                /* CAPTURE_READ_BYTES */
 	uint64_t now;                 /* CLOCK_MONOTONIC of this turn */
 };
@@ -132,13 +139,29 @@ void attempts_reap(struct warden *w);
 void attempts_complete(struct warden *w);                /* records and tells those that are over */
 void attempts_release(struct warden *w);
 
+/* How a warden that is the daemon's parent ended. */
+struct warden_end {
+	bool daemon_alive;
+	int daemon_status;            /* of wait4(), if it is not */
+};
+
 /* warden.c */
+/* warden_main() for both: `daemon` is our child at the channel's other end, or 0 (then `end` may be NULL). */
+int warden_serve(int fd, const struct warden_options *options, pid_t daemon, struct warden_end *end);
+void warden_drain_channel(struct warden *w);
+void warden_daemon_gone(struct warden *w);               /* records what has ended, begins to end the rest */
 void tell(struct warden *w);                             /* something was appended to out */
 static inline void tell_now(struct warden *w)
 {
 	w->urgent = true;
 	tell(w);
 }
+
+/* parent.c */
+void parent_add_signals(sigset_t *wanted);
+void parent_on_signal(struct warden *w, int signo);
+void parent_reaped(struct warden *w, int status);
+void parent_daemon_end(struct warden *w);
 
 /* orphans.c */
 int orphans_note(const char *state_dir, const struct trees *t, const char *label_prefix, struct rv_err *err);

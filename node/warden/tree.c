@@ -62,6 +62,17 @@ static void tree_free(struct trees *t, struct tree *tree)
 	free(tree);
 }
 
+/* Not the kept one, whose status is somebody else's. It may die any time, so its own death is looked at and left. */
+static void reap_strays(const struct trees *t)
+{
+	siginfo_t si = { 0 };
+
+	while (!waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) && si.si_pid > 0 && si.si_pid != t->kept) {
+		(void)waitpid(si.si_pid, NULL, WNOHANG);
+		si.si_pid = 0;
+	}
+}
+
 /* Before the warden ends: whatever still descends from it and belongs to no tree, because it hid its session and label,
  * is ours all the same, being our child. Inits die with their trees. */
 static void sweep(struct trees *t)
@@ -69,9 +80,10 @@ static void sweep(struct trees *t)
 	for (int pass = 0, left = 1; left > 0 && pass < 256; pass++) {
 		left = proc_children(getpid(), PROC_MAIN_THREAD, t->scratch, TREE_SCRATCH);
 		for (int i = 0; i < left && i < TREE_SCRATCH; i++)
-			kill(t->scratch[i], SIGKILL);
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
+			if (t->scratch[i] != t->kept)
+				kill(t->scratch[i], SIGKILL);
+		left -= t->kept > 0;
+		reap_strays(t);
 		if (left > 0)
 			usleep(200);
 	}
@@ -181,8 +193,11 @@ static bool orphan_of(const struct trees *t, const struct tree *tree, pid_t pid)
 	return t->in_use == 1 || getsid(pid) == tree->session || proc_has_label(pid, rv_str_of(tree->label), PROC_LABEL_WHOLE);
 }
 
+/* A main process, or the daemon: no orphan. */
 static bool is_main(struct trees *t, pid_t pid)
 {
+	if (pid == t->kept)
+		return true;
 	for (struct rv_list *l = t->all.next; l != &t->all; l = l->next)
 		if (RV_CONTAINER_OF(l, struct tree, of_all)->main == pid)
 			return true;
@@ -197,7 +212,7 @@ static bool subreaper_empty(struct trees *t, struct tree *tree)
 
 	if (n < 0)
 		return true; /* no such list in this kernel: sessions and labels cannot be looked up by ancestry */
-	if ((uint32_t)n == t->live_mains)
+	if ((uint32_t)n == t->live_mains + (t->kept > 0))
 		return true;
 	for (int i = 0; i < n && i < TREE_SCRATCH; i++) {
 		struct proc p;

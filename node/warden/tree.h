@@ -39,6 +39,7 @@ struct trees {
 	int base_fd;
 	uint32_t named;          /* directories made so far */
 	bool by_procs;           /* children write themselves into cgroup.procs: CLONE_INTO_CGROUP does not work here */
+	pid_t kept;              /* a child of the warden that is no unit's and is left alone: the daemon; 0: none */
 	pid_t maker;             /* pidns: the process that makes the inits, and how it is asked */
 	int maker_fd;
 	struct procs procs;

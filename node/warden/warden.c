@@ -66,6 +66,14 @@ static void begin_end(struct warden *w, uint64_t grace_us)
 	stop_all(w, grace_us);
 }
 
+void warden_daemon_gone(struct warden *w)
+{
+	if (w->fd < 0)
+		return;
+	daemon_gone(w);
+	begin_end(w, RV_NEVER);
+}
+
 static void flush(struct warden *w)
 {
 	while (w->fd >= 0 && w->out.bytes > w->out_at) {
@@ -78,8 +86,7 @@ static void flush(struct warden *w)
 			return;
 		}
 		if (n < 0) {
-			daemon_gone(w);
-			begin_end(w, RV_NEVER);
+			warden_daemon_gone(w);
 			return;
 		}
 		w->out_at += (size_t)n;
@@ -150,7 +157,9 @@ static void on_config(struct warden *w, const struct warden_config *c)
 		orphans = warden_reap_orphans(w->state_dir, NULL);
 		hello.orphans = orphans > 0 ? (uint32_t)orphans : 0;
 	}
-	failed = failed || trees_init(&w->trees, level, &err) || open_state(w, &err);
+	failed = failed || trees_init(&w->trees, level, &err);
+	w->trees.kept = w->daemon_pid;
+	failed = failed || open_state(w, &err);
 	if (!failed)
 		hello.level = w->trees.level;
 	w->life = failed ? WARDEN_ENDING : WARDEN_SERVING;
@@ -348,11 +357,15 @@ static void on_channel(struct warden *w, uint32_t events)
 			rv_buf_added(&w->in, (size_t)n);
 			more = n == 256 << 10;
 		}
-		if (n <= 0 || !take_frames(w)) {
-			daemon_gone(w);
-			begin_end(w, RV_NEVER);
-		}
+		if (n <= 0 || !take_frames(w))
+			warden_daemon_gone(w);
 	}
+}
+
+void warden_drain_channel(struct warden *w)
+{
+	if (w->fd >= 0)
+		on_channel(w, EPOLLIN);
 }
 
 /* ---- signals ---- */
@@ -363,8 +376,12 @@ static void on_signal(struct warden *w)
 	ssize_t n = read(w->signal_fd, si, sizeof(si));
 	bool end = false;
 
-	for (ssize_t i = 0; i < n / (ssize_t)sizeof(si[0]); i++)
-		end = end || si[i].ssi_signo == SIGTERM;
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(si[0]); i++) {
+		if (w->parent && si[i].ssi_signo != SIGCHLD)
+			parent_on_signal(w, (int)si[i].ssi_signo);
+		else
+			end = end || si[i].ssi_signo == SIGTERM;
+	}
 	if (end)
 		begin_end(w, RV_NEVER);
 	attempts_reap(w);
@@ -389,6 +406,8 @@ static int set_signals(struct warden *w, struct rv_err *err)
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGCHLD);
 	sigaddset(&wanted, SIGTERM);
+	if (w->parent)
+		parent_add_signals(&wanted);
 	w->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 	return w->signal_fd < 0 ? rv_fail_errno(err, errno, "signalfd") : 0;
 }
@@ -400,13 +419,14 @@ static int set_signals(struct warden *w, struct rv_err *err)
 /* What was forked or exec'd becomes a warden: a session of its own, so that a terminal's Ctrl-C is not for it; the null device
  * as 0 and 1; no descriptor but the channel, so that units inherit nothing and pipes of others see their end. stderr
  * stays for the one line it may have to say. */
-static void settle(int fd)
+static void settle(int fd, bool parent)
 {
 	int null_fd;
 
 	if (fd < CHANNEL_FD)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, CHANNEL_FD);
-	setsid();
+	if (!parent)
+		setsid(); /* a parent is whom the terminal's Ctrl-C is for: it passes it on */
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3 && null_fd >= 0; i++)
 		if (null_fd != i && (i < 2 || fcntl(2, F_GETFD) < 0))
@@ -425,9 +445,11 @@ static int add(struct warden *w, int fd, uint64_t tag)
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
-static int warden_init(struct warden *w, int fd, struct rv_err *err)
+static int warden_init(struct warden *w, int fd, pid_t daemon, struct rv_err *err)
 {
 	memset(w, 0, sizeof(*w));
+	w->daemon_pid = daemon;
+	w->parent = daemon > 0;
 	w->fd = fd;
 	w->epoll_fd = w->signal_fd = -1;
 	rv_list_init(&w->queue);
@@ -483,7 +505,7 @@ static int time_to_wait(struct warden *w)
 	const struct rv_heap_item *first = rv_heap_first(&w->deadlines);
 	uint64_t at = first ? first->key : RV_NEVER, now;
 
-	if (w->reap_again)
+	if (w->reap_again || w->daemon_ended)
 		return 0;
 	if (w->out_since && !w->watching_out)
 		at = rv_min_u64(at, w->out_since + WARDEN_BATCH_US);
@@ -541,6 +563,8 @@ static void loop(struct warden *w)
 			on_event(w, &events[i]);
 		if (w->reap_again)
 			attempts_reap(w);
+		if (w->daemon_ended)
+			parent_daemon_end(w);
 		deadlines(w);
 		queue_start(w);
 		attempts_complete(w);
@@ -549,16 +573,18 @@ static void loop(struct warden *w)
 	}
 }
 
-int warden_main(int fd, const struct warden_options *options)
+int warden_serve(int fd, const struct warden_options *options, pid_t daemon, struct warden_end *end)
 {
 	struct warden *w = malloc(sizeof(*w));
 	struct rv_err err = { 0 };
 	int failed;
 
+	if (end)
+		end->daemon_alive = true;
 	if (!w)
 		return 3;
-	settle(fd);
-	failed = warden_init(w, CHANNEL_FD, &err);
+	settle(fd, daemon > 0);
+	failed = warden_init(w, CHANNEL_FD, daemon, &err);
 	w->forced = options ? options->level : WARDEN_LEVEL_NONE;
 	w->unkillable_us = options && options->unkillable_us ? options->unkillable_us : WARDEN_UNKILLABLE_US;
 	if (failed)
@@ -566,6 +592,15 @@ int warden_main(int fd, const struct warden_options *options)
 	else
 		loop(w);
 	warden_release(w);
+	if (end) {
+		end->daemon_alive = w->daemon_pid > 0;
+		end->daemon_status = w->daemon_status;
+	}
 	free(w);
 	return failed ? 3 : 0;
+}
+
+int warden_main(int fd, const struct warden_options *options)
+{
+	return warden_serve(fd, options, 0, NULL);
 }

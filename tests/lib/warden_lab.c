@@ -217,9 +217,16 @@ static void put_base(struct lab *lab)
 void lab_start(struct lab *lab)
 {
 	struct rv_err err = { 0 };
-	struct warden_frame f;
 
 	LAB_CHECK(!warden_start(&lab->c, &(struct warden_options){ .unkillable_us = lab->unkillable_us }, &err));
+	lab_greet(lab);
+}
+
+void lab_greet(struct lab *lab)
+{
+	struct rv_err err = { 0 };
+	struct warden_frame f;
+
 	LAB_CHECK(!warden_put_config(&lab->c.out, &(struct warden_config){
 		.slots = lab->slots, .agent_slots = 2, .level = lab->level, .state_dir = rv_str_of(lab->dir),
 		.label_prefix = rv_str_of(lab->mark), .segment_bytes = 1 << 20 }));

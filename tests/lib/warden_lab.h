@@ -45,6 +45,7 @@ typedef void lab_scenario(struct lab *lab);
 int lab_run(lab_scenario *scenario, enum warden_level level, uint32_t uid);
 
 void lab_start(struct lab *lab);                  /* warden, CONFIG, ENV_BASE, HELLO */
+void lab_greet(struct lab *lab);                  /* the same on a channel that is there: CONFIG, ENV_BASE, HELLO */
 void lab_stop(struct lab *lab);                   /* closes, waits for the warden */
 /* SPAWN of `words` (NULL at the end); `m` has what else is wanted (zeroed: defaults), gets its key. */
 uint64_t lab_spawn(struct lab *lab, struct warden_spawn *m, const char *const *words);
