@@ -139,6 +139,8 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 	case PROTO_FACT_EPOCH:
 	case PROTO_FACT_ATTEMPT_ENDED:
 	case PROTO_FACT_NODE:
+	case PROTO_FACT_KEY:
+	case PROTO_FACT_TOKEN:
 		break;
 	}
 }

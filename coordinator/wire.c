@@ -45,6 +45,21 @@ int coord_wire_event(const struct proto_msg *m, uint64_t now_us, uint64_t real_u
 	case PROTO_BYE:
 		ev->kind = COORD_EV_NODE_GONE;
 		return 0;
+	/* not the core's: clients, joining, blobs and logs */
+	case PROTO_BLOB_GET:
+	case PROTO_BLOB_CHUNK:
+	case PROTO_LOG_CHUNK:
+	case PROTO_ENROL:
+	case PROTO_ASK:
+	case PROTO_FACTS:
+	case PROTO_ACT:
+	case PROTO_SUBMIT_BEGIN:
+	case PROTO_SUBMIT_DATA:
+	case PROTO_SUBMIT_COMMIT:
+	case PROTO_LOG:
+	case PROTO_TOKEN_CREATE:
+	case PROTO_REVOKE:
+	/* what a coordinator says itself; the reader refuses it in this direction */
 	case PROTO_NONE:
 	case PROTO_WELCOME:
 	case PROTO_HB_ACK:
@@ -55,6 +70,18 @@ int coord_wire_event(const struct proto_msg *m, uint64_t now_us, uint64_t real_u
 	case PROTO_CHECKPOINT:
 	case PROTO_DRAIN:
 	case PROTO_GOAWAY:
+	case PROTO_BLOB_WANTED:
+	case PROTO_BLOB_DATA:
+	case PROTO_LOG_WANTED:
+	case PROTO_ROWS:
+	case PROTO_FACT_ROWS:
+	case PROTO_DONE:
+	case PROTO_REFUSED:
+	case PROTO_SUBMITTED:
+	case PROTO_LOG_BYTES:
+	case PROTO_BLOB_BYTES:
+	case PROTO_TOKEN_CREATED:
+	case PROTO_ENROLLED:
 		break;
 	}
 	return -1;

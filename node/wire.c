@@ -164,7 +164,12 @@ static enum node_event_kind event_kind(enum proto_msg_kind kind)
 		return NODE_EV_DRAIN;
 	case PROTO_GOAWAY:
 		return NODE_EV_GOAWAY;
-	/* what a node says itself; the reader refuses it in this direction */
+	/* not the core's: blobs and logs */
+	case PROTO_BLOB_WANTED:
+	case PROTO_BLOB_DATA:
+	case PROTO_LOG_WANTED:
+		break;
+	/* what others say or hear; the reader refuses it in this direction */
 	case PROTO_HELLO:
 	case PROTO_HEARTBEAT:
 	case PROTO_TAKEN:
@@ -176,6 +181,28 @@ static enum node_event_kind event_kind(enum proto_msg_kind kind)
 	case PROTO_ALREADY_STARTED:
 	case PROTO_BYE:
 	case PROTO_NONE:
+	case PROTO_BLOB_GET:
+	case PROTO_BLOB_CHUNK:
+	case PROTO_LOG_CHUNK:
+	case PROTO_ENROL:
+	case PROTO_ASK:
+	case PROTO_FACTS:
+	case PROTO_ACT:
+	case PROTO_SUBMIT_BEGIN:
+	case PROTO_SUBMIT_DATA:
+	case PROTO_SUBMIT_COMMIT:
+	case PROTO_LOG:
+	case PROTO_TOKEN_CREATE:
+	case PROTO_REVOKE:
+	case PROTO_ROWS:
+	case PROTO_FACT_ROWS:
+	case PROTO_DONE:
+	case PROTO_REFUSED:
+	case PROTO_SUBMITTED:
+	case PROTO_LOG_BYTES:
+	case PROTO_BLOB_BYTES:
+	case PROTO_TOKEN_CREATED:
+	case PROTO_ENROLLED:
 		break;
 	}
 	return 0;

@@ -8,11 +8,19 @@
 #define PROTO_CLIENT_MSG_H
 
 #include "common/base.h"
+#include "common/limits.h"
 
 #define PROTO_KEY_BYTES 32      /* a CURVE public key, raw */
 #define PROTO_ROWS_MAX 1000u    /* rows of one answer */
 #define PROTO_WAIT_MS_MAX 30000u
 #define PROTO_PIECE_BYTES_MAX ((size_t)256 << 10) /* of a blob, a log, an upload in one message */
+#define PROTO_FACTS_BYTES_MAX ((size_t)512 << 10) /* of records in one answer, but for one record that alone is longer */
+#define PROTO_NOTES_MAX 4096u   /* live notes of one answer */
+#define PROTO_NOTE_BYTES_MAX ((size_t)64 << 10)   /* of an act */
+#define PROTO_ENDPOINTS_MAX 16u
+#define PROTO_ENDPOINT_BYTES_MAX 256u
+#define PROTO_CLUSTER_BYTES_MAX 64u
+#define PROTO_MESSAGE_BYTES_MAX 1024u             /* of a refusal's sentence, and of its hint */
 
 /* --- client -> coordinator ---------------------------------------------------------------------------------------------- */
 
@@ -31,7 +39,7 @@ struct proto_ask {
 	uint64_t run;          /* EXPLAIN; RUNS: 0 = all, else that one */
 	struct rv_str unit;    /* EXPLAIN: the unit's id */
 	uint64_t cursor;       /* 0: from the start, else `next` of the answer before */
-	uint32_t limit;        /* rows, <= PROTO_ROWS_MAX */
+	uint32_t limit;        /* rows, 1 to PROTO_ROWS_MAX */
 };
 
 /* The facts of a run (or all: run 0) from a journal position on. */
@@ -39,8 +47,9 @@ struct proto_facts {
 	uint64_t request;
 	uint64_t run;
 	uint64_t from;         /* position; 0: the run's first */
+	uint32_t from_index;   /* of the first record wanted of that row: a row may be larger than any frame */
 	uint64_t notes_from;   /* number of the first live note wanted; UINT64_MAX: none */
-	uint32_t bytes_max;    /* of records, <= 512 KiB; one row may exceed it */
+	uint32_t bytes_max;    /* of records, 1 to PROTO_FACTS_BYTES_MAX; the first record may exceed it, alone */
 	uint32_t wait_ms;      /* nothing new: answer only then, or when there is something; <= PROTO_WAIT_MS_MAX */
 };
 
@@ -53,7 +62,7 @@ struct proto_act {
 	struct rv_str unit;    /* "" = the run */
 	struct rv_str node;    /* by name; "" = none */
 	int64_t value;         /* as in the fact MUTATION */
-	struct rv_str note;    /* <= 64 KiB */
+	struct rv_str note;    /* <= PROTO_NOTE_BYTES_MAX */
 };
 
 struct proto_submit_begin {
@@ -84,8 +93,8 @@ struct proto_log {
 	uint32_t attempt;      /* 0: the newest */
 	uint32_t stream;       /* 1 stdout, 2 stderr, 3 both in order */
 	uint64_t offset;       /* from here; UINT64_MAX: the last `bytes_max` */
-	uint32_t bytes_max;
-	uint32_t wait_ms;
+	uint32_t bytes_max;    /* 1 to PROTO_PIECE_BYTES_MAX */
+	uint32_t wait_ms;      /* as in FACTS */
 };
 
 struct proto_token_create {
@@ -181,6 +190,7 @@ struct proto_live_note {
 struct proto_fact_rows {
 	uint64_t request;
 	uint64_t next;         /* ask from this position */
+	uint32_t next_index;   /* and this record of its row: 0 but where a row was cut */
 	uint64_t notes_next;
 	bool ended;            /* the run is over and all of it has been told */
 	const struct proto_fact_piece *pieces;

@@ -1,7 +1,7 @@
 /* codec.c - frames: the writer that gathers messages, the reader that hands them out
  *
  * A batched message is [kind, run, [item...]], DISPATCH is [DISPATCH, run, [spec...], [item...]]; every other message is
- * [kind, field...]. The fields themselves are in items.c and singles.c, their layout stands in PROTOCOL.md.
+ * [kind, field...]. The fields themselves are in items.c, singles.c and clients.c, their layout stands in PROTOCOL.md.
  */
 #include "proto/codec.h"
 
@@ -124,20 +124,23 @@ static int add_single(struct proto_frame_writer *w, const struct proto_msg *m, s
 {
 	struct proto_pack p;
 	size_t before;
+	int rc;
 
 	close_open(w);
 	if (w->body.failed)
 		return fail_memory(err);
 	before = w->body.bytes;
 	proto_pack_init(&p, &w->body);
-	proto_single_pack(&p, m);
-	if (!w->body.failed && fits(w, p.values)) {
+	rc = proto_single_pack(&p, m, err);
+	if (rc == 0 && !w->body.failed && fits(w, p.values)) {
 		w->value_count += p.values;
 		w->message_count++;
 		return 0;
 	}
 	w->body.bytes = before;
 	w->body.failed = false;
+	if (rc)
+		return -1;
 	return before ? 1 : fail_large(m->kind, err);
 }
 

@@ -57,5 +57,7 @@ int proto_deps_decode(struct rv_str bytes, struct rv_arena *arena, const struct 
 
 const char *proto_msg_name(enum proto_msg_kind kind);
 enum proto_direction proto_msg_direction(enum proto_msg_kind kind);
+/* Bits of enum proto_role: who may send it. 0: no such message. */
+uint32_t proto_msg_roles(enum proto_msg_kind kind);
 
 #endif

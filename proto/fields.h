@@ -20,10 +20,15 @@ int proto_item_pack(struct proto_pack *p, const struct proto_msg *m, uint32_t sp
 /* m->kind is set. */
 void proto_item_read(struct proto_reading *r, uint64_t run, struct proto_msg *m);
 
-/* A whole message that comes alone. */
-void proto_single_pack(struct proto_pack *p, const struct proto_msg *m);
+/* A whole message that comes alone. -1: a field is out of its range. */
+int proto_single_pack(struct proto_pack *p, const struct proto_msg *m, struct rv_err *err);
 /* `fields`: of the message, its kind not counted. m->kind is set. */
 void proto_single_read(struct proto_reading *r, uint32_t fields, struct proto_msg *m);
+
+/* The same for what clients, and nodes that join or fetch, exchange with the coordinator (client_msg.h). */
+bool proto_client_is(enum proto_msg_kind kind);
+int proto_client_pack(struct proto_pack *p, const struct proto_msg *m, struct rv_err *err);
+void proto_client_read(struct proto_reading *r, uint32_t fields, struct proto_msg *m);
 
 /* Anything outside first..last fails. */
 static inline uint32_t proto_read_enum(struct proto_cursor *c, uint32_t first, uint32_t last)

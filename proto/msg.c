@@ -62,6 +62,8 @@ static const char *const fact_names[] = {
 	[PROTO_FACT_RUN_FINISHED] = "run_finished",
 	[PROTO_FACT_MUTATION] = "mutation",
 	[PROTO_FACT_NODE] = "node",
+	[PROTO_FACT_KEY] = "key",
+	[PROTO_FACT_TOKEN] = "token",
 };
 
 const char *proto_class_name(enum proto_class c)
@@ -114,5 +116,18 @@ enum proto_direction proto_msg_direction(enum proto_msg_kind kind)
 #undef X
 	default:
 		return PROTO_TO_COORD;
+	}
+}
+
+uint32_t proto_msg_roles(enum proto_msg_kind kind)
+{
+	switch (kind) {
+#define X(number, name, direction, role, since)                                                    \
+	case PROTO_##name:                                                                         \
+		return PROTO_ROLE_##role;
+		PROTO_MSGS(X)
+#undef X
+	default:
+		return 0;
 	}
 }

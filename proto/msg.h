@@ -13,6 +13,7 @@
 #include "common/base.h"
 #include "common/limits.h"
 #include "common/map.h"
+#include "proto/client_msg.h"
 #include "proto/msgs.h"
 
 #define PROTO_DIGEST_BYTES 32
@@ -310,6 +311,30 @@ struct proto_msg {
 		struct proto_attempt_key retract;
 		struct proto_checkpoint checkpoint;
 		struct proto_goaway goaway;
+		/* shared by nodes and clients */
+		struct proto_blob_get blob_get;     /* BLOB_GET, BLOB_WANTED */
+		struct proto_blob_piece blob;       /* BLOB_CHUNK, BLOB_DATA, BLOB_BYTES */
+		struct proto_log_wanted log_wanted;
+		struct proto_log_piece log_piece;   /* LOG_CHUNK, LOG_BYTES */
+		struct proto_enrol enrol;
+		/* of clients */
+		struct proto_ask ask;
+		struct proto_facts facts;
+		struct proto_act act;
+		struct proto_submit_begin submit_begin;
+		struct proto_submit_data submit_data;
+		struct proto_submit_commit submit_commit;
+		struct proto_log log;
+		struct proto_token_create token_create;
+		struct proto_revoke revoke;
+		/* to clients */
+		struct proto_rows rows;
+		struct proto_fact_rows fact_rows;
+		struct proto_done done;
+		struct proto_refused refused;
+		struct proto_submitted submitted;
+		struct proto_token_created token_created;
+		struct proto_enrolled enrolled;
 	};
 	const struct proto_held_verdict *verdicts; /* WELCOME only */
 	uint32_t verdict_count;

@@ -8,6 +8,9 @@
 #define LENGTH_BYTES_MAX 5u
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 
+#define RUN_ACCEPTED_FIELDS 9u
+#define RUN_ACCEPTED_FIELDS_OLD 7u /* before there were clients: neither submission nor workspace id */
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void pack_head(struct proto_pack *p, const struct proto_fact *f, uint32_t fields)
@@ -30,7 +33,7 @@ static void pack_digest(struct proto_pack *p, const uint8_t digest[PROTO_DIGEST_
 
 static void pack_run_accepted(struct proto_pack *p, const struct proto_fact *f)
 {
-	pack_head(p, f, 7);
+	pack_head(p, f, RUN_ACCEPTED_FIELDS);
 	proto_pack_uint(p, f->run_accepted.run);
 	proto_pack_str(p, f->run_accepted.name);
 	pack_digest(p, f->run_accepted.plan_blob);
@@ -38,6 +41,8 @@ static void pack_run_accepted(struct proto_pack *p, const struct proto_fact *f)
 	pack_digest(p, f->run_accepted.estimates_blob);
 	proto_pack_uint(p, f->run_accepted.units);
 	proto_pack_int(p, f->run_accepted.priority);
+	proto_pack_uint(p, f->run_accepted.submission);
+	proto_pack_str(p, f->run_accepted.workspace_id);
 }
 
 static void pack_run_finished(struct proto_pack *p, const struct proto_fact *f)
@@ -110,6 +115,23 @@ static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
 		proto_pack_str(p, f->node.name);
 		pack_digest(p, f->node.key);
 		return 0;
+	case PROTO_FACT_KEY:
+		pack_head(p, f, 5);
+		proto_pack_uint(p, f->key.change);
+		proto_pack_uint(p, f->key.roles);
+		proto_pack_bin(p, f->key.key, PROTO_KEY_BYTES);
+		proto_pack_str(p, f->key.name);
+		proto_pack_str(p, f->key.token);
+		return 0;
+	case PROTO_FACT_TOKEN:
+		pack_head(p, f, 6);
+		proto_pack_uint(p, f->token.change);
+		proto_pack_str(p, f->token.id);
+		proto_pack_uint(p, f->token.role);
+		proto_pack_bin(p, f->token.key, PROTO_KEY_BYTES);
+		proto_pack_uint(p, f->token.expires_us);
+		proto_pack_uint(p, f->token.uses);
+		return 0;
 	}
 	rv_check(!"a kind of fact");
 	return -1;
@@ -175,7 +197,16 @@ static uint32_t read_enum(struct proto_cursor *c, uint32_t first, uint32_t last)
 	return v;
 }
 
-static void read_run_accepted(struct proto_cursor *c, struct proto_fact *f)
+static struct rv_str read_name(struct proto_cursor *c)
+{
+	struct rv_str s = proto_read_str(c);
+
+	if (s.bytes > RV_NAME_BYTES_MAX)
+		c->failed = true;
+	return s;
+}
+
+static void read_run_accepted(struct proto_cursor *c, uint32_t fields, struct proto_fact *f)
 {
 	f->run_accepted.run = proto_read_uint(c);
 	f->run_accepted.name = proto_read_str(c);
@@ -184,6 +215,40 @@ static void read_run_accepted(struct proto_cursor *c, struct proto_fact *f)
 	proto_read_fixed(c, f->run_accepted.estimates_blob, PROTO_DIGEST_BYTES);
 	f->run_accepted.units = proto_read_u32(c);
 	f->run_accepted.priority = proto_read_i32(c);
+	f->run_accepted.workspace_id = RV_STR("");
+	if (fields == RUN_ACCEPTED_FIELDS_OLD)
+		return;
+	f->run_accepted.submission = proto_read_uint(c);
+	f->run_accepted.workspace_id = read_name(c);
+}
+
+/* Bits of the roles that a key may have: one of them at least, and no other. */
+static uint32_t read_roles(struct proto_cursor *c)
+{
+	uint32_t roles = proto_read_u32(c);
+
+	if (roles == 0 || roles & ~(uint32_t)(PROTO_ROLE_NODE | PROTO_ROLE_OPERATOR))
+		c->failed = true;
+	return roles;
+}
+
+static void read_key_fact(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->key.change = (enum proto_key_change)read_enum(c, PROTO_KEY_ADMITTED, PROTO_KEY_REVOKED);
+	f->key.roles = read_roles(c);
+	proto_read_fixed(c, f->key.key, PROTO_KEY_BYTES);
+	f->key.name = read_name(c);
+	f->key.token = read_name(c);
+}
+
+static void read_token(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->token.change = (enum proto_token_change)read_enum(c, PROTO_TOKEN_MADE, PROTO_TOKEN_REVOKED);
+	f->token.id = read_name(c);
+	f->token.role = read_roles(c);
+	proto_read_fixed(c, f->token.key, PROTO_KEY_BYTES);
+	f->token.expires_us = proto_read_uint(c);
+	f->token.uses = proto_read_u32(c);
 }
 
 static void read_run_finished(struct proto_cursor *c, struct proto_fact *f)
@@ -208,11 +273,11 @@ static void read_mutation(struct proto_cursor *c, struct proto_fact *f)
 	f->mutation.note = proto_read_bin(c);
 }
 
-/* Fields besides the kind; those with a result have more (0: any). */
+/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED. */
 static const uint8_t fields_of[] = {
-	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 7, [PROTO_FACT_ASSIGNED] = 4,
+	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 4,
 	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 7,
-	[PROTO_FACT_NODE] = 4,
+	[PROTO_FACT_NODE] = 4,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
 };
 
 static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
@@ -227,7 +292,9 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		proto_read_fixed(c, f->epoch.boot_id, sizeof(f->epoch.boot_id));
 		break;
 	case PROTO_FACT_RUN_ACCEPTED:
-		read_run_accepted(c, f);
+		if (fields != RUN_ACCEPTED_FIELDS && fields != RUN_ACCEPTED_FIELDS_OLD)
+			c->failed = true;
+		read_run_accepted(c, fields, f);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		read_key(c, &f->assigned.key);
@@ -262,6 +329,12 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		f->node.change = (enum proto_node_change)read_enum(c, PROTO_NODE_ADMITTED, PROTO_NODE_LEFT);
 		f->node.name = proto_read_str(c);
 		proto_read_fixed(c, f->node.key, PROTO_DIGEST_BYTES);
+		break;
+	case PROTO_FACT_KEY:
+		read_key_fact(c, f);
+		break;
+	case PROTO_FACT_TOKEN:
+		read_token(c, f);
 		break;
 	}
 }

@@ -16,6 +16,8 @@
  * | RUN_FINISHED | the run ended, with its counts |
  * | MUTATION | a person's act on a run, unit or node, with its request id |
  * | NODE | a node was admitted, quarantined, recovered, left |
+ * | KEY | a CURVE key was admitted with its roles, or revoked |
+ * | TOKEN | a token was created, used (and how many uses are left), revoked |
  */
 #ifndef PROTO_RECORD_H
 #define PROTO_RECORD_H
@@ -35,7 +37,11 @@ enum proto_fact_kind {
 	PROTO_FACT_RUN_FINISHED,
 	PROTO_FACT_MUTATION,
 	PROTO_FACT_NODE,
+	PROTO_FACT_KEY,
+	PROTO_FACT_TOKEN,
 };
+
+#define PROTO_FACT_LAST PROTO_FACT_TOKEN
 
 /* Terminal states of a unit and of a run; live states are derived. */
 enum proto_end_state { PROTO_END_SUCCEEDED = 1, PROTO_END_FAILED, PROTO_END_SKIPPED, PROTO_END_CANCELLED };
@@ -57,6 +63,8 @@ enum proto_mutation {
 };
 
 enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_NODE_RECOVERED, PROTO_NODE_LOST, PROTO_NODE_LEFT };
+enum proto_key_change { PROTO_KEY_ADMITTED = 1, PROTO_KEY_REVOKED };
+enum proto_token_change { PROTO_TOKEN_MADE = 1, PROTO_TOKEN_USED, PROTO_TOKEN_REVOKED };
 
 struct proto_fact {
 	enum proto_fact_kind kind;
@@ -73,6 +81,8 @@ struct proto_fact {
 			uint8_t estimates_blob[PROTO_DIGEST_BYTES]; /* u64 LE a unit of the plan, 0 = none learned; zeros: no blob */
 			uint32_t units;
 			int32_t priority;
+			uint64_t submission;                        /* the client's id of it; 0: none (`reeve run`) */
+			struct rv_str workspace_id;                 /* "" = mode none */
 		} run_accepted;
 		struct {
 			struct proto_attempt_key key;
@@ -115,6 +125,21 @@ struct proto_fact {
 			struct rv_str name;
 			uint8_t key[PROTO_DIGEST_BYTES];
 		} node;
+		struct {
+			enum proto_key_change change;
+			uint32_t roles;               /* bits: PROTO_ROLE_NODE, PROTO_ROLE_OPERATOR */
+			uint8_t key[PROTO_KEY_BYTES]; /* CURVE public key */
+			struct rv_str name;           /* of the node or person */
+			struct rv_str token;          /* id of the one that let it in; "" = none */
+		} key;
+		struct {
+			enum proto_token_change change;
+			struct rv_str id;
+			uint32_t role;                /* PROTO_ROLE_NODE or PROTO_ROLE_OPERATOR */
+			uint8_t key[PROTO_KEY_BYTES]; /* public, of the key that its secret gives */
+			uint64_t expires_us;          /* CLOCK_REALTIME */
+			uint32_t uses;                /* left */
+		} token;
 	};
 };
 

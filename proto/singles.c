@@ -144,7 +144,7 @@ static void read_welcome(struct proto_reading *r, struct proto_msg *m)
 	}
 }
 
-void proto_single_pack(struct proto_pack *p, const struct proto_msg *m)
+int proto_single_pack(struct proto_pack *p, const struct proto_msg *m, struct rv_err *err)
 {
 	const struct proto_heartbeat *h = &m->heartbeat;
 	const struct proto_hb_ack *a = &m->hb_ack;
@@ -152,10 +152,10 @@ void proto_single_pack(struct proto_pack *p, const struct proto_msg *m)
 	switch (m->kind) {
 	case PROTO_HELLO:
 		pack_hello(p, &m->hello);
-		return;
+		return 0;
 	case PROTO_WELCOME:
 		pack_welcome(p, m);
-		return;
+		return 0;
 	case PROTO_HEARTBEAT:
 		proto_pack_array(p, 7);
 		proto_pack_uint(p, m->kind);
@@ -165,7 +165,7 @@ void proto_single_pack(struct proto_pack *p, const struct proto_msg *m)
 		proto_pack_uint(p, h->received);
 		proto_pack_uint(p, h->digest);
 		proto_pack_uint(p, h->load);
-		return;
+		return 0;
 	case PROTO_HB_ACK:
 		proto_pack_array(p, 6);
 		proto_pack_uint(p, m->kind);
@@ -174,20 +174,24 @@ void proto_single_pack(struct proto_pack *p, const struct proto_msg *m)
 		proto_pack_uint(p, a->received);
 		proto_pack_uint(p, a->heartbeat_us);
 		proto_pack_bool(p, a->want_table);
-		return;
+		return 0;
 	case PROTO_CHECKPOINT:
 		proto_pack_array(p, 2);
 		proto_pack_uint(p, m->kind);
 		proto_pack_uint(p, m->checkpoint.n);
-		return;
+		return 0;
 	case PROTO_GOAWAY:
 		proto_pack_array(p, 2);
 		proto_pack_uint(p, m->kind);
 		proto_pack_uint(p, m->goaway.why);
-		return;
-	default: /* BYE, DRAIN */
+		return 0;
+	case PROTO_BYE:
+	case PROTO_DRAIN:
 		proto_pack_array(p, 1);
 		proto_pack_uint(p, m->kind);
+		return 0;
+	default:
+		return proto_client_pack(p, m, err);
 	}
 }
 
@@ -198,6 +202,10 @@ void proto_single_read(struct proto_reading *r, uint32_t fields, struct proto_ms
 					     [PROTO_DRAIN] = 0,  [PROTO_GOAWAY] = 1 };
 	struct proto_cursor *c = r->c;
 
+	if (proto_client_is(m->kind)) {
+		proto_client_read(r, fields, m);
+		return;
+	}
 	if (fields != fields_of[m->kind]) {
 		c->failed = true;
 		return;

@@ -272,6 +272,9 @@ void coord_apply(struct coord *c, const struct proto_fact *f, struct coord_graph
 	case PROTO_FACT_NODE:
 		apply_node(c, f);
 		break;
+	case PROTO_FACT_KEY: /* who may connect is no matter of the core */
+	case PROTO_FACT_TOKEN:
+		break;
 	}
 }
 

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0 || !r)
 		goto out;
-	direction = data[0] & 1 ? PROTO_TO_NODE : PROTO_TO_COORD;
+	direction = (enum proto_direction)((data[0] & 3) % 3);
 	proto_frame_writer_init(&w);
 	rv_buf_init(&out, 0);
 	if (proto_frame_open(r, rv_str((const char *)data + 1, size - 1), direction, &err) == 0) {

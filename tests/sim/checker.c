@@ -333,6 +333,8 @@ void sim_checker_fact(struct sim_world *w, const struct proto_fact *f)
 	case PROTO_FACT_EPOCH:
 	case PROTO_FACT_RUN_STOPPED:
 	case PROTO_FACT_NODE:
+	case PROTO_FACT_KEY:
+	case PROTO_FACT_TOKEN:
 		break;
 	}
 }

@@ -13,68 +13,14 @@
 #include "proto/record.h"
 #include "proto/scan.h"
 #include "proto/spec.h"
+#include "tests/lib/client_messages.h"
 #include "tests/lib/noalloc.h"
+#include "tests/lib/proto_maker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- random messages: every field at its least, its most, or anything ------------------------------------------- */
-
-enum fill { FILL_LEAST, FILL_MOST, FILL_ANY };
-
-struct maker {
-	struct rv_prng r;
-	enum fill fill;
-	struct rv_arena arena;
-};
-
-static uint64_t number(struct maker *m, uint64_t max)
-{
-	switch (m->fill) {
-	case FILL_LEAST:
-		return 0;
-	case FILL_MOST:
-		return max;
-	default:
-		if (max == UINT64_MAX)
-			return rv_prng_next(&m->r) >> rv_prng_below(&m->r, 64);
-		return rv_prng_below(&m->r, (max >> rv_prng_below(&m->r, 8)) + 1);
-	}
-}
-
-static uint32_t from(struct maker *m, uint32_t first, uint32_t last)
-{
-	return first + (uint32_t)number(m, last - first);
-}
-
-static struct rv_str bytes_of(struct maker *m, size_t max)
-{
-	size_t i, n = number(m, max);
-	char *at = rv_arena_alloc(&m->arena, n + 1, 1);
-
-	for (i = 0; i < n; i++)
-		at[i] = (char)rv_prng_next(&m->r);
-	return rv_str(at, n);
-}
-
-static struct rv_str text_of(struct maker *m, size_t max)
-{
-	struct rv_str s = bytes_of(m, max);
-	char *at = (char *)(uintptr_t)s.at;
-	size_t i;
-
-	for (i = 0; i < s.bytes; i++)
-		at[i] &= 0x7f;
-	return s;
-}
-
-static void digest_of(struct maker *m, uint8_t out[PROTO_DIGEST_BYTES])
-{
-	size_t i;
-
-	for (i = 0; i < PROTO_DIGEST_BYTES; i++)
-		out[i] = (uint8_t)number(m, 255);
-}
+/* --- random messages ------------------------------------------------------------------------------------------------ */
 
 static struct proto_value value_of(struct maker *m)
 {
@@ -287,8 +233,11 @@ static void make(struct maker *m, enum proto_msg_kind kind, struct proto_msg *ou
 	case PROTO_RETRACT:
 		out->taken = key_of(m);
 		break;
-	default: /* BYE, DRAIN: nothing inside */
+	case PROTO_BYE:
+	case PROTO_DRAIN: /* nothing inside */
 		break;
+	default:
+		client_message_make(m, kind, out);
 	}
 }
 
@@ -435,8 +384,11 @@ static void same_msg(const struct proto_msg *a, const struct proto_msg *b)
 			assert_true(a->verdicts[i].lease_us == b->verdicts[i].lease_us);
 		}
 		break;
-	default: /* no pointers: both were zeroed before they were filled */
-		assert_memory_equal(a, b, sizeof(*a));
+	default:
+		if (client_message_is(a->kind))
+			client_message_same(a, b);
+		else /* no pointers: both were zeroed before they were filled */
+			assert_memory_equal(a, b, sizeof(*a));
 	}
 }
 
@@ -448,13 +400,6 @@ static const enum proto_msg_kind kinds[] = {
 #undef X
 };
 
-static void maker_init(struct maker *m, uint64_t seed)
-{
-	rv_prng_seed(&m->r, seed);
-	m->fill = FILL_ANY;
-	rv_arena_init(&m->arena, 0);
-}
-
 static void every_message_comes_back_as_it_went(void **state)
 {
 	struct proto_frame_reader *r = proto_frame_reader_create();
@@ -462,7 +407,7 @@ static void every_message_comes_back_as_it_went(void **state)
 	struct rv_buf frame;
 	struct maker m;
 	size_t k;
-	int round;
+	int round, other;
 
 	(void)state;
 	maker_init(&m, 1);
@@ -487,9 +432,11 @@ static void every_message_comes_back_as_it_went(void **state)
 			same_msg(&out, &in);
 			assert_int_equal(proto_frame_next(r, &in, &err), 0);
 			assert_int_equal(proto_frame_next(r, &in, &err), 0);
-			/* the other side takes it not */
-			if (proto_frame_open(r, rv_buf_str(&frame), !proto_msg_direction(kinds[k]), &err) == 0)
-				assert_int_equal(proto_frame_next(r, &in, &err), -1);
+			/* the other sides take it not */
+			for (other = PROTO_TO_COORD; other <= PROTO_TO_CLIENT; other++)
+				if (other != (int)proto_msg_direction(kinds[k]) &&
+				    proto_frame_open(r, rv_buf_str(&frame), (enum proto_direction)other, &err) == 0)
+					assert_int_equal(proto_frame_next(r, &in, &err), -1);
 		}
 		rv_arena_release(&m.arena);
 	}
@@ -1021,6 +968,8 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 		digest_of(m, f->run_accepted.estimates_blob);
 		f->run_accepted.units = (uint32_t)number(m, UINT32_MAX);
 		f->run_accepted.priority = m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX);
+		f->run_accepted.submission = number(m, UINT64_MAX);
+		f->run_accepted.workspace_id = text_of(m, RV_NAME_BYTES_MAX);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		f->assigned.key = key_of(m);
@@ -1068,6 +1017,21 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 		f->node.name = text_of(m, 64);
 		digest_of(m, f->node.key);
 		break;
+	case PROTO_FACT_KEY:
+		f->key.change = (enum proto_key_change)from(m, PROTO_KEY_ADMITTED, PROTO_KEY_REVOKED);
+		f->key.roles = number(m, 1) ? PROTO_ROLE_NODE | PROTO_ROLE_OPERATOR : PROTO_ROLE_NODE;
+		digest_of(m, f->key.key);
+		f->key.name = text_of(m, RV_NAME_BYTES_MAX);
+		f->key.token = text_of(m, RV_NAME_BYTES_MAX);
+		break;
+	case PROTO_FACT_TOKEN:
+		f->token.change = (enum proto_token_change)from(m, PROTO_TOKEN_MADE, PROTO_TOKEN_REVOKED);
+		f->token.id = text_of(m, RV_NAME_BYTES_MAX);
+		f->token.role = number(m, 1) ? PROTO_ROLE_OPERATOR : PROTO_ROLE_NODE;
+		digest_of(m, f->token.key);
+		f->token.expires_us = number(m, UINT64_MAX);
+		f->token.uses = (uint32_t)number(m, UINT32_MAX);
+		break;
 	}
 }
 
@@ -1084,6 +1048,8 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 		assert_true(a->run_accepted.run == b->run_accepted.run);
 		assert_int_equal(a->run_accepted.units, b->run_accepted.units);
 		assert_int_equal(a->run_accepted.priority, b->run_accepted.priority);
+		assert_true(a->run_accepted.submission == b->run_accepted.submission);
+		same_str(a->run_accepted.workspace_id, b->run_accepted.workspace_id);
 		return;
 	}
 	case PROTO_FACT_ENDED:
@@ -1113,6 +1079,21 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 		same_str(a->node.name, b->node.name);
 		assert_memory_equal(a->node.key, b->node.key, PROTO_DIGEST_BYTES);
 		return;
+	case PROTO_FACT_KEY:
+		assert_int_equal(a->key.change, b->key.change);
+		assert_int_equal(a->key.roles, b->key.roles);
+		assert_memory_equal(a->key.key, b->key.key, PROTO_KEY_BYTES);
+		same_str(a->key.name, b->key.name);
+		same_str(a->key.token, b->key.token);
+		return;
+	case PROTO_FACT_TOKEN:
+		assert_int_equal(a->token.change, b->token.change);
+		same_str(a->token.id, b->token.id);
+		assert_int_equal(a->token.role, b->token.role);
+		assert_memory_equal(a->token.key, b->token.key, PROTO_KEY_BYTES);
+		assert_true(a->token.expires_us == b->token.expires_us);
+		assert_int_equal(a->token.uses, b->token.uses);
+		return;
 	default:
 		assert_memory_equal(a, b, sizeof(*a));
 	}
@@ -1120,7 +1101,7 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 
 static void facts_of_a_row_come_back_in_order(void **state)
 {
-	struct proto_fact facts[9];
+	struct proto_fact facts[PROTO_FACT_LAST];
 	struct rv_arena arena;
 	struct rv_buf row;
 	struct maker m;
@@ -1136,12 +1117,12 @@ static void facts_of_a_row_come_back_in_order(void **state)
 
 		m.fill = round == 0 ? FILL_LEAST : round == 1 ? FILL_MOST : FILL_ANY;
 		rv_buf_reset(&row);
-		for (i = 0; i < 9; i++) {
+		for (i = 0; i < PROTO_FACT_LAST; i++) {
 			make_fact(&m, (enum proto_fact_kind)(i + 1), &facts[i]);
 			assert_int_equal(proto_fact_encode(&facts[i], &row), 0);
 		}
 		at = rv_buf_str(&row);
-		for (i = 0; i < 9; i++) {
+		for (i = 0; i < PROTO_FACT_LAST; i++) {
 			struct proto_fact got;
 			struct rv_err err;
 
@@ -1188,13 +1169,30 @@ static void damaged_facts_are_refused(void **state)
 	assert_int_equal(FACT("\x00"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x01\x90"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x02\x91\x00"), RV_E_VERSION);
-	assert_int_equal(FACT("\x02\x91\x0a"), RV_E_VERSION);             /* a kind of the future */
+	assert_int_equal(FACT("\x02\x91\x0c"), RV_E_VERSION);             /* a kind of the future */
 	assert_int_equal(FACT("\x03\x93\x06\x01\x01"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x04\x93\x06\x01\x01"), RV_OK);            /* RUN_STOPPED */
 	assert_int_equal(FACT("\x04\x93\x06\x01\x7f"), RV_E_CORRUPT);     /* no such reason */
 	assert_int_equal(FACT("\x05\x94\x06\x01\x01\x01"), RV_E_CORRUPT); /* a field too many */
 	assert_int_equal(FACT("\x05\x93\x06\x01\x01\x01"), RV_E_CORRUPT); /* trailing */
 	assert_int_equal(FACT("\x02\x91\x04"), RV_E_CORRUPT);
+#define D32 "\xc4\x20" "01234567890123456789012345678901"
+	assert_int_equal(FACT("\x2a\x96\x0a\x01\x05" D32 "\xa1n\xa1t"), RV_OK);        /* KEY */
+	assert_int_equal(FACT("\x2a\x96\x0a\x00\x05" D32 "\xa1n\xa1t"), RV_E_CORRUPT); /* no such change */
+	assert_int_equal(FACT("\x2a\x96\x0a\x03\x05" D32 "\xa1n\xa1t"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x2a\x96\x0a\x01\x00" D32 "\xa1n\xa1t"), RV_E_CORRUPT); /* no role */
+	assert_int_equal(FACT("\x2a\x96\x0a\x01\x07" D32 "\xa1n\xa1t"), RV_E_CORRUPT); /* a coordinator's */
+	assert_int_equal(FACT("\x28\x95\x0a\x01\x05" D32 "\xa1n"), RV_E_CORRUPT);       /* a field too few */
+	assert_int_equal(FACT("\x2a\x97\x0b\x03\xa1t\x01" D32 "\x01\x01"), RV_OK);       /* TOKEN */
+	assert_int_equal(FACT("\x2a\x97\x0b\x04\xa1t\x01" D32 "\x01\x01"), RV_E_CORRUPT);
+	assert_int_equal(FACT("\x2a\x97\x0b\x03\xa1t\x02" D32 "\x01\x01"), RV_E_CORRUPT);
+	/* RUN_ACCEPTED as it was before there were clients, as it is, and neither */
+	assert_int_equal(FACT("\x6d\x98\x02\x07\xa1n" D32 D32 D32 "\x01\x01"), RV_OK);
+	assert_int_equal(f.run_accepted.submission, 0);
+	assert_int_equal(FACT("\x70\x9a\x02\x07\xa1n" D32 D32 D32 "\x01\x01\x09\xa1w"), RV_OK);
+	assert_int_equal(f.run_accepted.submission, 9);
+	assert_int_equal(FACT("\x6e\x99\x02\x07\xa1n" D32 D32 D32 "\x01\x01\x09"), RV_E_CORRUPT);
+#undef D32
 #undef FACT
 	rv_arena_release(&arena);
 }
@@ -1208,6 +1206,12 @@ static void names_are_complete(void **state)
 	for (k = 0; k < RV_ARRAY_LEN(kinds); k++)
 		assert_string_not_equal(proto_msg_name(kinds[k]), "?");
 	assert_string_equal(proto_msg_name(PROTO_NONE), "?");
+	assert_int_equal(proto_msg_roles(PROTO_NONE), 0);
+	assert_int_equal(proto_msg_roles(PROTO_RESULT), PROTO_ROLE_NODE);
+	assert_int_equal(proto_msg_roles(PROTO_BLOB_GET), PROTO_ROLE_NODE | PROTO_ROLE_OPERATOR);
+	assert_int_equal(proto_msg_roles(PROTO_ENROL), PROTO_ROLE_ENROLLER);
+	for (k = 0; k < RV_ARRAY_LEN(kinds); k++) /* a peer never speaks as the coordinator, nor the coordinator as a peer */
+		assert_int_equal(proto_msg_roles(kinds[k]) == PROTO_ROLE_COORD, proto_msg_direction(kinds[k]) != PROTO_TO_COORD);
 	for (i = 0; i < PROTO_CLASS_COUNT; i++) {
 		assert_non_null(proto_class_name((enum proto_class)i));
 		assert_int_equal(proto_class_of(rv_str_of(proto_class_name((enum proto_class)i))), i);
@@ -1217,7 +1221,7 @@ static void names_are_complete(void **state)
 	for (i = 0; i < PROTO_REASON_COUNT; i++)
 		assert_non_null(proto_reason_name((enum proto_reason)i));
 	assert_string_equal(proto_reason_name(PROTO_REASON_COUNT), "?");
-	for (i = PROTO_FACT_EPOCH; i <= PROTO_FACT_NODE; i++)
+	for (i = PROTO_FACT_EPOCH; i <= PROTO_FACT_LAST; i++)
 		assert_string_not_equal(proto_fact_name((enum proto_fact_kind)i), "?");
 	assert_string_equal(proto_fact_name((enum proto_fact_kind)0), "?");
 	assert_string_equal(proto_fact_name((enum proto_fact_kind)99), "?");
@@ -1228,7 +1232,7 @@ static void names_are_complete(void **state)
 /* Made before memory becomes scarce. */
 struct made {
 	struct proto_msg messages[RV_ARRAY_LEN(kinds)];
-	struct proto_fact facts[PROTO_FACT_NODE];
+	struct proto_fact facts[PROTO_FACT_LAST];
 	struct proto_spec spec;
 	const struct proto_dep *deps;
 	uint32_t dep_count;
@@ -1269,7 +1273,7 @@ static int encode_facts(const struct made *made)
 
 	rv_buf_init(&b, 0);
 	rv_arena_init(&arena, 0);
-	for (i = 0; rc == 0 && i < PROTO_FACT_NODE; i++) {
+	for (i = 0; rc == 0 && i < PROTO_FACT_LAST; i++) {
 		struct proto_fact got;
 		struct rv_str at;
 
@@ -1324,7 +1328,7 @@ static void memory_may_run_out_anywhere(void **state)
 	m.fill = FILL_MOST;
 	for (k = 0; k < RV_ARRAY_LEN(kinds); k++)
 		make(&m, kinds[k], &made->messages[k]);
-	for (k = 0; k < PROTO_FACT_NODE; k++)
+	for (k = 0; k < PROTO_FACT_LAST; k++)
 		make_fact(&m, (enum proto_fact_kind)(k + 1), &made->facts[k]);
 	made->spec = spec_of(&m);
 	made->deps = deps_of(&m, &made->dep_count);
@@ -1411,7 +1415,7 @@ static void the_document_lists_the_messages(void **state)
 		if (sscanf(line, "| %u | %31[a-z_] |", &kind, name) == 2)
 			rows += strcmp(name, proto_fact_name((enum proto_fact_kind)kind)) == 0;
 	}
-	assert_int_equal(rows, PROTO_FACT_NODE);
+	assert_int_equal(rows, PROTO_FACT_LAST);
 	fclose(f);
 }
 
