@@ -37,6 +37,7 @@ struct cli_host {
 	struct node_daemon *node;
 	struct warden_client *warden;
 	const char *run_dir;
+	struct net_bus *bus;
 	struct net_router *router;
 	struct net_dealer *dealer;
 	struct net_loop *loop;
@@ -316,15 +317,19 @@ static int open_node(struct cli_host *h, const struct cli_host_config *cfg, stru
 static int open_loop(struct cli_host *h, struct rv_err *err)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	char endpoint[64];
+	static const char endpoint[] = "inproc://host"; /* names are the bus's own */
+	struct net_router_config router;
+	struct net_dealer_config dealer;
 
-	/* inproc names are global in a process: this one is ours alone */
-	(void)snprintf(endpoint, sizeof endpoint, "inproc://host-%p", (void *)h);
+	net_router_config_init(&router);
+	net_dealer_config_init(&dealer);
 	if (rv_signals_open(&h->signals, signals, RV_ARRAY_LEN(signals), err) < 0)
 		return -1;
 	h->signals_open = true;
-	if (net_router_create(&h->router, endpoint, FRAMES_MAX, err) < 0 ||
-	    net_dealer_create(&h->dealer, endpoint, FRAMES_MAX, err) < 0)
+	router.endpoint = dealer.endpoint = endpoint;
+	router.frames_in_max = router.frames_out_max = dealer.frames_in_max = dealer.frames_out_max = FRAMES_MAX;
+	if (net_bus_create(&h->bus, NET_BUS_INPROC, err) < 0 || net_router_open(&h->router, h->bus, &router, err) < 0 ||
+	    net_dealer_open(&h->dealer, h->bus, &dealer, err) < 0)
 		return -1;
 	/* The two sockets are not watched: nothing comes to them but from this thread, which knows (enum dirty). */
 	if (net_loop_create(&h->loop, turn, h, err) < 0)
@@ -365,6 +370,7 @@ void cli_host_close(struct cli_host **hp)
 	net_loop_destroy(&h->loop);
 	net_dealer_destroy(&h->dealer);
 	net_router_destroy(&h->router);
+	net_bus_destroy(&h->bus);
 	if (h->signals_open)
 		rv_signals_close(&h->signals);
 	if (h->blobs_open)

@@ -6,7 +6,6 @@
 #include "cli/result.h"
 #include "cli/resume.h"
 #include "cli/rundir.h"
-#include "common/net/link.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
@@ -191,7 +190,6 @@ static int open_host(struct session *s, struct rv_err *err)
 		.arg = s,
 	};
 
-	net_without_network(); /* the only sockets of a run are the two inside this process */
 	return cli_host_open(&cfg, &s->host, err);
 }
 

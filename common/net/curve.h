@@ -40,6 +40,10 @@ int net_keypair_load(int dir, const char *name, struct net_keypair *out, struct 
 /* Loads it, or generates and saves it if there is none. */
 int net_keypair_keep(int dir, const char *name, struct net_keypair *out, struct rv_err *err);
 
+/* A file that holds a secret is ours or root's, and nobody else may read it: else RV_E_DENIED. Pipes and devices pass, and files on a
+ * read-only mount (secrets of containers) whatever their mode is. */
+int net_secret_file_check(int fd, const char *name, struct rv_err *err);
+
 /* --- tokens ------------------------------------------------------------------------------------------------------------------ */
 
 struct net_token {

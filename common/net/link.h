@@ -22,29 +22,7 @@ struct net_loop;
 struct net_router;
 struct net_dealer;
 
-/* This process speaks over inproc only: libzmq makes no thread for input and output (0.1 to 0.4 ms). Only at the
- * start of a process, before its first socket: czmq aborts afterwards. */
-void net_without_network(void);
-
-/* `endpoint` as zmq_bind(3) takes it ("inproc://run"). Queues of `frames_max` frames a peer. */
-int net_router_create(struct net_router **out, const char *endpoint, uint32_t frames_max, struct rv_err *err);
-void net_router_destroy(struct net_router **r);
-/* 1: a frame; 0: none now; a message of another shape than [routing id, frame] is counted and skipped. */
-int net_router_receive(struct net_router *r, uint64_t *peer, struct rv_str *frame);
-/* -1: the peer is gone or its queue is full. */
-int net_router_send(struct net_router *r, uint64_t peer, struct rv_str frame);
-uint64_t net_router_malformed(const struct net_router *r);
-
-int net_dealer_create(struct net_dealer **out, const char *endpoint, uint32_t frames_max, struct rv_err *err);
-void net_dealer_destroy(struct net_dealer **d);
-int net_dealer_receive(struct net_dealer *d, struct rv_str *frame);
-int net_dealer_send(struct net_dealer *d, struct rv_str frame);
-
-/* For the loop: a zsock_t. */
-void *net_router_socket(const struct net_router *r);
-void *net_dealer_socket(const struct net_dealer *d);
-
-/* --- on a bus: inproc, ipc, tcp ---------------------------------------------------------------------------------------------- */
+/* --- ROUTER ------------------------------------------------------------------------------------------------------------------- */
 
 /* May this public key shake hands now? Asked in the loop's thread, from net_router_receive(). */
 typedef bool net_allow_fn(void *arg, const uint8_t key[NET_KEY_BYTES]);
@@ -65,8 +43,18 @@ int net_router_open(struct net_router **out, struct net_bus *bus, const struct n
 /* As bound: "*" ports are numbers here. */
 const char *net_router_endpoint(const struct net_router *r);
 
-/* As net_router_receive(); `key` is filled on tcp (else zeros). Drives the ZAP handler, too: call it whenever the loop woke. */
+void net_router_destroy(struct net_router **r);
+
+/* 1: a frame, and on tcp its sender's key (else zeros); 0: none now. Messages of another shape than [routing id, frame] are counted and
+ * skipped. Answers handshakes, too: call it until 0 whenever the loop woke. */
 int net_router_receive_from(struct net_router *r, uint64_t *peer, uint8_t key[NET_KEY_BYTES], struct rv_str *frame);
+int net_router_receive(struct net_router *r, uint64_t *peer, struct rv_str *frame);
+/* -1: the peer is gone or its queue is full. */
+int net_router_send(struct net_router *r, uint64_t peer, struct rv_str frame);
+/* CLOCK_BOOTTIME us at which net_router_receive() wants to be called without anything being ready; RV_NEVER: none. */
+uint64_t net_router_next_deadline(const struct net_router *r);
+/* All the sockets that the link has wake the loop. The loop goes first. */
+int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *err);
 
 struct net_router_stats {
 	uint64_t malformed;      /* messages of another shape than one frame */
@@ -79,12 +67,15 @@ struct net_router_stats {
 
 void net_router_stats(const struct net_router *r, struct net_router_stats *out);
 
+/* --- DEALER ------------------------------------------------------------------------------------------------------------------- */
+
 struct net_dealer_config {
 	const char *endpoint;
 	uint32_t frames_in_max, frames_out_max; /* 0: RV_LINK_FRAMES_MAX */
 	const struct net_keypair *own;          /* tcp: both must be set; borrowed during the call */
 	const uint8_t *server_key;              /* NET_KEY_BYTES */
-	uint32_t reconnect_ms, reconnect_max_ms; /* libzmq's own: after an established or unanswered connection; 0: 100, 5,000 (jittered) */
+	uint32_t reconnect_ms, reconnect_max_ms; /* libzmq's own, growing from the first to the second, jittered; 0: 100, 5,000 */
+	uint32_t linger_ms;                     /* how long what was sent may still leave after net_dealer_destroy(): the bus waits */
 };
 
 enum net_dealer_event {
@@ -92,7 +83,7 @@ enum net_dealer_event {
 	NET_DEALER_CONNECTED, /* handshake done: frames pass */
 	NET_DEALER_LOST,      /* the connection ended, or could not be made; it tries again by itself */
 	NET_DEALER_REFUSED,   /* the coordinator knows us not (ZAP said no): never tries again, close it and back off */
-	NET_DEALER_MISMATCH,  /* the handshake failed otherwise: as a rule its key is not `server_key`; close it, too */
+	NET_DEALER_MISMATCH,  /* the handshake failed otherwise: as a rule its key is not `server_key`; close it and back off, too */
 };
 
 void net_dealer_config_init(struct net_dealer_config *cfg);
@@ -102,8 +93,12 @@ int net_dealer_open(struct net_dealer **out, struct net_bus *bus, const struct n
 /* What happened since the last call, in order; NONE: no more. Call until NONE whenever the loop woke. */
 enum net_dealer_event net_dealer_next_event(struct net_dealer *d);
 
-/* All the sockets that the link has are watched by the loop. Unwatch before destroying, unless the loop goes first. */
-int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *err);
+void net_dealer_destroy(struct net_dealer **d);
+
+int net_dealer_receive(struct net_dealer *d, struct rv_str *frame);
+/* -1: there is no connection, or its queue is full. */
+int net_dealer_send(struct net_dealer *d, struct rv_str frame);
+/* As net_router_watch(). Unwatch before destroying, unless the loop went first. */
 int net_dealer_watch(struct net_dealer *d, struct net_loop *l, struct rv_err *err);
 void net_dealer_unwatch(struct net_dealer *d, struct net_loop *l);
 

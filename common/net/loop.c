@@ -68,10 +68,10 @@ static int on_timer(zloop_t *loop, int timer, void *arg)
 	return take_turn(l);
 }
 
-static int on_socket(zloop_t *loop, zsock_t *sock, void *arg)
+static int on_socket(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 {
 	(void)loop;
-	(void)sock;
+	(void)item;
 	return take_turn(arg);
 }
 
@@ -116,12 +116,21 @@ void net_loop_destroy(struct net_loop **l)
 	*l = NULL;
 }
 
-int net_loop_add_socket(struct net_loop *l, void *zsock, struct rv_err *err)
+int net_loop_add_socket(struct net_loop *l, void *raw, struct rv_err *err)
 {
-	if (zloop_reader(l->loop, zsock, on_socket, l) < 0)
+	zmq_pollitem_t item = { .socket = raw, .events = ZMQ_POLLIN };
+
+	if (zloop_poller(l->loop, &item, on_socket, l) < 0)
 		return rv_fail(err, RV_E_NO_MEMORY, "the loop takes no more sockets");
-	zloop_reader_set_tolerant(l->loop, zsock);
+	zloop_poller_set_tolerant(l->loop, &item);
 	return 0;
+}
+
+void net_loop_remove_socket(struct net_loop *l, void *raw)
+{
+	zmq_pollitem_t item = { .socket = raw };
+
+	zloop_poller_end(l->loop, &item);
 }
 
 static struct watched *find_watched(struct net_loop *l, int fd)

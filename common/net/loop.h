@@ -16,7 +16,10 @@ typedef uint64_t net_turn_fn(void *arg);
 
 int net_loop_create(struct net_loop **out, net_turn_fn *turn, void *arg, struct rv_err *err);
 void net_loop_destroy(struct net_loop **l);
-int net_loop_add_socket(struct net_loop *l, void *zsock, struct rv_err *err);
+/* A raw zmq socket wakes the loop when it can be read. Links do it themselves (net_router_watch, net_dealer_watch). */
+int net_loop_add_socket(struct net_loop *l, void *raw, struct rv_err *err);
+/* May be called from `turn`, and for a socket that is not there. */
+void net_loop_remove_socket(struct net_loop *l, void *raw);
 
 enum net_watch { NET_READ = 1, NET_WRITE = 2 };
 
