@@ -76,15 +76,16 @@ uint64_t proto_transfer_next_deadline(const struct proto_transfer *t); /* RV_NEV
 
 struct proto_transfer_stats {
 	uint64_t blobs, bytes;       /* pulled */
-	uint64_t asked, repeated, unasked;
+	uint64_t asked, repeated;    /* requests; those of them that had to be made again */
+	uint64_t unasked;            /* pieces that nobody waited for */
 	uint32_t wanted;             /* blobs that are not there yet */
 	uint32_t sets;
 };
 
 void proto_transfer_stats(const struct proto_transfer *t, struct proto_transfer_stats *out);
 
-/* What messages name. Blobs of a result: output, tail, artifacts; of a dispatch: spec, deps, and outputs of the deps that it holds itself. Appends to
- * `refs` (a buffer of struct proto_blob_ref), each digest once a call; -1: no memory. */
+/* What messages name, appended to `refs`, a buffer of struct proto_blob_ref. A result: output, tail, artifacts; a dispatch: spec, deps, and the
+ * outputs of deps that it holds itself. -1: no memory. */
 int proto_result_blobs(const struct proto_result *r, struct rv_buf *refs);
 int proto_dispatch_blobs(const struct proto_dispatch *d, struct rv_buf *refs);
 int proto_deps_blobs(const struct proto_dep *deps, uint32_t count, struct rv_buf *refs);

@@ -162,6 +162,14 @@ static int present(struct rv_blobs *b, const char *name, uint64_t bytes, struct 
 	return rc;
 }
 
+int rv_blobs_hold(struct rv_blobs *b, const uint8_t digest[RV_DIGEST_BYTES], uint64_t bytes, struct rv_err *err)
+{
+	char name[NAME_CHARS + 1];
+
+	blob_name(digest, name);
+	return present(b, name, bytes, err);
+}
+
 int rv_blob_end(struct rv_blob_writer *w, const uint8_t *expect, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
 {
 	struct rv_blobs *b = w->store;

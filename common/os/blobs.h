@@ -54,6 +54,8 @@ void rv_blob_drop(struct rv_blob_writer *w); /* after end: nothing to do */
 
 /* 1 and its size; 0: not there; -1. */
 int rv_blobs_find(struct rv_blobs *b, const uint8_t digest[RV_DIGEST_BYTES], uint64_t *bytes, struct rv_err *err);
+/* 1: there with that many bytes and, with RV_BLOBS_SYNC, on the disk, whoever put it: a record may name it; 0: not; -1. */
+int rv_blobs_hold(struct rv_blobs *b, const uint8_t digest[RV_DIGEST_BYTES], uint64_t bytes, struct rv_err *err);
 /* Up to `count` bytes from `offset` into `out`; *got = 0 at or past the end. RV_E_NOT_FOUND: no such blob. */
 int rv_blobs_get(struct rv_blobs *b, const uint8_t digest[RV_DIGEST_BYTES], uint64_t offset, void *out, size_t count,
 		 size_t *got, struct rv_err *err);
