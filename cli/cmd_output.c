@@ -277,6 +277,8 @@ static int each_artifact(struct artifacts *a, uint32_t unit, struct rv_err *err)
 	struct cli_details d;
 
 	cli_tally_details(&a->view.tally, unit, &d);
+	if (d.artifacts_cut)
+		cli_say("unit %.*s left more files than are listed here", RV_STR_ARGS(id));
 	while (cli_details_artifact(&d, &art)) {
 		if (a->copy && copy_one(a, id, a->view.tally.units[unit].attempt, &art, err))
 			return -1;

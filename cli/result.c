@@ -137,6 +137,8 @@ void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struc
 		cli_json_str(out, "limits", d.limits);
 	if (d.truncated)
 		cli_json_bool(out, "log_truncated", true);
+	if (d.artifacts_cut)
+		cli_json_bool(out, "artifacts_truncated", true);
 	put_artifacts(out, &d);
 	(void)rv_buf_putc(out, '}');
 }

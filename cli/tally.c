@@ -121,7 +121,7 @@ static bool worth_keeping(const struct cli_tally *t, const struct cli_unit *u, c
 	if (t->keep == CLI_KEEP_FAILURES && u->state == COORD_UNIT_SUCCEEDED)
 		return false;
 	return r->error.bytes || r->output.kind || r->tail.kind || r->rss_bytes || r->enforcement.bytes || r->limits.bytes ||
-	       r->artifact_count || r->flags & PROTO_RESULT_TRUNCATED;
+	       r->artifact_count || r->flags & (PROTO_RESULT_TRUNCATED | PROTO_RESULT_ARTIFACTS_CUT);
 }
 
 static void keep_details(struct cli_tally *t, struct cli_unit *u, const struct proto_result *r)
@@ -166,6 +166,7 @@ void cli_tally_details(const struct cli_tally *t, uint32_t unit, struct cli_deta
 	flags = rv_read_u32(&r);
 	out->output_json = flags & PROTO_RESULT_OUTPUT_JSON;
 	out->truncated = flags & PROTO_RESULT_TRUNCATED;
+	out->artifacts_cut = flags & PROTO_RESULT_ARTIFACTS_CUT;
 	out->rss_bytes = rv_read_u64(&r);
 	out->enforcement = rv_read_lv(&r);
 	out->limits = rv_read_lv(&r);

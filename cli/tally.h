@@ -72,6 +72,7 @@ struct cli_details {
 	struct proto_value output, tail;
 	bool output_json;
 	bool truncated;
+	bool artifacts_cut;
 	uint64_t rss_bytes;
 	struct rv_str enforcement, limits;
 	uint32_t artifact_count;

@@ -159,7 +159,7 @@ static void list_artifacts(struct node_collect *c)
 	struct rv_err err;
 	int fd;
 
-	if (!(k->flags & PROTO_SPEC_NAMESPACE) || !ran(c))
+	if (!(k->flags & PROTO_SPEC_NAMESPACE) || !ran(c) || node_artifacts_want(&c->artifacts, k->globs, k->glob_count, &err) < 0)
 		return;
 	node_namespace_path(c->with->namespaces, k->key.run, k->unit_id, k->key.attempt, &c->path);
 	rv_buf_puts(&c->path, "/" NODE_DIR_ARTIFACTS);
@@ -167,6 +167,8 @@ static void list_artifacts(struct node_collect *c)
 		c->fd = -1; /* the unit removed it, or made a link of it: nothing in it counts */
 	else if (rv_dir_open_at(c->fd, NODE_DIR_ARTIFACTS, &fd, &err) == 0)
 		(void)node_artifacts_list(&c->artifacts, fd, &err); /* what could be listed counts */
+	if (c->artifacts.truncated)
+		c->result.flags |= PROTO_RESULT_ARTIFACTS_CUT;
 }
 
 /* --- what it printed ------------------------------------------------------------------------------------------------------- */

@@ -47,11 +47,26 @@ static int grow(struct node_artifacts *a)
 	return 0;
 }
 
+int node_artifacts_want(struct node_artifacts *a, const struct rv_str *globs, uint32_t count, struct rv_err *err)
+{
+	rv_check(!a->met);
+	if (count == 0)
+		return 0;
+	a->met = rv_arena_zalloc(&a->arena, count * sizeof(*a->met), _Alignof(bool));
+	if (!a->met)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for %u patterns of artifacts", count);
+	a->globs = globs;
+	a->glob_count = count;
+	return 0;
+}
+
 static int add(struct node_artifacts *a, struct rv_str path, uint64_t bytes)
 {
 	struct rv_str name;
 
 	a->matched++;
+	for (uint32_t i = 0; i < a->glob_count; i++)
+		a->met[i] = a->met[i] || node_glob_match(a->globs[i], path);
 	if (a->count == NODE_ARTIFACTS_MAX || a->names_bytes + path.bytes > NODE_ARTIFACT_NAMES_BYTES_MAX) {
 		a->truncated = true;
 		return 0;
@@ -254,14 +269,6 @@ bool node_artifacts_digest(struct node_artifacts *a, uint64_t bytes)
 
 /* --- the verdict --------------------------------------------------------------------------------------------------------- */
 
-static bool any_matches(const struct node_artifacts *a, struct rv_str glob)
-{
-	for (uint32_t i = 0; i < a->count; i++)
-		if (node_glob_match(glob, a->items[i].name))
-			return true;
-	return false;
-}
-
 int node_evidence_check(const struct node_cookie *c, const struct node_artifacts *a, struct rv_str dir, struct rv_err *err)
 {
 	const char *exit = c->evidence_mode == PROTO_EVIDENCE_ARTIFACT ? "it ended" : "exit 0";
@@ -274,8 +281,9 @@ int node_evidence_check(const struct node_cookie *c, const struct node_artifacts
 			       RV_STR_ARGS(c->unit_id), exit, RV_STR_ARGS(dir));
 	}
 	for (uint32_t i = 0; i < c->glob_count; i++)
-		if (!any_matches(a, c->globs[i]))
-			return rv_fail(err, RV_E_NOT_FOUND, "unit \"%.*s\": %s but no artifact in %.*s matches \"%.*s\"; have it write one there, or change evidence.required",
-				       RV_STR_ARGS(c->unit_id), exit, RV_STR_ARGS(dir), RV_STR_ARGS(c->globs[i]));
+		if (!a->met || !a->met[i])
+			return rv_fail(err, RV_E_NOT_FOUND, "unit \"%.*s\": %s but no artifact in %.*s matches \"%.*s\"%s; have it write one there, or change evidence.required",
+				       RV_STR_ARGS(c->unit_id), exit, RV_STR_ARGS(dir), RV_STR_ARGS(c->globs[i]),
+				       a->entries == NODE_ARTIFACT_ENTRIES_MAX ? " among the 65536 that were looked at" : "");
 	return 0;
 }

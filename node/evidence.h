@@ -29,6 +29,10 @@ struct node_artifacts {
 	uint32_t skipped;            /* links, devices, foreign files */
 	bool truncated;              /* there is more than was listed */
 	uint32_t matched;            /* listed ones; with more than can be listed still a number > 0 */
+	/* what is asked for, borrowed; and what of it was there, among all that were looked at, listed or not */
+	const struct rv_str *globs;
+	bool *met;
+	uint32_t glob_count;
 	struct rv_arena arena;
 	/* digesting */
 	uint32_t at;                 /* next item to open, or the open one */
@@ -41,12 +45,14 @@ struct node_artifacts {
 void node_artifacts_init(struct node_artifacts *a);
 void node_artifacts_release(struct node_artifacts *a);
 
+/* What the list is going to be asked for, before it is made. Borrows. -1: no memory. */
+int node_artifacts_want(struct node_artifacts *a, const struct rv_str *globs, uint32_t count, struct rv_err *err);
 /* Takes the directory's descriptor and lists what is in it. -1: it cannot be read at all, or no memory. */
 int node_artifacts_list(struct node_artifacts *a, int fd, struct rv_err *err);
 /* Digests about `bytes` more: true while something is left to do. */
 bool node_artifacts_digest(struct node_artifacts *a, uint64_t bytes);
 
-/* Does the attempt hold what its plan asks for? `exit_ok`: it ended with status 0. `dir` is where artifacts belong, for
+/* Does the attempt hold what its plan asks for (node_artifacts_want() of c->globs came first)? `dir` is where artifacts belong, for
  * the sentence. 0, or -1 with the sentence in `err`. A nonzero exit with EVIDENCE_ARTIFACT and an artifact is fine. */
 int node_evidence_check(const struct node_cookie *c, const struct node_artifacts *a, struct rv_str dir, struct rv_err *err);
 

@@ -154,6 +154,7 @@ enum proto_result_flag {
 	PROTO_RESULT_OUTPUT_JSON = 1u << 1, /* output is a JSON text, else plain text */
 	PROTO_RESULT_TRUNCATED = 1u << 2,   /* its log was cut at log_max */
 	PROTO_RESULT_LATE = 1u << 3,
+	PROTO_RESULT_ARTIFACTS_CUT = 1u << 4, /* it left more than is listed */
 };
 
 struct proto_result {

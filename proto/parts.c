@@ -69,7 +69,7 @@ void proto_read_value(struct proto_cursor *c, struct proto_value *v)
 #define RESULT_FIELDS_MIN 12u
 #define RESULT_FIELDS_MAX 18u
 #define RESULT_FLAGS_ALL                                                                           \
-	(PROTO_RESULT_STARTED | PROTO_RESULT_OUTPUT_JSON | PROTO_RESULT_TRUNCATED | PROTO_RESULT_LATE)
+	(PROTO_RESULT_STARTED | PROTO_RESULT_OUTPUT_JSON | PROTO_RESULT_TRUNCATED | PROTO_RESULT_LATE | PROTO_RESULT_ARTIFACTS_CUT)
 
 uint32_t proto_result_fields(const struct proto_result *r)
 {

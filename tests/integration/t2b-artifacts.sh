@@ -40,3 +40,23 @@ expect 4 reeve artifacts $run/large --copy "$T/gone"
 ln -s /etc/passwd .reeve/runs/$run/units/large/1/artifacts/zeros
 reeve artifacts $run/large --copy "$T/link" >"$T/out" 2>"$T/err" && fail "followed a link"
 [ ! -s "$T/link/large/zeros" ] || fail "wrote what a link points at"
+
+# More files than a list holds: it says that it was cut, and what is asked for counts though it is not in it.
+rm -rf .reeve
+cat >many.yaml <<'Y'
+version: 1
+units:
+  - id: many
+    evidence: {type: artifact_and_exit, required: ["z/wanted"]}
+    command: [python3, -c, "import os; d = os.environ['REEVE_ARTIFACTS'] + '/'; [open(d + 'f%d' % i, 'w').close() for i in range(5000)]; os.mkdir(d + 'z'); open(d + 'z/wanted', 'w').close()"]
+  - id: few
+    evidence: artifact
+    command: [sh, -c, 'echo x >"$REEVE_ARTIFACTS/one"']
+Y
+expect 0 reeve run -o json many.yaml
+valid result
+want_json 'units["many"]["artifacts_truncated"] is True and len(units["many"]["artifacts"]) == 4096'
+want_json '"artifacts_truncated" not in units["few"]'
+expect 0 reeve artifacts -o json
+valid artifacts
+want_err "unit many left more files than are listed here"

@@ -49,7 +49,7 @@ static struct proto_result result_of(struct maker *m)
 		.outcome = (enum proto_outcome)from(m, PROTO_SUCCEEDED, PROTO_CANCELLED),
 		.class = (enum proto_class)from(m, 0, PROTO_CLASS_COUNT - 1),
 		.reason = (enum proto_reason)from(m, 0, PROTO_REASON_COUNT - 1),
-		.flags = (uint32_t)number(m, 15),
+		.flags = (uint32_t)number(m, 31),
 		.exit = m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX),
 		.signal = (int32_t)number(m, 64),
 		.start_us = number(m, UINT64_MAX),
@@ -1379,7 +1379,7 @@ static void more_hostile_fields(void **state)
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_OK);
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
-	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x20\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
 	/* bytes behind the last message */
 	assert_int_equal(TO_COORD("\x93\x01\x91\x0a\x91\x0a"), RV_OK);
