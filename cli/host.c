@@ -45,6 +45,8 @@ struct cli_host {
 	bool signals_open;
 	int warden_fd;           /* watched; -1: none */
 	uint32_t warden_restarts;
+	uint64_t kill_warden_at; /* CLOCK_BOOTTIME; RV_NEVER: not */
+	bool warden_given_up;    /* killed by us: no other one follows */
 	const struct rv_log *log;
 	unsigned dirty;
 	uint32_t coord_frames, node_frames; /* sent and not received yet: none is asked for in vain */
@@ -149,7 +151,7 @@ static void replace_warden(struct cli_host *h, const struct rv_err *why)
 	(void)net_loop_watch(h->loop, h->warden_fd, 0, NULL);
 	h->warden_fd = -1;
 	warden_client_close(h->warden, WARDEN_CLOSE_WAIT);
-	if (h->ending)
+	if (h->ending || h->warden_given_up)
 		return;
 	if (h->warden_restarts++ >= WARDEN_RESTARTS || warden_start_exec(h->warden, NULL, CLI_WARDEN_VERB, &err) < 0) {
 		(void)rv_fail(&err, RV_E_IO, "the warden, which owns the units, died %u times: %s", h->warden_restarts, why->msg);
@@ -159,6 +161,20 @@ static void replace_warden(struct cli_host *h, const struct rv_err *why)
 	h->warden_fd = h->warden->fd;
 	node_daemon_set_warden(h->node, h->warden, now_us());
 	h->dirty |= NODE;
+}
+
+/* Its death shows as end of file, and all that follows is as if it had died by itself. */
+static void kill_warden_when_due(struct cli_host *h)
+{
+	if (now_us() < h->kill_warden_at)
+		return;
+	h->kill_warden_at = RV_NEVER;
+	if (h->warden_fd < 0 || h->warden->pid <= 0)
+		return;
+	h->warden_given_up = true;
+	if (h->ops.warden_given_up)
+		h->ops.warden_given_up(h->arg);
+	(void)kill(h->warden->pid, SIGKILL);
 }
 
 static void drain_warden(struct cli_host *h)
@@ -229,6 +245,7 @@ static uint64_t turn(void *arg)
 	uint64_t next = RV_NEVER;
 
 	drain_signals(h);
+	kill_warden_when_due(h);
 	drain_warden(h);
 	settle(h);
 	watch_warden(h);
@@ -242,6 +259,7 @@ static uint64_t turn(void *arg)
 		return 0;
 	next = rv_min_u64(next, coord_shell_next_deadline(h->coord));
 	next = rv_min_u64(next, node_daemon_next_deadline(h->node));
+	next = rv_min_u64(next, h->kill_warden_at);
 	return next <= now_us() ? 0 : next;
 }
 
@@ -349,6 +367,7 @@ int cli_host_open(const struct cli_host_config *cfg, struct cli_host **out, stru
 	h->arg = cfg->arg;
 	h->log = cfg->log;
 	h->warden = cfg->warden;
+	h->kill_warden_at = RV_NEVER;
 	h->run_dir = cfg->run_dir;
 	h->warden_fd = cfg->warden ? cfg->warden->fd : -1;
 	if (open_loop(h, err) < 0 || open_coordinator(h, cfg, err) < 0 || open_node(h, cfg, err) < 0) {
@@ -402,6 +421,12 @@ void cli_host_end(struct cli_host *h, uint64_t grace_us, enum proto_reason reaso
 	h->ending = true;
 	h->dirty |= NODE;
 	node_daemon_stop(h->node, grace_us, reason, now_us());
+}
+
+void cli_host_kill_soon(struct cli_host *h)
+{
+	if (h->kill_warden_at == RV_NEVER && !h->warden_given_up)
+		h->kill_warden_at = now_us() + CLI_HOST_KILL_US;
 }
 
 struct coord_shell *cli_host_coordinator(struct cli_host *h)

@@ -25,6 +25,7 @@ struct cli_host_ops {
 	void (*run_finished)(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason);
 	void (*output)(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes);
 	void (*signal)(void *arg, int signo);
+	void (*warden_given_up)(void *arg); /* cli_host_kill_soon(): it is killed now */
 	/* Once a turn: draws what is to be drawn; gives the CLOCK_BOOTTIME microsecond it wants to be called again, RV_NEVER: none. */
 	uint64_t (*tick)(void *arg, uint64_t now_us);
 };
@@ -50,6 +51,11 @@ int cli_host_run(struct cli_host *h, struct rv_err *err);
 
 /* The run is over, or is to be: the node ends what still runs (RV_NEVER: each unit's own grace; 0: KILL now), then the loop ends. */
 void cli_host_end(struct cli_host *h, uint64_t grace_us, enum proto_reason reason);
+
+/* Who interrupts twice waits no longer than that for a warden which does not answer: it is then killed and its trees are ended from here.
+ * Later calls change nothing. */
+#define CLI_HOST_KILL_US 5000000u
+void cli_host_kill_soon(struct cli_host *h);
 
 struct coord_shell *cli_host_coordinator(struct cli_host *h);
 struct node_daemon *cli_host_node(struct cli_host *h);

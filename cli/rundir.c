@@ -128,7 +128,7 @@ static int is_run(const struct dirent *e)
 	return rv_run_id_valid(rv_str_of(e->d_name));
 }
 
-/* Nobody owns the run any more: whatever its warden left is ended, its mark goes. */
+/* Nobody owns the run any more: its warden, if it still lives, and whatever its warden left is ended, its mark goes. */
 static uint32_t sweep_one(const struct cli_rundir *d, const char *run)
 {
 	char runs[PATH_MAX], dir[PATH_MAX], node[PATH_MAX], mark[PATH_MAX];

@@ -136,8 +136,16 @@ static void on_signal(void *arg, int signo)
 			signo == SIGINT ? "interrupted" : signo == SIGTERM ? "terminated" : "hung up");
 	else
 		cli_say("killing");
+	if (s->interrupts > 1)
+		cli_host_kill_soon(s->host);
 	coord_shell_stop_run(cli_host_coordinator(s->host), s->number, PROTO_REASON_INTERRUPTED, grace, rv_clock_boottime_us(),
 			     rv_clock_realtime_us());
+}
+
+static void on_warden_given_up(void *arg)
+{
+	(void)arg;
+	cli_say("the warden does not answer: killing it, and what it ran");
 }
 
 /* What the run was started with, once it is known how units are held together: when the warden has answered, before any of them ran. A run
@@ -185,6 +193,7 @@ static int open_host(struct session *s, struct rv_err *err)
 			.run_finished = on_finished,
 			.output = s->cfg->show == CLI_SHOW_ALL ? on_output : NULL,
 			.signal = on_signal,
+			.warden_given_up = on_warden_given_up,
 			.tick = on_tick,
 		},
 		.arg = s,
@@ -372,6 +381,17 @@ static int execute(struct session *s)
 	return finish(s);
 }
 
+/* A warden that had to be killed leaves trees; what even KILL does not end is left to the next run, which finds the mark. */
+static bool nothing_left(const struct session *s)
+{
+	struct rv_err err;
+
+	if (warden_reap_orphans(s->dir.node, &err) >= 0)
+		return true;
+	cli_say("%s", err.msg);
+	return false;
+}
+
 int cli_session_run(struct cli_session_config *cfg)
 {
 	struct session *s = calloc(1, sizeof *s);
@@ -391,7 +411,7 @@ int cli_session_run(struct cli_session_config *cfg)
 	cli_live_destroy(&s->live);
 	cli_host_close(&s->host);
 	warden_client_close(cfg->warden, WARDEN_CLOSE_WAIT);
-	if (s->marked)
+	if (s->marked && nothing_left(s))
 		cli_rundir_unmark(&s->dir);
 	cli_dirlock_release(&s->dirs); /* only now does nothing of ours run any more */
 	rv_buf_release(&s->settings);

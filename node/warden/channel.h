@@ -25,6 +25,9 @@
  * queue is not empty (at most WARDEN_BATCH_US) and leave at once when it is. A unit that ended before its STARTED left
  * has only an EXITED (all of STARTED's fields are in it).
  *
+ * CONFIG ends what an earlier warden left in the state directory, and that warden if it still lives (client.h, warden_reap_orphans());
+ * if that fails, HELLO says so and nothing starts.
+ *
  * End of file from the daemon: what has ended is reaped and recorded, then everything is killed (TERM, grace, KILL),
  * recorded as killed, and the warden ends.
  */

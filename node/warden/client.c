@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,14 +150,27 @@ int warden_client_wait(struct warden_client *c, struct warden_frame *frame, uint
 	}
 }
 
+static void reap(pid_t pid)
+{
+	int status;
+
+	for (;;) {
+		pid_t got = waitpid(pid, &status, WUNTRACED);
+
+		if (got == pid && WIFSTOPPED(status))
+			(void)kill(pid, SIGKILL);
+		else if (got == pid || errno != EINTR)
+			return;
+	}
+}
+
 void warden_client_close(struct warden_client *c, enum warden_close how)
 {
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
 	if (how == WARDEN_CLOSE_WAIT && c->pid > 0)
-		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		reap(c->pid);
 	c->pid = 0;
 	rv_buf_release(&c->in);
 	rv_buf_release(&c->out);

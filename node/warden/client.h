@@ -55,12 +55,16 @@ int warden_client_read(struct warden_client *c, struct rv_err *err);
 int warden_client_next(struct warden_client *c, struct warden_frame *frame, struct rv_err *err);
 /* Waits (poll) until a frame is there or timeout_us is over (RV_NEVER: no limit); for tests and small programs. */
 int warden_client_wait(struct warden_client *c, struct warden_frame *frame, uint64_t timeout_us, struct rv_err *err);
-/* Closes the channel (the warden then kills all and ends) and reaps the warden if `wait`. */
+/* Closes the channel (the warden then kills all and ends) and, with WAIT, reaps the warden; one that stands still is killed, and what it
+ * leaves is for warden_reap_orphans(). */
 enum warden_close { WARDEN_CLOSE_DETACH, WARDEN_CLOSE_WAIT };
 void warden_client_close(struct warden_client *c, enum warden_close how);
 
-/* Ends what a dead warden left of its trees in `state_dir` (same boot only); gives the number of processes ended, or -1.
- * Safe when nothing is left and while no warden runs there. A new warden does it itself at CONFIG. */
+/* Ends what an earlier warden left of its trees in `state_dir` (same boot only); gives the number of processes ended. For whoever
+ * owns the directory: an old warden that still lives there serves nobody. It is given WARDEN_LAST_US to end its units its own
+ * way, unless it stands still (SIGSTOP), and is killed then. -1 RV_E_BUSY: it or a process of its units cannot be ended. Nothing
+ * is done and 0 given where nothing is left. A new warden does it itself at CONFIG, before anything starts. */
+#define WARDEN_LAST_US 3000000u
 int warden_reap_orphans(const char *state_dir, struct rv_err *err);
 
 #endif

@@ -100,14 +100,71 @@ static int kill_labelled(struct procs *p, struct rv_str label)
 	return killed;
 }
 
+/* Whether the noted warden lives, and in what state; its number alone may be another's by now. */
+static bool warden_lives(const struct note *note, struct proc *p)
+{
+	return note->pid != getpid() && proc_read(note->pid, p) && p->start == note->start && p->state != 'Z' && p->state != 'X';
+}
+
+static bool stands_still(char state)
+{
+	return state == 'T' || state == 't';
+}
+
+/* Whoever owns the directory now is not whom it serves, so its channel has ended and it is about to end itself, or it stands still. */
+static int end_warden(const struct note *note, const char *state_dir, struct rv_err *err)
+{
+	uint64_t patience = clock_mono_us() + WARDEN_LAST_US, until = patience + END_US;
+	struct proc p;
+	bool killed = false;
+
+	while (warden_lives(note, &p)) {
+		uint64_t now = clock_mono_us();
+
+		if (now >= until)
+			return rv_fail(err, RV_E_BUSY, "warden %d of %s does not end", note->pid, state_dir);
+		if (!killed && (now >= patience || stands_still(p.state))) {
+			if (kill(note->pid, SIGKILL))
+				return rv_fail(err, RV_E_BUSY, "warden %d of %s lives and cannot be killed: %s", note->pid, state_dir,
+					       strerror(errno));
+			killed = true;
+			until = now + END_US;
+		}
+		usleep(2000);
+	}
+	return 0;
+}
+
+/* A label shorter than that is not ours to judge by. */
+#define LABEL_BYTES_MIN 8u
+
+/* Until nobody carries the label. One empty pass proves nothing: a process that was listed may have forked and gone before it was looked
+ * at, and its child is in no list yet; the next pass has it. -1: there still are some. */
+static int end_labelled(struct rv_str label)
+{
+	struct procs procs;
+	int count = 0, empty = 0;
+	uint64_t until = clock_mono_us() + END_US;
+
+	if (label.bytes < LABEL_BYTES_MIN)
+		return 0;
+	procs_init(&procs);
+	while (empty < EMPTY_PASSES && clock_mono_us() < until) {
+		int pass = kill_labelled(&procs, label);
+
+		count += pass;
+		empty = pass ? 0 : empty + 1;
+		usleep(pass ? 2000 : 200);
+	}
+	procs_release(&procs);
+	return empty < EMPTY_PASSES ? -1 : count;
+}
+
 int warden_reap_orphans(const char *state_dir, struct rv_err *err)
 {
 	struct note note;
-	struct procs procs;
-	struct proc p;
 	char boot[64];
-	int count = 0, empty = 0, pass;
-	uint64_t until = clock_mono_us() + END_US;
+	int in_cgroup = 0, labelled;
 
 	if (!read_note(state_dir, &note))
 		return 0;
@@ -116,23 +173,13 @@ int warden_reap_orphans(const char *state_dir, struct rv_err *err)
 		orphans_clear(state_dir); /* the machine was started anew: nothing of it can live */
 		return 0;
 	}
-	if (note.pid != getpid() && proc_read(note.pid, &p) && p.start == note.start && p.state != 'Z')
-		return rv_fail(err, RV_E_BUSY, "warden %d of %s is alive", note.pid, state_dir);
-	if (note.cgroup[0] == '/') {
-		int n = cgroup_end(note.cgroup, END_US);
-
-		count += n > 0 ? n : 0;
-	}
-	procs_init(&procs);
-	/* A label shorter than that is not ours to judge by. One empty pass proves nothing: a process that was listed may have forked and
-	 * gone before it was looked at, and its child is in no list yet; the next pass has it. */
-	while (strlen(note.label) >= 8 && empty < EMPTY_PASSES && clock_mono_us() < until) {
-		pass = kill_labelled(&procs, rv_str_of(note.label));
-		count += pass;
-		empty = pass ? 0 : empty + 1;
-		usleep(pass ? 2000 : 200);
-	}
-	procs_release(&procs);
+	if (end_warden(&note, state_dir, err))
+		return -1;
+	if (note.cgroup[0] == '/')
+		in_cgroup = cgroup_end(note.cgroup, END_US);
+	labelled = end_labelled(rv_str_of(note.label));
+	if (labelled < 0)
+		return rv_fail(err, RV_E_BUSY, "processes that warden %d of %s left live on after KILL", note.pid, state_dir);
 	orphans_clear(state_dir);
-	return count;
+	return labelled + (in_cgroup > 0 ? in_cgroup : 0);
 }

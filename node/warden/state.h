@@ -98,7 +98,7 @@ struct warden {
 	struct trees trees;
 	struct seglog log;
 	struct pipe_pool pipes;
-	bool log_open;
+	bool log_open, noted;         /* noted: the note in the state directory is ours (orphans.c) */
 	struct records records;
 	struct attempt **attempts;    /* by index; NULL: never used */
 	uint32_t attempt_room;

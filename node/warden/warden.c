@@ -128,7 +128,10 @@ static int open_state(struct warden *w, struct rv_err *err)
 	if (seglog_open(&w->log, path, w->log.segment_bytes, err))
 		return -1;
 	w->log_open = true;
-	return orphans_note(w->state_dir, &w->trees, w->label_prefix, err);
+	if (orphans_note(w->state_dir, &w->trees, w->label_prefix, err))
+		return -1;
+	w->noted = true;
+	return 0;
 }
 
 static void on_config(struct warden *w, const struct warden_config *c)
@@ -154,8 +157,9 @@ static void on_config(struct warden *w, const struct warden_config *c)
 		 rv_fail(&err, RV_E_VERSION, "the daemon speaks version %u of the channel, this warden %u", c->version, WARDEN_VERSION) :
 		 !w->state_dir || !w->label_prefix ? rv_fail(&err, RV_E_NO_MEMORY, "no memory") : 0;
 	if (!failed && w->state_dir[0]) {
-		orphans = warden_reap_orphans(w->state_dir, NULL);
-		hello.orphans = orphans > 0 ? (uint32_t)orphans : 0;
+		orphans = warden_reap_orphans(w->state_dir, &err);
+		failed = orphans < 0;
+		hello.orphans = failed ? 0 : (uint32_t)orphans;
 	}
 	failed = failed || trees_init(&w->trees, level, &err);
 	w->trees.kept = w->daemon_pid;
@@ -478,7 +482,7 @@ static void warden_release(struct warden *w)
 	attempts_release(w);
 	pipe_pool_release(&w->pipes);
 	trees_release(&w->trees);
-	if (w->state_dir && w->state_dir[0])
+	if (w->noted)
 		orphans_clear(w->state_dir);
 	if (w->life == WARDEN_ENDING)
 		records_remove_if_empty(&w->records);

@@ -246,6 +246,79 @@ static void the_next_warden_ends_what_the_dead_one_left(void **state)
 	everywhere(next_warden);
 }
 
+/* One that stands still with its units, and its daemon is gone: it would never end them. */
+static void stopped_warden(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+	struct rv_err err = { 0 };
+	pid_t old = lab->c.pid;
+	uint64_t t0;
+
+	lab_unit_spawn(lab, &m, "daemon-stay", "");
+	lab_unit_spawn(lab, &m, "stubborn", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 3, LAB_PATIENCE_US) == 3);
+	LAB_CHECK(!kill(old, SIGSTOP));
+	LAB_CHECK(waitpid(old, NULL, WUNTRACED) == old);
+	warden_client_close(&lab->c, WARDEN_CLOSE_DETACH);
+	t0 = lab_now();
+	lab_start(lab);
+	LAB_CHECK(lab_now() - t0 < WARDEN_LAST_US);
+	LAB_CHECK(lab_await_count(lab, 0, SLACK_US) == 0);
+	LAB_CHECK(waitpid(old, NULL, 0) == old);
+}
+
+static void the_next_warden_ends_one_that_stands_still(void **state)
+{
+	(void)state;
+	everywhere(stopped_warden);
+}
+
+/* One that is still busy with a unit that takes its time: it is given some, then ended. */
+static void slow_warden(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = 100 * RV_US_PER_S };
+	struct rv_err err = { 0 };
+	pid_t old = lab->c.pid;
+	uint64_t t0;
+
+	lab_unit_spawn(lab, &m, "stubborn", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, &err));
+	LAB_CHECK(lab_await_count(lab, 1, LAB_PATIENCE_US) == 1);
+	warden_client_close(&lab->c, WARDEN_CLOSE_DETACH);
+	t0 = lab_now();
+	LAB_CHECK(warden_reap_orphans(lab->dir, &err) >= 0);
+	LAB_CHECK(lab_now() - t0 >= WARDEN_LAST_US && lab_now() - t0 < WARDEN_LAST_US + SLACK_US);
+	LAB_CHECK(lab_count(lab) == 0);
+	LAB_CHECK(waitpid(old, NULL, 0) == old);
+}
+
+static void the_next_warden_waits_a_while_for_one_that_is_busy(void **state)
+{
+	(void)state;
+	everywhere(slow_warden);
+}
+
+/* Its owner ends and it stands still: nobody waits for it for ever. */
+static void stopped_at_the_end(struct lab *lab)
+{
+	struct warden_spawn m = { .grace_us = GRACE_US };
+
+	lab_unit_spawn(lab, &m, "daemon-stay", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, NULL));
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2);
+	LAB_CHECK(!kill(lab->c.pid, SIGSTOP));
+	warden_client_close(&lab->c, WARDEN_CLOSE_WAIT);
+	LAB_CHECK(warden_reap_orphans(lab->dir, NULL) >= 0);
+	LAB_CHECK(lab_count(lab) == 0);
+}
+
+static void closing_does_not_wait_for_one_that_stands_still(void **state)
+{
+	(void)state;
+	everywhere(stopped_at_the_end);
+}
+
 /* End of file: what `run` killed with -9 leaves. */
 static void daemon_gone(struct lab *lab)
 {
@@ -444,6 +517,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_unkillable_one_keeps_its_slot_until_its_tree_is_gone),
 		cmocka_unit_test(nothing_survives_a_killed_warden_once_somebody_looked),
 		cmocka_unit_test(the_next_warden_ends_what_the_dead_one_left),
+		cmocka_unit_test(the_next_warden_ends_one_that_stands_still),
+		cmocka_unit_test(the_next_warden_waits_a_while_for_one_that_is_busy),
+		cmocka_unit_test(closing_does_not_wait_for_one_that_stands_still),
 		cmocka_unit_test(end_of_file_ends_everything),
 		cmocka_unit_test(frozen_time_does_not_count),
 		cmocka_unit_test(a_frozen_one_can_be_killed),
