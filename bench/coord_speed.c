@@ -1,8 +1,8 @@
 /* coord_speed.c - the coordinator's core alone: units scheduled and finished a second, memory a unit
  *
- *	make build/release/bench/coord_speed && build/release/bench/coord_speed [UNITS [SLOTS [once|for_each [DURATION_US]]]]
+ *	make build/release/bench/coord_speed && build/release/bench/coord_speed [UNITS [SLOTS [once|for_each|nodes [DURATION_US]]]]
  *
- * One node without a network takes every DISPATCH and answers STARTED and succeeded by a RESULT, in batches as a socket would
+ * One node (`nodes`: 1, 100, 1,000, with one result a turn each) without a network takes every DISPATCH and answers STARTED and succeeded by a RESULT, in batches as a socket would
  * bring them. Time is the CPU time of this process. Nothing is encoded and nothing written: what is measured is deciding. Figures go to docs/performance.md.
  */
 #include "common/prng.h"
@@ -19,10 +19,18 @@
 
 static uint64_t duration_us = 1; /* of every unit, as the node says */
 
+static uint32_t node_count = 1, a_turn = 256; /* nodes, results between two turns */
+
+/* Who was sent what: a ring. */
+struct held {
+	struct proto_attempt_key key;
+	uint64_t peer;
+};
+
 struct bench {
 	struct coord *c;
 	struct coord_effect *items;
-	struct proto_attempt_key *held; /* dispatched, not answered: a ring */
+	struct held *held; /* dispatched, not answered: a ring */
 	uint32_t first, count, room;
 	uint64_t now_us, finished, effects;
 	bool done;
@@ -47,7 +55,7 @@ static void step(struct bench *b, struct coord_event *ev)
 		b->effects += out.count;
 		for (uint32_t i = 0; i < out.count; i++) {
 			if (out.items[i].kind == COORD_FX_DISPATCH)
-				b->held[(b->first + b->count++) % b->room] = out.items[i].dispatch.key;
+				b->held[(b->first + b->count++) % b->room] = (struct held){ out.items[i].dispatch.key, out.items[i].peer };
 			else if (out.items[i].kind == COORD_FX_RUN_FINISHED)
 				b->done = true;
 		}
@@ -61,48 +69,59 @@ static void answer(struct bench *b, uint32_t n)
 	struct coord_event ev;
 
 	for (; n; n--) {
-		res.key = b->held[b->first];
+		res.key = b->held[b->first].key;
+		ev = (struct coord_event){ .kind = COORD_EV_RESULT, .peer = b->held[b->first].peer, .result = &res };
 		b->first = (b->first + 1) % b->room;
 		b->count--;
-		ev = (struct coord_event){ .kind = COORD_EV_RESULT, .peer = 1, .result = &res };
 		step(b, &ev);
 		b->finished++;
 	}
 }
 
+static void join(struct bench *b, uint32_t node, uint32_t slots)
+{
+	struct proto_hello hello = { .last = true, .node = { .slots = slots, .agent_slots = slots } };
+	struct coord_event ev = { .kind = COORD_EV_HELLO, .peer = node + 1, .hello = &hello };
+	char name[16];
+
+	hello.node.name = rv_str(name, (size_t)snprintf(name, sizeof(name), "n%u", node));
+	memcpy(hello.node.key, &node, sizeof(node));
+	step(b, &ev);
+}
+
 static void run(struct bench *b, struct coord_graph *g, uint32_t slots, const char *name)
 {
 	struct coord_config cfg;
-	struct proto_hello hello = { .last = true, .node = { .name = RV_STR("n1"), .slots = slots, .agent_slots = slots } };
 	struct proto_fact accepted = { .kind = PROTO_FACT_RUN_ACCEPTED, .run_accepted = { .run = 1 } };
 	struct coord_event ev = { .kind = COORD_EV_SERVING, .serving = { .epoch = 1 } };
 	uint32_t units = coord_graph_unit_count(g);
 	double start, took;
 
 	coord_config_init(&cfg);
+	cfg.nodes_max = node_count;
 	b->c = coord_create(&cfg);
 	b->room = cfg.attempts_max;
 	b->held = calloc(b->room, sizeof(*b->held));
 	b->items = calloc(EFFECTS, sizeof(*b->items));
 	b->now_us = 1000000;
 	step(b, &ev);
-	ev = (struct coord_event){ .kind = COORD_EV_HELLO, .peer = 1, .hello = &hello };
-	step(b, &ev);
+	for (uint32_t i = 0; i < node_count; i++)
+		join(b, i, slots);
 	start = seconds();
 	ev = (struct coord_event){ .kind = COORD_EV_RUN_ACCEPTED, .run_accepted = { .graph = g, .fact = &accepted } };
 	step(b, &ev);
 	while (!b->done) {
-		b->now_us += 100;
+		b->now_us += a_turn < 100 ? a_turn : 100;
 		ev = (struct coord_event){ .kind = COORD_EV_TURN };
 		step(b, &ev);
 		if (!b->count && !b->done) {
 			fprintf(stderr, "%s: nothing can be placed\n", name);
 			exit(1);
 		}
-		answer(b, b->count < 256 ? b->count : 256);
+		answer(b, b->count < a_turn ? b->count : a_turn);
 	}
 	took = seconds() - start;
-	printf("%-28s %9u units %8u slots %8.3f s %10.0f units/s %7.0f ns/unit %5.1f effects/unit %6.0f B/unit\n", name, units, slots, took,
+	printf("%-28s %9u units %4u x %5u slots %8.3f s %10.0f units/s %7.0f ns/unit %5.1f effects/unit %6.0f B/unit\n", name, units, node_count, slots, took,
 	       units / took, took * 1e9 / units, (double)b->effects / units, (double)coord_graph_bytes(coord_run_graph(b->c, 1)) / units);
 	(void)fflush(stdout);
 	coord_destroy(&b->c);
@@ -190,6 +209,12 @@ int main(int argc, char **argv)
 
 	if (argc > 4)
 		duration_us = strtoull(argv[4], NULL, 10);
+	if (argc > 3 && argv[3][0] == 'n') {
+		a_turn = 1;
+		for (node_count = 1; node_count <= 1000; node_count = node_count == 1 ? 100 : node_count * 10)
+			measure_for_each(units, slots);
+		return 0;
+	}
 	if (argc > 3 && argv[3][0] == 'f') {
 		measure_for_each(units, slots);
 		return 0;

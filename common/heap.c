@@ -98,3 +98,38 @@ const struct rv_heap_item *rv_heap_first(const struct rv_heap *h)
 {
 	return h->count ? &h->items[0] : NULL;
 }
+
+bool rv_heap_before(const struct rv_heap *h, uint32_t a, uint32_t b)
+{
+	rv_check(rv_heap_has(h, a));
+	rv_check(rv_heap_has(h, b));
+	return before(&h->items[h->where[a] - 1], &h->items[h->where[b] - 1]);
+}
+
+/* Depth first, leaving out what lies under a key that is too great: at most one sibling a level waits on the stack. */
+const struct rv_heap_item *rv_heap_least(const struct rv_heap *h, uint64_t below, rv_heap_fits_fn *fits, const void *arg)
+{
+	const struct rv_heap_item *best = NULL;
+	uint64_t stack[64];
+	uint32_t depth = 0;
+
+	stack[depth++] = 0;
+	while (depth) {
+		uint64_t at = stack[--depth];
+		const struct rv_heap_item *item;
+
+		if (at >= h->count)
+			continue;
+		item = &h->items[at];
+		if (item->key >= below || (best && !before(item, best)))
+			continue;
+		if (fits(arg, item->value)) {
+			best = item;
+			continue; /* what lies under it is no smaller */
+		}
+		rv_check(depth + 2 <= RV_ARRAY_LEN(stack));
+		stack[depth++] = 2 * at + 2;
+		stack[depth++] = 2 * at + 1;
+	}
+	return best;
+}

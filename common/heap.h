@@ -30,4 +30,13 @@ bool rv_heap_has(const struct rv_heap *h, uint32_t value);
 /* The first item, NULL if empty; borrowed until the next change. */
 const struct rv_heap_item *rv_heap_first(const struct rv_heap *h);
 
+typedef bool rv_heap_fits_fn(const void *arg, uint32_t value);
+
+/* Does `a` come before `b`? Both are in. */
+bool rv_heap_before(const struct rv_heap *h, uint32_t a, uint32_t b);
+
+/* The smallest item of a key below `below` that `fits` says yes to, NULL if there is none. Asks about no more items than come before
+ * the one found, and their children: cheap where one near the top fits, or where most keys are not below. */
+const struct rv_heap_item *rv_heap_least(const struct rv_heap *h, uint64_t below, rv_heap_fits_fn *fits, const void *arg);
+
 #endif

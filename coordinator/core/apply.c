@@ -216,8 +216,8 @@ static void admit(struct coord *c, const struct proto_fact *f)
 		n->resend[i] = (struct coord_ring){ COORD_NONE, COORD_NONE };
 	memcpy(n->name, f->node.name.at, bytes);
 	memcpy(n->key, f->node.key, sizeof(n->key));
-	for (uint32_t i = 0; i < f->node.node; i++)
-		coord_node_update(c, i);
+	if (c->node_count == 2)
+		coord_node_update(c, 0); /* it was the only one, whose place among nodes nobody kept */
 }
 
 static void apply_node(struct coord *c, const struct proto_fact *f)

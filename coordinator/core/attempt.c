@@ -251,7 +251,7 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	c->attempt_free = slot;
 	c->attempt_count--;
 	u->slot = COORD_NONE;
-	c->capacity_freed = true;
+	coord_capacity_freed(c, a->node);
 	coord_ready_update_run(c, r);
 	if (r->stop)
 		coord_run_check(c, r); /* perhaps the last one that ran */

@@ -269,6 +269,12 @@ static void audit_pool(const struct coord *c)
 	audit(12, c->attempt_fresh <= c->cfg.attempts_max);
 }
 
+/* A13: what is parked has no place free anywhere, though only nodes that changed were looked at. */
+static void audit_parked(const struct coord *c, const struct coord_run *r)
+{
+	audit(13, coord_place_parked_rightly(c, r));
+}
+
 void coord_audit(const struct coord *c)
 {
 	for (uint32_t i = 0; i < c->run_count; i++) {
@@ -284,6 +290,7 @@ void coord_audit(const struct coord *c)
 			continue;
 		audit_counters(r);
 		audit_end(c, r);
+		audit_parked(c, r);
 	}
 	for (uint32_t i = 0; i < c->node_count; i++)
 		audit_node(c, i);

@@ -55,19 +55,22 @@ static bool make_pools(struct coord *c)
 	c->paths = take(c, cfg->paths_max, sizeof(*c->paths));
 	c->locks = take(c, COORD_LOCKS_MAX, sizeof(*c->locks));
 	c->requests = take(c, COORD_REQUESTS_MAX, sizeof(*c->requests));
+	c->freed = take(c, cfg->nodes_max, sizeof(*c->freed));
 	no_workspace = take(c, cfg->runs_max * words, sizeof(*no_workspace));
 	if (!c->scratch || !c->runs || !c->run_order || !c->nodes || !c->attempts || !c->paths || !c->locks || !c->requests ||
-	    !no_workspace)
+	    !c->freed || !no_workspace)
 		return false;
 	for (uint32_t i = 0; i < cfg->runs_max; i++)
 		c->runs[i].no_workspace = no_workspace + i * words;
+	c->placing = 1;
 	c->attempt_free = COORD_NONE;
 	c->path_free = COORD_NONE;
 	c->path_room = cfg->paths_max;
 	return make_map(c, &c->run_map, cfg->runs_max) && make_map(c, &c->peer_map, cfg->nodes_max) &&
 	       make_map(c, &c->path_map, cfg->paths_max) && make_map(c, &c->request_map, COORD_REQUESTS_MAX) &&
 	       make_heap(c, &c->run_heap, cfg->runs_max) && make_heap(c, &c->busy_slots, cfg->nodes_max) &&
-	       make_heap(c, &c->busy_agents, cfg->nodes_max) && make_heap(c, &c->deadlines, cfg->runs_max + cfg->nodes_max);
+	       make_heap(c, &c->busy_agents, cfg->nodes_max) && make_heap(c, &c->fullest, cfg->nodes_max) &&
+	       make_heap(c, &c->deadlines, cfg->runs_max + cfg->nodes_max);
 }
 
 struct coord *coord_create(const struct coord_config *cfg)

@@ -35,15 +35,14 @@ uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_clas
 	return rv_max_u64(own_estimate(r, unit), cl->seen_count ? rv_max_u64(cl->median_us, 1) : 0);
 }
 
-uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n, const struct coord_run *r, const struct coord_class *cl,
-			      uint32_t unit, uint64_t places)
+uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const struct coord_run *r, const struct coord_class *cl, uint32_t unit)
 {
-	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * (n->rtt_us + c->commit_us)), each_us;
+	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * (rtt_us + c->commit_us)), each_us;
 
 	if (!cl->prefetch || !c->cfg.prefetch_us || (cl->seen_count && cl->median_us > aim_us))
 		return 0;
 	each_us = coord_estimate_known(r, cl, unit);
 	if (!each_us)
-		return cl->quick ? places : 0;
-	return rv_min_u64(places * (aim_us / each_us), RV_PREFETCH_MAX);
+		return cl->quick ? 1 : 0;
+	return rv_min_u64(aim_us / each_us, RV_PREFETCH_MAX);
 }

@@ -113,7 +113,7 @@ static int fill_shape(struct coord_build *b, struct coord_shape *sh, const struc
 
 	sh->slots = s->slots;
 	sh->agent_slots = s->agent_unit ? 1 : 0;
-	sh->reserved = COORD_NONE;
+	sh->reserved = sh->able = COORD_NONE;
 	sh->waits_since = UINT64_MAX;
 	sh->label_first = *labels;
 	sh->label_count = s->label_count;

@@ -97,7 +97,7 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 	coord_node_probe(c, node);
 	if (n->full_until_us && n->full_until_us <= c->now_us) {
 		n->full_until_us = 0;
-		c->capacity_freed = true;
+		coord_capacity_freed(c, (uint32_t)(n - c->nodes));
 		coord_node_update(c, node);
 	}
 	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &next)) {
@@ -158,7 +158,7 @@ bool coord_lease_reconcile(struct coord *c, uint32_t node)
 	n->reconciling = false;
 	n->rebooted = false;
 	n->greeted = true;
-	c->capacity_freed = true;
+	coord_capacity_freed(c, (uint32_t)(n - c->nodes));
 	coord_node_update(c, node);
 	return true;
 }

@@ -37,6 +37,11 @@ void coord_node_update(struct coord *c, uint32_t node)
 		return; /* nobody is here yet */
 	c->over += over - n->over;
 	n->over = over;
+	if (over && n->state == COORD_N_JOINED)
+		rv_heap_set(&c->fullest, node,
+			    UINT64_MAX - (rv_sat_sub(n->slots_used, n->slots) + rv_sat_sub(n->agent_used, n->agent_slots)), node);
+	else
+		rv_heap_remove(&c->fullest, node);
 	if (!coord_node_usable(n) || n->full_until_us > c->now_us) {
 		rv_heap_remove(&c->busy_slots, node);
 		rv_heap_remove(&c->busy_agents, node);
@@ -46,6 +51,23 @@ void coord_node_update(struct coord *c, uint32_t node)
 		return; /* the only one is the least busy */
 	rv_heap_set(&c->busy_slots, node, share(n->slots_used, n->slots), node);
 	rv_heap_set(&c->busy_agents, node, share(n->agent_used, n->agent_slots), node);
+}
+
+void coord_capacity_freed(struct coord *c, uint32_t node)
+{
+	c->capacity_freed = true;
+	if (node == COORD_NONE)
+		c->freed_anywhere = true;
+	if (node == COORD_NONE || c->nodes[node].freed)
+		return;
+	c->nodes[node].freed = true;
+	c->freed[c->freed_count++] = node;
+}
+
+void coord_node_rtt(struct coord *c, struct coord_node *n, uint64_t rtt_us)
+{
+	n->rtt_us = (n->rtt_us * 7 + rtt_us) / 8;
+	c->rtt_most_us = rv_max_u64(c->rtt_most_us, n->rtt_us);
 }
 
 void coord_node_deadline(struct coord *c, uint32_t node, uint64_t at_us)
@@ -231,7 +253,7 @@ void coord_node_health(struct coord *c, uint32_t node, const struct proto_result
 		else
 			decide_node(c, node, PROTO_NODE_RECOVERED);
 		n->failures_row = 0;
-		c->capacity_freed = true;
+		coord_capacity_freed(c, node);
 	}
 	coord_node_update(c, node);
 }
@@ -244,6 +266,6 @@ void coord_node_probe(struct coord *c, uint32_t node)
 	if (n->health != COORD_H_QUARANTINED || n->probe_us > c->now_us)
 		return;
 	n->health = COORD_H_PROBED;
-	c->capacity_freed = true;
+	coord_capacity_freed(c, node);
 	coord_node_update(c, node);
 }

@@ -265,7 +265,7 @@ static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node
 		break;
 	case PROTO_MUT_UNDRAIN:
 		n->draining = false;
-		c->capacity_freed = true;
+		coord_capacity_freed(c, node);
 		break;
 	default:
 		n->removed = true;

@@ -12,7 +12,7 @@ static void heard(struct coord *c, struct coord_node *n)
 	n->lost_told = false;
 	if (n->state == COORD_N_SUSPECT) {
 		n->state = COORD_N_JOINED;
-		c->capacity_freed = true;
+		coord_capacity_freed(c, node);
 		coord_node_update(c, node);
 		coord_node_deadline(c, node, c->now_us + 3 * n->heartbeat_us);
 	}
@@ -377,7 +377,7 @@ static void taken(struct coord *c, struct coord_node *n, struct proto_attempt_ke
 	if (c->attempts[slot].state != COORD_A_SENT)
 		return;
 	if (c->attempts[slot].sends == 1)
-		n->rtt_us = (n->rtt_us * 7 + rv_min_u64(c->now_us - c->attempts[slot].sent_us, RTT_US_MAX)) / 8;
+		coord_node_rtt(c, n, rv_min_u64(c->now_us - c->attempts[slot].sent_us, RTT_US_MAX));
 	coord_attempt_answered(c, slot);
 	coord_attempt_state(c, slot, COORD_A_TAKEN);
 }

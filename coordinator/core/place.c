@@ -5,6 +5,9 @@
  *
  * A node has room for a unit if its slots are free, or, for a class that needs nothing but slots, if it may be sent ahead
  * (estimate.c). While a better unit of the run waits for room, nothing is sent ahead of it: it would never see a free slot.
+ * What has found no room on any node is looked at only on nodes freed since (full_since, coord_capacity_freed()); the rest of the cluster
+ * has not changed. So placing costs the same on one node and on a thousand.
+ *
  * A wide shape that has been bypassed COORD_BYPASS_MAX times reserves a node: others that need slots keep off it.
  */
 #include "coordinator/core/state.h"
@@ -17,6 +20,7 @@ struct wish {
 	const struct coord_shape *sh;
 	const struct coord_class *cl;
 	bool ahead;  /* may be sent ahead */
+	bool kept_off; /* some unit looked at has to keep off a node */
 };
 
 static bool lacks_workspace(const struct coord_run *r, uint32_t node)
@@ -47,7 +51,7 @@ static bool has_room(const struct coord *c, uint32_t node, const struct wish *w)
 		return true;
 	if (!w->ahead || n->health != COORD_H_GOOD)
 		return false;
-	ahead = coord_estimate_ahead(c, n, w->r, w->cl, w->unit, places);
+	ahead = rv_min_u64(places * coord_estimate_ahead(c, n->rtt_us, w->r, w->cl, w->unit), RV_PREFETCH_MAX);
 	return n->slots_used + w->sh->slots <= n->slots + ahead && n->agent_used + w->sh->agent_slots <= n->agent_slots + ahead;
 }
 
@@ -58,47 +62,108 @@ static bool busier(const struct coord_node *a, const struct coord_node *b, const
 	return a->agent_used * b->agent_slots > b->agent_used * a->agent_slots;
 }
 
-/* Least busy: mostly the first of the heap; where it does not fit, all are looked at. */
+struct search {
+	const struct coord *c;
+	const struct wish *w;
+	uint32_t avoid;
+};
+
+static bool may_go(const void *arg, uint32_t node)
+{
+	const struct search *s = arg;
+
+	return node != s->avoid && has_room(s->c, node, s->w);
+}
+
+/* No node this busy or busier (in millionths) has room: all its places are taken, and what may be sent ahead of them. */
+static uint64_t too_busy(const struct coord *c, const struct wish *w)
+{
+	uint64_t ahead = w->ahead ? coord_estimate_ahead(c, c->rtt_most_us, w->r, w->cl, w->unit) : 0;
+
+	return w->sh->slots || w->sh->agent_slots ? (1 + ahead) * 1000000 : UINT64_MAX;
+}
+
+static bool found_full(const struct coord *c, const struct wish *w)
+{
+	return w->sh->full_since == c->placing && (!w->ahead || (w->sh->full_ahead && w->sh->full_class == w->class));
+}
+
+/* Least busy: mostly the first of the heap. What is known to have found no room anywhere finds it only on nodes freed since. */
 static uint32_t pick_least_busy(const struct coord *c, const struct wish *w, uint32_t avoid)
 {
-	const struct rv_heap_item *first = rv_heap_first(w->sh->slots ? &c->busy_slots : &c->busy_agents);
+	const struct rv_heap *h = w->sh->slots ? &c->busy_slots : &c->busy_agents;
+	const struct rv_heap_item *first = rv_heap_first(h);
+	struct search s = { c, w, avoid };
 	uint32_t best = COORD_NONE;
 
 	if (!first)
 		return COORD_NONE;
-	if (c->node_count == 1)
-		return avoid != 0 && has_room(c, 0, w) ? 0 : COORD_NONE;
-	if (first->value != avoid && has_room(c, first->value, w))
+	if (may_go(&s, first->value))
 		return first->value;
-	if (first->key >= 1000000 && !w->ahead && first->value != avoid)
-		return COORD_NONE; /* the emptiest has nothing free */
-	for (uint32_t i = 0; i < c->node_count; i++)
-		if (i != avoid && has_room(c, i, w) && (best == COORD_NONE || busier(&c->nodes[best], &c->nodes[i], w->sh)))
+	if (c->node_count == 1)
+		return COORD_NONE;
+	if (!found_full(c, w)) {
+		first = rv_heap_least(h, too_busy(c, w), may_go, &s);
+		return first ? first->value : COORD_NONE;
+	}
+	for (uint32_t k = 0; k < c->freed_count; k++) {
+		uint32_t i = c->freed[k];
+
+		if (rv_heap_has(h, i) && may_go(&s, i) && (best == COORD_NONE || rv_heap_before(h, i, best)))
 			best = i;
+	}
 	return best;
+}
+
+/* The nodes to look at, one by one, for the other rules: of all, or of those freed. */
+static uint32_t look_count(const struct coord *c, const struct wish *w)
+{
+	return found_full(c, w) ? c->freed_count : c->node_count;
+}
+
+static uint32_t look_at(const struct coord *c, const struct wish *w, uint32_t k)
+{
+	return found_full(c, w) ? c->freed[k] : k;
 }
 
 static uint32_t pick_pack(const struct coord *c, const struct wish *w, uint32_t avoid)
 {
+	struct search s = { c, w, avoid };
 	uint32_t best = COORD_NONE;
 
-	for (uint32_t i = 0; i < c->node_count; i++)
-		if (i != avoid && has_room(c, i, w) && (best == COORD_NONE || busier(&c->nodes[i], &c->nodes[best], w->sh)))
+	for (uint32_t k = 0; k < look_count(c, w); k++) {
+		uint32_t i = look_at(c, w, k);
+
+		if (may_go(&s, i) && (best == COORD_NONE || busier(&c->nodes[i], &c->nodes[best], w->sh) ||
+				      (i < best && !busier(&c->nodes[best], &c->nodes[i], w->sh))))
 			best = i;
+	}
 	return best;
+}
+
+/* How far a node is behind the one that was served last. */
+static uint32_t behind(const struct coord *c, const struct wish *w, uint32_t node)
+{
+	return (node + c->node_count - w->r->robin % c->node_count - 1) % c->node_count;
 }
 
 static uint32_t pick_round_robin(const struct coord *c, const struct wish *w, uint32_t avoid)
 {
-	for (uint32_t k = 1; k <= c->node_count; k++) {
-		uint32_t i = (w->r->robin + k) % c->node_count;
+	struct search s = { c, w, avoid };
+	uint32_t best = COORD_NONE;
 
-		if (i != avoid && has_room(c, i, w)) {
-			w->r->robin = i;
-			return i;
-		}
+	if (!found_full(c, w)) {
+		for (uint32_t k = 1; k <= c->node_count && best == COORD_NONE; k++)
+			if (may_go(&s, (w->r->robin + k) % c->node_count))
+				best = (w->r->robin + k) % c->node_count;
+	} else {
+		for (uint32_t k = 0; k < c->freed_count; k++)
+			if (may_go(&s, c->freed[k]) && (best == COORD_NONE || behind(c, w, c->freed[k]) < behind(c, w, best)))
+				best = c->freed[k];
 	}
-	return COORD_NONE;
+	if (best != COORD_NONE)
+		w->r->robin = best;
+	return best;
 }
 
 static uint32_t pick_by_rule(const struct coord *c, const struct wish *w, uint32_t avoid)
@@ -128,12 +193,23 @@ static uint32_t pick(const struct coord *c, const struct wish *w, uint32_t avoid
 	return pick_by_rule(c, w, avoid);
 }
 
+static bool eligible(const struct coord *c, const struct wish *w, uint32_t node)
+{
+	return coord_node_usable(&c->nodes[node]) && !lacks_workspace(w->r, node) && coord_node_fits(&c->nodes[node], w->r->g, w->sh);
+}
+
 static bool eligible_elsewhere(const struct coord *c, const struct wish *w, uint32_t avoid)
 {
-	for (uint32_t i = 0; i < c->node_count; i++)
-		if (i != avoid && coord_node_usable(&c->nodes[i]) && !lacks_workspace(w->r, i) &&
-		    coord_node_fits(&c->nodes[i], w->r->g, w->sh))
+	struct coord_shape *sh = &w->r->g->shapes[w->shape];
+
+	if (sh->able != COORD_NONE && sh->able != avoid && eligible(c, w, sh->able))
+		return true; /* mostly it still is */
+	for (uint32_t i = 0; i < c->node_count; i++) {
+		if (i != avoid && eligible(c, w, i)) {
+			sh->able = i;
 			return true;
+		}
+	}
 	return false;
 }
 
@@ -196,9 +272,9 @@ void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape)
 	if (sh->reserved == COORD_NONE)
 		return;
 	c->nodes[sh->reserved].reserved_run = c->nodes[sh->reserved].reserved_shape = COORD_NONE;
+	coord_capacity_freed(c, sh->reserved);
 	sh->reserved = COORD_NONE;
 	r->reservations--;
-	c->capacity_freed = true;
 }
 
 void coord_place_unreserve_all(struct coord *c, struct coord_run *r)
@@ -221,6 +297,9 @@ static void park(struct coord *c, const struct wish *w)
 
 	if (sh->reserved != COORD_NONE && is_kept_in_vain(c, w))
 		coord_place_unreserve(c, w->r, w->shape);
+	sh->full_known = !w->kept_off;
+	sh->full_ahead = w->ahead;
+	sh->full_class = w->class;
 	coord_ready_park_shape(c, w->r, w->shape);
 	sh->hopeless = !eligible_elsewhere(c, w, COORD_NONE);
 	if (sh->reserved == COORD_NONE && sh->slots > 1 && !sh->hopeless && c->placements - sh->waits_since >= COORD_BYPASS_MAX)
@@ -268,6 +347,7 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 			return node;
 		if (!(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
 			break;
+		w->kept_off = true;
 		local = rv_rankset_next(&w->cl->ready, local);
 	}
 	return COORD_NONE;
@@ -300,13 +380,26 @@ static void place_first(struct coord *c, struct coord_run *r)
 		return;
 	}
 	if (w.cl->dirs && !coord_dirs_free(c, r, w.unit, true)) {
-		if (!(coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT))
-			park(c, &w); /* no room to note its paths */
-		else
+		if (coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT) {
 			coord_place_unreserve(c, r, w.shape);
+		} else {
+			w.kept_off = true; /* there is a node, but no room to note its paths */
+			park(c, &w);
+		}
 		return;
 	}
 	assign(c, &w, node);
+}
+
+/* Everything has been tried: what is parked now found no room on any node. If something was freed and cannot be tried yet, it is
+ * forgotten where, and all are looked at. */
+static void placing_done(struct coord *c)
+{
+	for (uint32_t k = 0; k < c->freed_count; k++)
+		c->nodes[c->freed[k]].freed = false;
+	c->freed_count = 0;
+	c->freed_anywhere = c->capacity_freed;
+	c->placing++;
 }
 
 bool coord_place(struct coord *c)
@@ -324,5 +417,27 @@ bool coord_place(struct coord *c)
 			place_first(c, &c->runs[first->value]);
 		}
 	} while (c->capacity_freed && coord_attempt_room(c)); /* a node that was kept free is not any more */
+	placing_done(c);
+	return true;
+}
+
+bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r)
+{
+	for (uint32_t s = 0; s < r->g->shape_count && !c->capacity_freed; s++) {
+		const struct coord_shape *sh = &r->g->shapes[s];
+		const struct rv_heap_item *first = rv_heap_first(&sh->ready);
+		struct wish w = { .r = (struct coord_run *)r, .shape = s, .sh = sh };
+
+		if (!sh->parked || !sh->full_known || !first)
+			continue;
+		w.class = sh->class_first + first->value;
+		w.cl = &r->g->classes[w.class];
+		w.unit = r->g->order[w.cl->unit_first + w.cl->first].unit;
+		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID)
+			continue;
+		for (uint32_t i = 0; i < c->node_count; i++)
+			if (!c->nodes[i].full_until_us && has_room(c, i, &w))
+				return false;
+	}
 	return true;
 }

@@ -113,6 +113,7 @@ void coord_ready_unpark_shapes(struct coord *c)
 			if (!r->g->shapes[s].parked)
 				continue;
 			r->g->shapes[s].parked = false;
+			r->g->shapes[s].full_since = r->g->shapes[s].full_known && !c->freed_anywhere ? c->placing : 0;
 			r->parked_shapes--;
 			c->parked_shapes--;
 			update_shape(c, r, s);

@@ -85,8 +85,7 @@ struct coord_node {
 	uint64_t slots, agent_slots;
 	struct coord_node_resource resources[COORD_RESOURCES_MAX];
 	uint32_t resource_count;
-	char text[COORD_NODE_TEXT_BYTES]; /* labels: key NUL value NUL ... */
-	uint32_t label_count;
+	uint32_t label_count;       /* in `text` */
 	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
 	bool reconciling;           /* a HELLO is being gone through: */
 	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
@@ -110,10 +109,12 @@ struct coord_node {
 	bool lost_told;
 	uint64_t rtt_us;            /* DISPATCH to TAKEN, moving mean */
 	bool over;                  /* holds more than it has places for: some is prefetched */
+	bool freed;                 /* is in the core's list of those */
 	/* health */
 	uint32_t failures_row;
 	uint64_t probe_us;          /* QUARANTINED: when the next unit may be tried */
 	uint32_t probes;
+	char text[COORD_NODE_TEXT_BYTES]; /* labels: key NUL value NUL ...; last, so that what placing looks at lies together */
 };
 
 /* --- runs -------------------------------------------------------------------------------------------------------- */
@@ -210,7 +211,12 @@ struct coord {
 	/* placement */
 	struct rv_heap run_heap;    /* runs with something placeable, by priority and share */
 	struct rv_heap busy_slots, busy_agents; /* nodes that may get work, least busy first */
-	bool capacity_freed;        /* parked shapes may fit again */
+	bool capacity_freed;        /* parked shapes may fit again: */
+	bool freed_anywhere;        /* on any node, or only on these since the last placing was done */
+	uint32_t *freed, freed_count;
+	uint64_t placing;           /* number of this placing: of step after step until all has been tried */
+	uint64_t rtt_most_us;       /* that any node ever had */
+	struct rv_heap fullest;     /* nodes that hold prefetched attempts, most first */
 	uint32_t parked_shapes;     /* of all runs */
 	uint64_t placements;        /* counts */
 	uint32_t over;              /* nodes that hold prefetched attempts */
@@ -229,7 +235,7 @@ struct coord {
 	uint64_t *requests;
 	struct rv_intmap request_map;
 	uint64_t request_count;
-	void *blocks[24];           /* what coord_create() took */
+	void *blocks[32];           /* what coord_create() took */
 	uint32_t block_count;
 	uint64_t stale;             /* late messages: counted, never applied */
 };
@@ -347,6 +353,10 @@ void coord_ready_unpark_class(struct coord *c, struct coord_run *r, uint32_t cla
 /* --- place.c ----------------------------------------------------------------------------------------------------------------------- */
 
 bool coord_place(struct coord *c); /* false: out of room */
+/* This node may have room for what had none before; COORD_NONE: any may. */
+void coord_capacity_freed(struct coord *c, uint32_t node);
+/* Has no node a place free for the first unit of any shape that is parked? Looks at all of them. */
+bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r);
 bool coord_steal(struct coord *c); /* the same */
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
 void coord_place_unreserve_all(struct coord *c, struct coord_run *r);
@@ -385,7 +395,8 @@ uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struc
 
 struct coord_node *coord_node_by_peer(struct coord *c, uint64_t peer);
 bool coord_node_usable(const struct coord_node *n);
-void coord_node_update(struct coord *c, uint32_t node); /* its places in the heaps of busy nodes anew */
+void coord_node_update(struct coord *c, uint32_t node); /* its places in the heaps of busy and of fullest nodes anew */
+void coord_node_rtt(struct coord *c, struct coord_node *n, uint64_t rtt_us); /* one more round trip was seen */
 void coord_node_deadline(struct coord *c, uint32_t node, uint64_t at_us); /* no later than this */
 void coord_node_away(struct coord *c, uint32_t node);
 uint32_t coord_nodes_joined(const struct coord *c);
@@ -435,9 +446,8 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 /* --- estimate.c --------------------------------------------------------------------------------------------------------------------------------------- */
 
 void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us);
-/* How many units of this class may be sent ahead to a node of so many places. */
-uint64_t coord_estimate_ahead(const struct coord *c, const struct coord_node *n, const struct coord_run *r, const struct coord_class *cl,
-			      uint32_t unit, uint64_t places);
+/* How many units of this class may be sent ahead for each place of a node with this round trip, at most RV_PREFETCH_MAX. */
+uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const struct coord_run *r, const struct coord_class *cl, uint32_t unit);
 /* How long units of this class take, as far as that is known; 0: it is not. */
 uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_class *cl, uint32_t unit);
 

@@ -44,23 +44,6 @@ static uint32_t stealable(const struct coord *c, uint32_t holder)
 	return COORD_NONE;
 }
 
-static uint32_t fullest(const struct coord *c)
-{
-	uint32_t best = COORD_NONE;
-	uint64_t most = 0;
-
-	for (uint32_t i = 0; i < c->node_count; i++) {
-		const struct coord_node *n = &c->nodes[i];
-		uint64_t over = rv_sat_sub(n->slots_used, n->slots) + rv_sat_sub(n->agent_used, n->agent_slots);
-
-		if (n->over && n->state == COORD_N_JOINED && over > most) {
-			most = over;
-			best = i;
-		}
-	}
-	return best;
-}
-
 static bool somebody_idle(const struct coord *c)
 {
 	const struct rv_heap_item *slots = rv_heap_first(&c->busy_slots), *agents = rv_heap_first(&c->busy_agents);
@@ -72,11 +55,12 @@ bool coord_steal(struct coord *c)
 {
 	/* One on its way back at a time: where it goes decides what the next may be. */
 	while (c->over && !c->retracting && somebody_idle(c) && !rv_heap_first(&c->run_heap)) {
-		uint32_t holder = fullest(c), slot;
+		const struct rv_heap_item *holder = rv_heap_first(&c->fullest);
+		uint32_t slot;
 
 		if (!coord_room(c, 2))
 			return false;
-		if (holder == COORD_NONE || (slot = stealable(c, holder)) == COORD_NONE)
+		if (!holder || (slot = stealable(c, holder->value)) == COORD_NONE)
 			return true;
 		coord_attempt_retract(c, slot);
 	}

@@ -175,6 +175,12 @@ struct coord_shape {
 	uint32_t reserved;    /* node kept free for it, COORD_NONE */
 	bool parked;          /* no node has room: waits for capacity */
 	bool hopeless;        /* parked, and no node that is here could ever take it */
+	/* What was found when it was parked: no node had room for it, whichever of its units came first, */
+	bool full_known;      /* unless one had to keep off a node; */
+	bool full_ahead;      /* nor room to be sent ahead, */
+	uint32_t full_class;  /* as this class is */
+	uint64_t full_since;  /* and it still holds, but for the nodes freed: the number of this placing */
+	uint32_t able;        /* a node that could take it when last asked */
 };
 
 struct coord_label {

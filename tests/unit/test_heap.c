@@ -125,6 +125,73 @@ static void setting_again_moves(void **state)
 	assert_int_equal(h.count, 3);
 }
 
+struct wanted {
+	const bool *fits;
+	uint32_t asked;
+};
+
+static bool wanted_fits(const void *arg, uint32_t value)
+{
+	struct wanted *w = (struct wanted *)arg;
+
+	w->asked++;
+	return w->fits[value];
+}
+
+static void the_least_that_fits_agrees_with_a_naive_search(void **state)
+{
+	enum { N = 200 };
+	static struct rv_heap_item items[N];
+	static uint32_t where[N];
+	static bool fits[N];
+	struct rv_heap h;
+	struct rv_prng r;
+	uint32_t found = 0;
+
+	(void)state;
+	rv_prng_seed(&r, 7);
+	rv_heap_init(&h, items, where, N);
+	for (uint32_t i = 0; i < N; i++)
+		rv_heap_set(&h, i, rv_prng_below(&r, 50), i);
+	for (uint32_t round = 0; round < 2000; round++) {
+		uint64_t below = rv_prng_below(&r, 60);
+		struct wanted w = { .fits = fits };
+		const struct rv_heap_item *best = NULL, *got;
+
+		rv_heap_set(&h, (uint32_t)rv_prng_below(&r, N), rv_prng_below(&r, 50), round);
+		for (uint32_t i = 0; i < N; i++)
+			fits[i] = rv_prng_below(&r, 20) == 0;
+		for (uint32_t i = 0; i < h.count; i++)
+			if (fits[items[i].value] && items[i].key < below && (!best || rv_heap_before(&h, items[i].value, best->value)))
+				best = &items[i];
+		got = rv_heap_least(&h, below, wanted_fits, &w);
+		assert_ptr_equal(got, best);
+		found += got != NULL;
+	}
+	assert_in_range(found, 1000, 1999);
+}
+
+static void a_search_looks_no_further_than_it_must(void **state)
+{
+	enum { N = 1000 };
+	static struct rv_heap_item items[N];
+	static uint32_t where[N];
+	static bool fits[N];
+	struct wanted w = { .fits = fits };
+	struct rv_heap h;
+
+	(void)state;
+	rv_heap_init(&h, items, where, N);
+	for (uint32_t i = 0; i < N; i++)
+		rv_heap_set(&h, i, i < 3 ? 1 : 9, i);
+	assert_null(rv_heap_least(&h, 9, wanted_fits, &w));
+	assert_int_equal(w.asked, 3);
+	fits[0] = true;
+	w.asked = 0;
+	assert_int_equal(rv_heap_least(&h, RV_NEVER, wanted_fits, &w)->value, 0);
+	assert_int_equal(w.asked, 1);
+}
+
 static void edges(void **state)
 {
 	struct rv_heap_item items[1];
@@ -150,6 +217,8 @@ int main(void)
 		cmocka_unit_test(random_operations_agree_with_a_naive_search),
 		cmocka_unit_test(ties_leave_in_order_of_sequence_not_of_place),
 		cmocka_unit_test(setting_again_moves),
+		cmocka_unit_test(the_least_that_fits_agrees_with_a_naive_search),
+		cmocka_unit_test(a_search_looks_no_further_than_it_must),
 		cmocka_unit_test(edges),
 	};
 
