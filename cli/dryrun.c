@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum {
+	EPOCH = 1, /* of the only coordinator there is */
 	EFFECTS = 4096,
 	PEER = 1,
 	ESTIMATE_US_DEFAULT = 1000000,
@@ -177,6 +178,7 @@ static void join(struct dryrun *d, const struct node_daemon_config *node)
 static void succeed(struct dryrun *d, struct proto_attempt_key key, uint64_t takes_us)
 {
 	struct proto_result result = {
+		.epoch = EPOCH,
 		.key = key,
 		.outcome = PROTO_SUCCEEDED,
 		.flags = PROTO_RESULT_STARTED,
@@ -239,7 +241,7 @@ static int open_core(struct dryrun *d, const struct node_daemon_config *node, st
 	d->fresh = malloc(cfg.attempts_max * sizeof *d->fresh);
 	if (!d->core || !d->effects.items || !d->fresh)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a dry run");
-	serving.serving.epoch = 1;
+	serving.serving.epoch = EPOCH;
 	step(d, serving);
 	join(d, node);
 	fact.run_accepted.run = 1;
