@@ -103,6 +103,7 @@ static void node_output(void *arg, struct proto_attempt_key key, int stream, uin
 
 static void drain_router(struct cli_host *h)
 {
+	static const struct coord_peer_identity ours = { .roles = PROTO_ROLE_NODE, .trusted = true };
 	uint64_t peer, now = now_us(), real = rv_clock_realtime_us();
 	struct rv_str frame;
 	struct rv_err err;
@@ -110,7 +111,7 @@ static void drain_router(struct cli_host *h)
 	h->dirty &= ~(unsigned)COORD_FRAMES;
 	while (h->coord_frames && net_router_receive(h->router, &peer, &frame) == 1) {
 		h->coord_frames--;
-		if (coord_shell_on_frame(h->coord, peer, frame, now, real, &err) < 0)
+		if (coord_shell_on_frame(h->coord, peer, &ours, frame, now, real, &err) < 0)
 			rv_log(h->log, RV_LOG_ERROR, "frame_refused", "from", "node", "error", err.msg, NULL);
 		h->dirty |= COORD;
 	}

@@ -5,6 +5,7 @@
 #include "common/os/blobs.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
+#include "common/os/keys.h"
 #include "common/plan/plan.h"
 #include "common/plan/save.h"
 #include "coordinator/dispatch.h"
@@ -108,6 +109,8 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 	struct rv_err err;
 	struct journal_run *line;
 
+	if (s->ops.fact)
+		s->ops.fact(s->arg, fact, real_us, replayed);
 	switch (fact->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
 		if (coord_runlist_add(&s->runs, fact, real_us, &err) < 0)
@@ -509,9 +512,70 @@ void coord_shell_stop_run(struct coord_shell *s, uint64_t run, enum proto_reason
 
 /* --- frames and turns ------------------------------------------------------------------------------------------------------------ */
 
-int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str frame, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+void coord_shell_record(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us)
+{
+	if (!s->row_real_us)
+		s->row_real_us = real_us;
+	add_fact(s, fact, s->row_real_us);
+}
+
+void coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when)
+{
+	struct rv_err err = { 0 };
+	int rc;
+
+	if (when == COORD_SAY_AFTER_FACTS) {
+		s->rests_on_facts = true;
+		rc = coord_outbox_add(s->outbox, peer, m, &err);
+	} else {
+		rc = coord_outbox_add_free(s->outbox, peer, m, &err);
+	}
+	if (rc < 0)
+		fail(s, &err);
+}
+
+/* Over tcp a key is proved by the handshake, and a node is its key. */
+static bool is_who_it_says(const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	uint8_t hash[RV_DIGEST_BYTES];
+
+	if (who->trusted || m->kind != PROTO_HELLO || m->hello.page != 0)
+		return true;
+	rv_digest(rv_str((const char *)who->key, sizeof who->key), hash);
+	return memcmp(hash, m->hello.node.key, sizeof hash) == 0;
+}
+
+static bool names_blobs(const struct proto_result *r)
+{
+	return r->output.kind == PROTO_VALUE_BLOB || r->tail.kind == PROTO_VALUE_BLOB || r->artifact_count > 0;
+}
+
+static void on_message(struct coord_shell *s, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m, uint64_t now_us,
+		       uint64_t real_us)
 {
 	struct coord_event ev;
+
+	if (!(proto_msg_roles(m->kind) & who->roles) || !is_who_it_says(who, m)) {
+		s->stats.messages_refused++;
+		if (s->ops.denied)
+			s->ops.denied(s->arg, peer, who, m);
+		return;
+	}
+	if (coord_wire_event(m, now_us, real_us, peer, &ev) < 0) {
+		if (s->ops.message)
+			s->ops.message(s->arg, peer, who, m);
+		else
+			s->stats.messages_refused++;
+		return;
+	}
+	if (m->kind == PROTO_RESULT && s->ops.result && names_blobs(&m->result) && s->ops.result(s->arg, peer, m))
+		return;
+	step(s, &ev);
+}
+
+int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, const struct coord_peer_identity *who, struct rv_str frame, uint64_t now_us,
+			 uint64_t real_us, struct rv_err *err)
+{
 	struct proto_msg m;
 	int rc;
 
@@ -520,16 +584,20 @@ int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str fra
 		s->stats.frames_bad++;
 		return -1;
 	}
-	while ((rc = proto_frame_next(s->reader, &m, err)) == 1) {
-		if (coord_wire_event(&m, now_us, real_us, peer, &ev) < 0) {
-			s->stats.messages_refused++;
-			continue;
-		}
-		step(s, &ev);
-	}
+	while ((rc = proto_frame_next(s->reader, &m, err)) == 1)
+		on_message(s, peer, who, &m, now_us, real_us);
 	if (rc < 0)
 		s->stats.frames_bad++;
 	return rc;
+}
+
+void coord_shell_result(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, uint64_t now_us, uint64_t real_us)
+{
+	struct coord_event ev;
+
+	rv_check(m->kind == PROTO_RESULT);
+	if (coord_wire_event(m, now_us, real_us, peer, &ev) == 0)
+		step(s, &ev);
 }
 
 void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us)

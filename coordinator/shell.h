@@ -23,8 +23,25 @@ struct coord_shell;
 struct plan;
 struct rv_blobs;
 
+/* Who sent a frame, as far as its link can tell. */
+struct coord_peer_identity {
+	uint32_t roles;               /* bits of enum proto_role */
+	bool trusted;                 /* came over inproc or ipc: a node states its key's hash itself */
+	uint8_t key[PROTO_KEY_BYTES]; /* CURVE public key that the handshake proved; zeros where trusted */
+};
+
+/* All but `send` may be NULL. Everything is borrowed until the op returns. */
 struct coord_shell_ops {
 	coord_send_fn *send;
+	/* A message that is not the core's (clients, joining, blobs, logs), of a peer that may send it. NULL: refused. */
+	void (*message)(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m);
+	/* Any message that its sender's roles do not cover; it was counted and has had no effect. */
+	void (*denied)(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m);
+	/* A RESULT that names blobs, from a peer with a store of its own. true: kept until they are here, coord_shell_result() follows or
+	 * it is dropped and comes again; false: step it now. NULL: node and coordinator share one store. */
+	bool (*result)(void *arg, uint64_t peer, const struct proto_msg *m);
+	/* Every fact, in order, live and in replay, before what follows from it is told. */
+	void (*fact)(void *arg, const struct proto_fact *f, uint64_t real_us, bool replayed);
 	/* What happened, at once, in order; (position, index) number it. Live and in replay. */
 	void (*transition)(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
 	/* Rows up to `position` are durable: what was told of them may be shown. */
@@ -58,8 +75,20 @@ int coord_shell_mutate(struct coord_shell *s, const struct proto_fact *mutation,
 /* Nothing new of the run starts; what runs is cancelled. */
 void coord_shell_stop_run(struct coord_shell *s, uint64_t run, enum proto_reason reason, uint64_t grace_us, uint64_t now_us, uint64_t real_us);
 
-/* One frame of a peer. -1: malformed; what came before the fault in it counts, the rest is dropped. */
-int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, struct rv_str frame, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+/* Notes a fact that is no matter of the core (KEY, TOKEN): it becomes part of this turn's row. */
+void coord_shell_record(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us);
+
+/* One frame of a peer. -1: malformed; what came before the fault in it counts, the rest is dropped. A message that `who` may not send is
+ * counted and has no effect; so is a HELLO that claims another key than the link's. */
+int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, const struct coord_peer_identity *who, struct rv_str frame, uint64_t now_us,
+			 uint64_t real_us, struct rv_err *err);
+/* A RESULT that ops.result kept. */
+void coord_shell_result(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, uint64_t now_us, uint64_t real_us);
+
+/* A message to a peer. NOW: it rests on nothing and leaves with the next turn. AFTER_FACTS: it leaves when all that has been decided so
+ * far is durable. */
+enum coord_say { COORD_SAY_NOW, COORD_SAY_AFTER_FACTS };
+void coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when);
 void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us);
 
 /* 0, or -1: the journal has failed, stop: what is on disk counts. */
