@@ -16,7 +16,7 @@
 
 struct coord_server_config {
 	const char *state_dir;              /* absolute; made (0700) if only its last part is missing */
-	const char *listen;                 /* "tcp://*:7700"; NULL: ipc only */
+	const char *listen;                 /* a tcp:// endpoint; NULL: ipc only */
 	enum journal_durability durability;
 	const char *version;
 	uint64_t seed;
