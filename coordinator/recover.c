@@ -13,16 +13,25 @@
 
 enum { EFFECTS = 4096 };
 
-struct fold {
-	struct rv_blobs *blobs;
+struct coord_refold {
+	struct coord_blob_source blobs;
 	struct coord *core;
-	const struct coord_recover_hooks *hooks;
+	struct coord_recover_hooks hooks;
 	struct coord_effects effects;
 	struct rv_arena scratch;
-	uint64_t next;
-	struct rv_err *err;
-	bool failed;
 };
+
+/* --- blobs ------------------------------------------------------------------------------------------------------- */
+
+static int get_from_store(void *arg, const uint8_t *digest, size_t bytes_max, struct rv_buf *out, struct rv_err *err)
+{
+	return rv_blobs_get_all(arg, digest, bytes_max, out, err);
+}
+
+static struct coord_blob_source source_of(struct rv_blobs *store)
+{
+	return (struct coord_blob_source){ .get_all = get_from_store, .arg = store };
+}
 
 /* --- a saved plan, read back ------------------------------------------------------------------------------------- */
 
@@ -60,7 +69,7 @@ static int load_plan(struct rv_str bytes, struct plan **out, struct rv_err *err)
 }
 
 /* The estimates blob: one u64 (little-endian) a unit of the plan; anything else than that length is refused. */
-static int load_estimates(struct rv_blobs *blobs, const uint8_t *digest, uint32_t count, uint64_t **out, struct rv_err *err)
+static int load_estimates(const struct coord_blob_source *blobs, const uint8_t *digest, uint32_t count, uint64_t **out, struct rv_err *err)
 {
 	struct rv_buf bytes;
 	struct rv_reader r;
@@ -69,7 +78,7 @@ static int load_estimates(struct rv_blobs *blobs, const uint8_t *digest, uint32_
 	if (rv_digest_is_zero(digest))
 		return 0;
 	rv_buf_init(&bytes, 0);
-	if (rv_blobs_get_all(blobs, digest, (size_t)count * 8, &bytes, err) < 0)
+	if (blobs->get_all(blobs->arg, digest, (size_t)count * 8, &bytes, err) < 0)
 		goto failed;
 	if (bytes.bytes != (size_t)count * 8) {
 		rv_fail(err, RV_E_CORRUPT, "the saved estimates are %zu bytes, not %zu", bytes.bytes, (size_t)count * 8);
@@ -90,26 +99,33 @@ failed:
 	return -1;
 }
 
-int coord_recover_plan(struct rv_blobs *blobs, const struct proto_fact *accepted, struct plan **out, struct rv_err *err)
+int coord_recover_plan_from(const struct coord_blob_source *blobs, const struct proto_fact *accepted, struct plan **out, struct rv_err *err)
 {
 	struct rv_buf bytes;
 	int rc;
 
 	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
-	rc = rv_blobs_get_all(blobs, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
+	rc = blobs->get_all(blobs->arg, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
 	if (rc == 0)
 		rc = load_plan(rv_buf_str(&bytes), out, err);
 	rv_buf_release(&bytes); /* the plan copied what it needs; two copies of a large plan would be one too many */
 	return rc;
 }
 
-int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err)
+int coord_recover_plan(struct rv_blobs *blobs, const struct proto_fact *accepted, struct plan **out, struct rv_err *err)
+{
+	struct coord_blob_source source = source_of(blobs);
+
+	return coord_recover_plan_from(&source, accepted, out, err);
+}
+
+static int graph_from(const struct coord_blob_source *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err)
 {
 	struct plan *plan = NULL;
 	uint64_t *estimates = NULL;
 	int rc = -1;
 
-	if (coord_recover_plan(blobs, accepted, &plan, err) < 0)
+	if (coord_recover_plan_from(blobs, accepted, &plan, err) < 0)
 		return -1;
 	if (load_estimates(blobs, accepted->run_accepted.estimates_blob, plan->unit_count, &estimates, err) == 0)
 		rc = coord_graph_build(plan, accepted->run_accepted.run, estimates, out, err);
@@ -118,22 +134,57 @@ int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepte
 	return rc;
 }
 
+int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepted, struct coord_graph **out, struct rv_err *err)
+{
+	struct coord_blob_source source = source_of(blobs);
+
+	return graph_from(&source, accepted, out, err);
+}
+
 /* --- the fold ------------------------------------------------------------------------------------------------------ */
 
+struct coord_refold *coord_refold_create(struct coord *core, const struct coord_blob_source *blobs, const struct coord_recover_hooks *hooks)
+{
+	struct coord_refold *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return NULL;
+	f->blobs = *blobs;
+	f->core = core;
+	if (hooks)
+		f->hooks = *hooks;
+	f->effects.capacity = EFFECTS;
+	f->effects.items = malloc(EFFECTS * sizeof *f->effects.items);
+	rv_arena_init(&f->scratch, 0);
+	if (!f->effects.items)
+		coord_refold_destroy(&f);
+	return f;
+}
+
+void coord_refold_destroy(struct coord_refold **f)
+{
+	if (!*f)
+		return;
+	rv_arena_release(&(*f)->scratch);
+	free((*f)->effects.items);
+	free(*f);
+	*f = NULL;
+}
+
 /* Replay emits transitions and may give a graph back; anything else would be a decision, which replay must not make. */
-static void perform(struct fold *f)
+static void perform(struct coord_refold *f)
 {
 	for (uint32_t i = 0; i < f->effects.count; i++) {
 		struct coord_effect *fx = &f->effects.items[i];
 
-		if (fx->kind == COORD_FX_TRANSITION && f->hooks && f->hooks->transition)
-			f->hooks->transition(f->hooks->arg, fx->transition);
+		if (fx->kind == COORD_FX_TRANSITION && f->hooks.transition)
+			f->hooks.transition(f->hooks.arg, fx->transition);
 		else if (fx->kind == COORD_FX_RELEASE_RUN)
 			coord_graph_destroy(&fx->release);
 	}
 }
 
-static void step(struct fold *f, struct coord_event *ev)
+static void step(struct coord_refold *f, struct coord_event *ev)
 {
 	f->effects.count = 0;
 	f->effects.again = false;
@@ -149,64 +200,72 @@ static void step(struct fold *f, struct coord_event *ev)
 	}
 }
 
-static int fold_fact(struct fold *f, const struct proto_fact *fact, const struct journal_row *row, uint32_t index)
+static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint64_t position, uint32_t index, uint64_t real_us, struct rv_err *err)
 {
-	struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = row->real_us };
+	struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = real_us };
 
 	ev.fact.fact = fact;
-	ev.fact.position = row->position;
+	ev.fact.position = position;
 	ev.fact.index = index;
 	if (fact->kind == PROTO_FACT_RUN_ACCEPTED) {
-		if (coord_recover_graph(f->blobs, fact, &ev.fact.graph, f->err) < 0)
+		if (graph_from(&f->blobs, fact, &ev.fact.graph, err) < 0)
 			return -1;
-		if (f->hooks && f->hooks->graph)
-			f->hooks->graph(f->hooks->arg, ev.fact.graph, fact);
+		if (f->hooks.graph)
+			f->hooks.graph(f->hooks.arg, ev.fact.graph, fact);
 	}
-	if (f->hooks && f->hooks->fact)
-		f->hooks->fact(f->hooks->arg, fact, row->position, index, row->real_us);
+	if (f->hooks.fact)
+		f->hooks.fact(f->hooks.arg, fact, position, index, real_us);
 	step(f, &ev);
 	return 0;
 }
 
-static enum journal_next fold_row(void *arg, const struct journal_row *row)
+int coord_refold_row(struct coord_refold *f, uint64_t position, uint32_t first_index, uint64_t real_us, struct rv_str records, struct rv_err *err)
 {
-	struct fold *f = arg;
-	struct rv_str at = row->records;
+	uint32_t index = first_index;
 	struct proto_fact fact;
-	uint32_t index = 0;
 	int rc;
 
 	rv_arena_release(&f->scratch);
 	rv_arena_init(&f->scratch, 0);
-	while ((rc = proto_fact_decode(&at, &f->scratch, &fact, f->err)) == 1) {
-		if (fold_fact(f, &fact, row, index++) < 0) {
-			rc = -1;
-			break;
-		}
-	}
-	if (rc < 0) {
-		f->failed = true;
+	while ((rc = proto_fact_decode(&records, &f->scratch, &fact, err)) == 1)
+		if (fold_fact(f, &fact, position, index++, real_us, err) < 0)
+			return -1;
+	return rc;
+}
+
+/* --- a journal ----------------------------------------------------------------------------------------------------- */
+
+struct reading {
+	struct coord_refold *fold;
+	uint64_t next;
+	struct rv_err *err;
+	bool failed;
+};
+
+static enum journal_next fold_row(void *arg, const struct journal_row *row)
+{
+	struct reading *r = arg;
+
+	if (coord_refold_row(r->fold, row->position, 0, row->real_us, row->records, r->err) < 0) {
+		r->failed = true;
 		return JOURNAL_STOP;
 	}
-	f->next = row->position + 1;
+	r->next = row->position + 1;
 	return JOURNAL_MORE;
 }
 
 int coord_recover(struct journal *journal, struct rv_blobs *blobs, struct coord *core, const struct coord_recover_hooks *hooks,
 		  uint64_t from, uint64_t *next, struct rv_err *err)
 {
-	struct fold f = { .blobs = blobs, .core = core, .hooks = hooks, .err = err, .next = from };
+	struct coord_blob_source source = source_of(blobs);
+	struct reading r = { .fold = coord_refold_create(core, &source, hooks), .err = err, .next = from };
 	int rc;
 
-	f.effects.capacity = EFFECTS;
-	f.effects.items = malloc(EFFECTS * sizeof *f.effects.items);
-	if (!f.effects.items)
+	if (!r.fold)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to read the journal");
-	rv_arena_init(&f.scratch, 0);
-	rc = journal_read(journal, from, fold_row, &f, err);
-	rv_arena_release(&f.scratch);
-	free(f.effects.items);
+	rc = journal_read(journal, from, fold_row, &r, err);
+	coord_refold_destroy(&r.fold);
 	if (next)
-		*next = f.next;
-	return f.failed ? -1 : rc;
+		*next = r.next;
+	return r.failed ? -1 : rc;
 }

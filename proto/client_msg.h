@@ -42,11 +42,13 @@ struct proto_ask {
 	uint32_t limit;        /* rows, 1 to PROTO_ROWS_MAX */
 };
 
-/* The facts of a run (or all: run 0) from a journal position on. */
+/* The facts of a run (or all: run 0) from a journal position on. With a run: its own and all that concern no run, which are EPOCH, NODE and
+ * a MUTATION of a node, in order and from the journal's beginning, since the fold of the run's numbers its nodes by them. KEY and TOKEN are
+ * told to nobody. */
 struct proto_facts {
 	uint64_t request;
 	uint64_t run;
-	uint64_t from;         /* position; 0: the run's first */
+	uint64_t from;         /* position; 0: the journal's first */
 	uint32_t from_index;   /* of the first record wanted of that row: a row may be larger than any frame */
 	uint64_t notes_from;   /* number of the first live note wanted; UINT64_MAX: none */
 	uint32_t bytes_max;    /* of records, 1 to PROTO_FACTS_BYTES_MAX; the first record may exceed it, alone */
@@ -170,7 +172,8 @@ struct proto_rows {
 	uint32_t row_count;
 };
 
-/* Records of one journal row that concern the run asked for, and facts about nodes; (position, index) numbers an event. */
+/* Records of one journal row that were asked for and stand side by side in it; (position, index) numbers an event. A row may come in
+ * several pieces, in order: where a record between them was not asked for, and where the row was cut. */
 struct proto_fact_piece {
 	uint64_t position, epoch, real_us;
 	uint32_t index;        /* in its row, of the first record here */
