@@ -5,7 +5,8 @@
 #include "common/os/blobs.h"
 #include "node/warden/channel.h"
 
-#define COOKIE_VERSION 1u
+#define COOKIE_VERSION 2u
+#define COOKIE_VERSION_NO_LEASE 1u /* exit records of an earlier reeve may hold it */
 #define HEAD_BYTES_MAX (64u + RV_UNIT_ID_BYTES_MAX)
 #define PART_INLINE 0u
 #define PART_BLOB 1u
@@ -74,6 +75,7 @@ int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *d, st
 	rv_buf_put_u64(out, d->epoch);
 	rv_buf_put_u32(out, d->try_number);
 	rv_buf_put_u32(out, spec->spec.flags);
+	rv_buf_put_u64(out, d->lease_us);
 	rv_buf_put_lv(out, d->unit_id);
 	rv_buf_put_str(out, rv_buf_str(&spec->collect));
 	return out->failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for a cookie") : 0;
@@ -157,17 +159,21 @@ int node_cookie_read(struct rv_str bytes, struct rv_blobs *blobs, struct rv_aren
 {
 	struct node_cookie c = { 0 };
 	struct rv_reader r;
-	uint8_t part;
+	uint8_t version, part;
 
 	rv_reader_init(&r, bytes);
-	if (rv_read_u8(&r) != COOKIE_VERSION)
-		return rv_fail(err, RV_E_VERSION, "a cookie of another version");
+	version = rv_read_u8(&r);
+	if (version != COOKIE_VERSION && version != COOKIE_VERSION_NO_LEASE)
+		return rv_fail(err, RV_E_VERSION, "a cookie of version %u; this reeve knows %u and %u", version, COOKIE_VERSION_NO_LEASE,
+			       COOKIE_VERSION);
 	c.key.run = rv_read_u64(&r);
 	c.key.unit = rv_read_u32(&r);
 	c.key.attempt = rv_read_u32(&r);
 	c.epoch = rv_read_u64(&r);
 	c.try_number = rv_read_u32(&r);
 	c.flags = rv_read_u32(&r);
+	if (version >= COOKIE_VERSION)
+		c.lease_us = rv_read_u64(&r);
 	c.unit_id = rv_read_lv(&r);
 	part = rv_read_u8(&r);
 	if (r.failed || part > PART_BLOB)
@@ -189,6 +195,7 @@ void node_cookie_of(const struct proto_spec *s, const struct proto_dispatch *d, 
 		.epoch = d->epoch,
 		.try_number = d->try_number,
 		.flags = s->flags,
+		.lease_us = d->lease_us,
 		.cpus = s->cpus,
 		.unit_id = d->unit_id,
 		.output_mode = s->output_mode,

@@ -20,6 +20,7 @@ struct node_cookie {
 	uint64_t epoch;
 	uint32_t try_number;
 	uint32_t flags;          /* proto_spec_flag */
+	uint64_t lease_us;       /* that it was dispatched with; 0: not known */
 	uint64_t cpus;
 	struct rv_str unit_id;
 	/* of the spec */

@@ -155,7 +155,7 @@ static struct node_spec *make_spec(struct node_specs *specs, uint32_t globs, siz
 
 static void cookies_come_back(void **state)
 {
-	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .unit_id = RV_STR("unit-x") };
+	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .lease_us = 540000000, .unit_id = RV_STR("unit-x") };
 	const struct { uint32_t globs; size_t bytes; } cases[] = { { 0, 0 }, { 3, 20 }, { 64, 600 } };
 	char dir[] = "/tmp/cookie-XXXXXX";
 	struct rv_err err = { 0 };
@@ -192,6 +192,7 @@ static void cookies_come_back(void **state)
 		assert_int_equal(c.try_number, 2);
 		assert_int_equal(c.flags, PROTO_SPEC_NAMESPACE | PROTO_SPEC_EXCLUSIVE);
 		assert_str(c.unit_id, "unit-x");
+		assert_int_equal(c.lease_us, 540000000);
 		assert_int_equal(c.cpus, 3);
 		assert_int_equal(c.timeout_us, 5);
 		assert_int_equal(c.evidence_mode, PROTO_EVIDENCE_ARTIFACT);
@@ -210,10 +211,43 @@ static void cookies_come_back(void **state)
 	close(top);
 }
 
+/* Exit records outlive an upgrade: version 1 had no lease, everything else is where it was. */
+static void cookies_of_version_1_are_read(void **state)
+{
+	enum { LEASE_AT = 1 + 8 + 4 + 4 + 8 + 4 + 4 };
+	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .lease_us = 9, .unit_id = RV_STR("unit-x") };
+	struct node_specs specs;
+	struct rv_arena arena;
+	struct rv_buf cookie, old;
+	struct node_cookie c;
+	struct rv_err err;
+
+	(void)state;
+	node_specs_init(&specs);
+	rv_arena_init(&arena, 0);
+	rv_buf_init(&cookie, 0);
+	rv_buf_init(&old, 0);
+	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, NULL, &cookie, &err), 0);
+	rv_buf_put(&old, cookie.at, LEASE_AT);
+	rv_buf_put(&old, cookie.at + LEASE_AT + 8, cookie.bytes - LEASE_AT - 8);
+	old.at[0] = 1;
+	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
+	assert_str(c.unit_id, "unit-x");
+	assert_int_equal(c.lease_us, 0);
+	assert_int_equal(c.glob_count, 3);
+	old.at[0] = 3;
+	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), -1);
+	assert_int_equal(err.code, RV_E_VERSION);
+	rv_buf_release(&old);
+	rv_buf_release(&cookie);
+	rv_arena_release(&arena);
+	node_specs_release(&specs);
+}
+
 /* Whatever stands in a record: refused or read, never more than its bytes. */
 static void broken_cookies_do_no_harm(void **state)
 {
-	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .unit_id = RV_STR("unit-x") };
+	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .lease_us = 540000000, .unit_id = RV_STR("unit-x") };
 	struct node_specs specs;
 	struct rv_buf cookie;
 	struct rv_prng prng;
@@ -414,6 +448,7 @@ int main(void)
 		cmocka_unit_test(later_layers_win_in_templates),
 		cmocka_unit_test(files_hold_all_layers),
 		cmocka_unit_test(cookies_come_back),
+		cmocka_unit_test(cookies_of_version_1_are_read),
 		cmocka_unit_test(broken_cookies_do_no_harm),
 		cmocka_unit_test(specs_are_decoded_once_while_they_keep_coming),
 		cmocka_unit_test(hello_is_paged),
