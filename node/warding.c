@@ -3,6 +3,8 @@
 #include "common/check.h"
 #include "node/environment.h"
 
+#include <stdio.h>
+
 /* --- greeting --------------------------------------------------------------------------------------------------------- */
 
 static int put_bases(struct node_daemon *d, struct rv_err *err)
@@ -78,6 +80,7 @@ static void recover(struct node_daemon *d, uint64_t key, struct rv_str cookie_by
 	ev.recovered.state = state;
 	ev.recovered.flags = cookie.flags;
 	ev.recovered.cpus = cookie.cpus;
+	ev.recovered.lease_us = cookie.lease_us;
 	d->recovering = (struct daemon_recovering){ .key = key, .start_us = start_us, .epoch = cookie.epoch };
 	daemon_step(d, &ev);
 	rv_arena_release(&arena);
@@ -162,6 +165,11 @@ static int on_hello(struct node_daemon *d, const struct warden_hello *h, struct 
 		return rv_fail(err, RV_E_VERSION, "the warden speaks version %u, this daemon %u", h->version, WARDEN_VERSION);
 	if (h->trouble.bytes)
 		return rv_fail(err, RV_E_IO, "the warden cannot work: %.*s", RV_STR_ARGS(h->trouble));
+	if (h->label.bytes >= sizeof(d->label))
+		return rv_fail(err, RV_E_VERSION, "the warden's label has %zu bytes; %zu are the most", h->label.bytes, sizeof(d->label) - 1);
+	/* One that served another daemon before us keeps its label: by that it finds what escapes. */
+	(void)snprintf(d->label, sizeof(d->label), "%.*s", RV_STR_ARGS(h->label));
+	(void)snprintf(d->preparer.label, sizeof(d->preparer.label), "%s", d->label);
 	d->info.kill_level = rv_str_of(warden_level_name(h->level));
 	d->stats.level = d->info.kill_level;
 	return 0;

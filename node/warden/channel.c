@@ -341,6 +341,7 @@ int warden_put_hello(struct rv_buf *out, const struct warden_hello *m)
 	rv_buf_put_u32(out, m->records);
 	rv_buf_put_u32(out, m->orphans);
 	rv_buf_put_lv(out, m->trouble);
+	rv_buf_put_lv(out, m->label);
 	return end(out, at);
 }
 
@@ -513,6 +514,7 @@ static int read_payload(struct rv_reader *r, struct warden_frame *f)
 		f->hello.records = rv_read_u32(r);
 		f->hello.orphans = rv_read_u32(r);
 		f->hello.trouble = rv_read_lv(r);
+		f->hello.label = rv_read_lv(r);
 		return 0;
 	case WARDEN_STARTED:
 		f->started.key = rv_read_u64(r);

@@ -25,7 +25,11 @@
  * queue is not empty (at most WARDEN_BATCH_US) and leave at once when it is. A unit that ended before its STARTED left
  * has only an EXITED (all of STARTED's fields are in it).
  *
- * CONFIG ends what an earlier warden left in the state directory, and that warden if it still lives (client.h, warden_reap_orphans());
+ * CONFIG may come again, as it does from every daemon that takes over from another: slots and limits are then the new ones,
+ * state directory, kill level and label stay. A HELLO with `trouble` refuses one that asks for another state directory or level, or comes
+ * while the warden ends: nothing has changed then.
+ *
+ * The first CONFIG ends what an earlier warden left in the state directory, and that warden if it still lives (client.h, warden_reap_orphans());
  * if that fails, HELLO says so and nothing starts.
  *
  * End of file from the daemon: what has ended is reaped and recorded, then everything is killed (TERM, grace, KILL),
@@ -38,7 +42,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define WARDEN_VERSION 1u
+#define WARDEN_VERSION 2u /* 2: HELLO has a label, CONFIG may come again */
 #define WARDEN_FRAME_BYTES_MAX ((size_t)4 << 20) /* argv 1.5 MiB + environment 2 MiB */
 #define WARDEN_FRAME_HEAD_BYTES 5u
 #define WARDEN_COOKIE_BYTES_MAX 1024u
@@ -255,6 +259,7 @@ struct warden_hello {
 	uint32_t records;         /* EXITED frames (recovered) that follow */
 	uint32_t orphans;         /* processes of an earlier warden that were ended at start */
 	struct rv_str trouble;    /* empty, or why it cannot work as asked: state directory unusable, ... */
+	struct rv_str label;      /* label_prefix in force, that of the first CONFIG: what is found by it later must begin with it */
 };
 
 struct warden_output {

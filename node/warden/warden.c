@@ -134,40 +134,75 @@ static int open_state(struct warden *w, struct rv_err *err)
 	return 0;
 }
 
-static void on_config(struct warden *w, const struct warden_config *c)
+static void set_limits(struct warden *w, const struct warden_config *c)
 {
-	struct rv_err err = { 0 };
-	struct warden_hello hello = { .version = WARDEN_VERSION, .pid = (uint32_t)getpid() };
-	const char *env = getenv("REEVE_KILL_LEVEL");
-	enum warden_level level = c->level ? c->level : w->forced ? w->forced : warden_level_of(env);
-	int orphans;
-	bool failed;
-
-	if (w->life != WARDEN_WAITING)
-		return;
 	w->slots = c->slots;
 	w->agent_slots = c->agent_slots;
 	w->queue_max = c->queue_max ? c->queue_max : 65536;
 	w->queue_bytes_max = c->queue_bytes_max ? c->queue_bytes_max : (uint64_t)256 << 20;
 	w->default_grace_us = c->default_grace_us ? c->default_grace_us : RV_GRACE_US_DEFAULT;
+}
+
+static int check_version(const struct warden_config *c, struct rv_err *err)
+{
+	if (c->version == WARDEN_VERSION)
+		return 0;
+	return rv_fail(err, RV_E_VERSION, "the daemon speaks version %u of the channel, this warden %u", c->version, WARDEN_VERSION);
+}
+
+/* The first one. -1: the warden is of no use and ends. */
+static int configure(struct warden *w, const struct warden_config *c, uint32_t *orphans, struct rv_err *err)
+{
+	const char *env = getenv("REEVE_KILL_LEVEL");
+	enum warden_level level = c->level ? c->level : w->forced ? w->forced : warden_level_of(env);
+	int ended = 0;
+
+	set_limits(w, c);
 	w->state_dir = own(c->state_dir);
 	w->label_prefix = own(c->label_prefix);
 	w->log.segment_bytes = c->segment_bytes;
-	failed = c->version != WARDEN_VERSION ?
-		 rv_fail(&err, RV_E_VERSION, "the daemon speaks version %u of the channel, this warden %u", c->version, WARDEN_VERSION) :
-		 !w->state_dir || !w->label_prefix ? rv_fail(&err, RV_E_NO_MEMORY, "no memory") : 0;
-	if (!failed && w->state_dir[0]) {
-		orphans = warden_reap_orphans(w->state_dir, &err);
-		failed = orphans < 0;
-		hello.orphans = failed ? 0 : (uint32_t)orphans;
-	}
-	failed = failed || trees_init(&w->trees, level, &err);
+	if (check_version(c, err))
+		return -1;
+	if (!w->state_dir || !w->label_prefix)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory");
+	if (w->state_dir[0])
+		ended = warden_reap_orphans(w->state_dir, err);
+	if (ended < 0 || trees_init(&w->trees, level, err))
+		return -1;
+	*orphans = (uint32_t)ended;
 	w->trees.kept = w->daemon_pid;
-	failed = failed || open_state(w, &err);
+	return open_state(w, err);
+}
+
+/* A further one, of a daemon that takes over. -1: nothing has changed. */
+static int configure_again(struct warden *w, const struct warden_config *c, struct rv_err *err)
+{
+	if (check_version(c, err))
+		return -1;
+	if (w->life != WARDEN_SERVING)
+		return rv_fail(err, RV_E_BUSY, "the warden is ending");
+	if (!rv_str_equal(c->state_dir, rv_str_of(w->state_dir)))
+		return rv_fail(err, RV_E_CONFLICT, "the warden works in %s, not in %.*s", w->state_dir, RV_STR_ARGS(c->state_dir));
+	if (c->level && c->level != w->trees.level)
+		return rv_fail(err, RV_E_CONFLICT, "the warden works at kill level %s, not %s", warden_level_name(w->trees.level),
+			       warden_level_name(c->level));
+	set_limits(w, c);
+	return 0;
+}
+
+static void on_config(struct warden *w, const struct warden_config *c)
+{
+	struct rv_err err = { 0 };
+	struct warden_hello hello = { .version = WARDEN_VERSION, .pid = (uint32_t)getpid() };
+	bool first = w->life == WARDEN_WAITING;
+	bool failed = first ? configure(w, c, &hello.orphans, &err) : configure_again(w, c, &err);
+
+	if (first)
+		w->life = failed ? WARDEN_ENDING : WARDEN_SERVING;
 	if (!failed)
 		hello.level = w->trees.level;
-	w->life = failed ? WARDEN_ENDING : WARDEN_SERVING;
 	hello.trouble = rv_str_of(err.msg);
+	hello.label = w->label_prefix ? rv_str_of(w->label_prefix) : RV_STR("");
 	hello.records = failed ? 0 : records_count(&w->records);
 	(void)warden_put_hello(&w->out, &hello);
 	if (!failed)

@@ -162,10 +162,10 @@ static void small_messages_come_back(void **state)
 	read_one(&f);
 	assert_int_equal(f.type, WARDEN_TABLE);
 	rv_buf_reset(&out);
-	assert_int_equal(warden_put_hello(&out, &(struct warden_hello){ 1, 2, WARDEN_LEVEL_CGROUP, 3, 4, RV_STR("t") }), 0);
+	assert_int_equal(warden_put_hello(&out, &(struct warden_hello){ 1, 2, WARDEN_LEVEL_CGROUP, 3, 4, RV_STR("t"), RV_STR("lb") }), 0);
 	read_one(&f);
 	assert_true(f.type == WARDEN_HELLO && f.hello.version == 1 && f.hello.pid == 2 && f.hello.level == WARDEN_LEVEL_CGROUP);
-	assert_true(f.hello.records == 3 && f.hello.orphans == 4 && f.hello.trouble.bytes == 1);
+	assert_true(f.hello.records == 3 && f.hello.orphans == 4 && f.hello.trouble.bytes == 1 && f.hello.label.bytes == 2);
 	rv_buf_reset(&out);
 	assert_int_equal(warden_put_started(&out, &(struct warden_started){ 1, 2, 3, 4 }), 0);
 	read_one(&f);

@@ -916,6 +916,63 @@ static void a_full_queue_refuses(void **state)
 	here(full);
 }
 
+/* ---- a further CONFIG ---- */
+
+static struct warden_hello again(struct lab *lab, struct warden_config c, struct warden_frame *f)
+{
+	c.segment_bytes = 1 << 20;
+	LAB_CHECK(!warden_put_config(&lab->c.out, &c));
+	lab_await(lab, WARDEN_HELLO, f);
+	LAB_CHECK(f->hello.label.bytes == strlen(lab->mark) && !memcmp(f->hello.label.at, lab->mark, strlen(lab->mark)));
+	return f->hello;
+}
+
+static void config_again(struct lab *lab)
+{
+	struct warden_config c = { .slots = 3, .agent_slots = 2, .state_dir = rv_str_of(lab->dir), .label_prefix = RV_STR("another-daemon") };
+	struct warden_spawn m = { 0 };
+	enum warden_level other = lab->level == WARDEN_LEVEL_SUBREAPER ? WARDEN_LEVEL_CGROUP : WARDEN_LEVEL_SUBREAPER;
+	struct warden_frame f;
+	struct warden_hello h;
+	uint64_t key;
+
+	for (int i = 0; i < 3; i++)
+		lab_unit_spawn(lab, &m, "stay", "");
+	LAB_CHECK(!warden_client_flush(&lab->c, NULL));
+	LAB_CHECK(lab_await_count(lab, 2, LAB_PATIENCE_US) == 2); /* two slots */
+	/* refused: said, nothing changed */
+	c.state_dir = RV_STR("/nowhere");
+	h = again(lab, c, &f);
+	LAB_CHECK(holds(h.trouble, "/nowhere") && holds(h.trouble, lab->dir));
+	c.state_dir = rv_str_of(lab->dir);
+	c.level = other;
+	h = again(lab, c, &f);
+	LAB_CHECK(holds(h.trouble, warden_level_name(other)) && holds(h.trouble, warden_level_name(lab->level)));
+	LAB_CHECK(lab_count(lab) == 2);
+	/* taken: the third has a slot now */
+	c.level = WARDEN_LEVEL_NONE;
+	h = again(lab, c, &f);
+	LAB_CHECK(!h.trouble.bytes && h.level == lab->level);
+	LAB_CHECK(lab_await_count(lab, 3, LAB_PATIENCE_US) == 3);
+	LAB_CHECK(!warden_put_grace(&lab->c.out, WARDEN_KILL_ALL, 0));
+	for (key = 1; key <= 3; key++)
+		(void)lab_exited(lab, key);
+	/* what nobody has forgotten is told again */
+	h = again(lab, c, &f);
+	LAB_CHECK(h.records == 3);
+	for (key = 1; key <= 3; key++) {
+		lab_await(lab, WARDEN_EXITED, &f);
+		LAB_CHECK(f.exited.recovered);
+	}
+}
+
+static void a_further_config_is_an_update_or_refused_aloud(void **state)
+{
+	(void)state;
+	assert_int_equal(lab_run(config_again, WARDEN_LEVEL_NONE, 0), 0);
+	assert_int_equal(lab_run(config_again, WARDEN_LEVEL_SUBREAPER, 0), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -941,6 +998,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(files_of_a_namespace_are_capped_too),
 		cmocka_unit_test(live_output_comes_by_credit),
 		cmocka_unit_test(ends_are_recorded_and_recovered),
+		cmocka_unit_test(a_further_config_is_an_update_or_refused_aloud),
 		cmocka_unit_test(what_ended_before_end_of_file_is_not_called_killed),
 		cmocka_unit_test(a_broken_channel_is_an_end_not_a_crash),
 		cmocka_unit_test(a_full_queue_refuses),
