@@ -69,9 +69,9 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 		return -1;
 	if (id && access(d->run, F_OK) < 0)
 		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", d->id.text, d->state);
-	if (rv_dir_make(d->run, 0711, err) < 0 || rv_dir_make(d->node, 0700, err) < 0)
+	if (rv_dir_make(d->run, 0711, err) < 0)
 		return -1;
-	return rv_dir_make(d->estimates, 0700, err);
+	return rv_dir_make(d->node, 0700, err);
 }
 
 void cli_rundir_unsay(const struct cli_rundir *d)
@@ -96,13 +96,16 @@ static int mark_path(const struct cli_rundir *d, const char *run, char out[PATH_
 	return join(out, live, run, err);
 }
 
+/* Only its name counts, so it is one more name of the run's lock file where that can be had: a file less to make. */
 int cli_rundir_mark(const struct cli_rundir *d, struct rv_err *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], lock[PATH_MAX];
 	int fd;
 
-	if (mark_path(d, d->id.text, path, err) < 0)
+	if (mark_path(d, d->id.text, path, err) < 0 || join(lock, d->run, CLI_FILE_LOCK, err) < 0)
 		return -1;
+	if (link(lock, path) == 0 || errno == EEXIST)
+		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return rv_fail_errno(err, errno, "cannot make %s", path);

@@ -2,6 +2,7 @@
 
 #include "common/map.h"
 #include "common/os/clock.h"
+#include "common/os/file.h"
 #include "common/plan/plan.h"
 #include "coordinator/journal/estimates.h"
 
@@ -185,7 +186,8 @@ void coord_learned_drop_run(struct coord_learned *l, uint64_t run)
 
 		if (s->run != run)
 			continue;
-		if (s->longest_us >= WORTH_US && journal_estimates_open(&e, l->dir, ESTIMATES_WRITE, NULL) == 0) {
+		if (s->longest_us >= WORTH_US && rv_dir_make(l->dir, 0700, NULL) == 0 &&
+		    journal_estimates_open(&e, l->dir, ESTIMATES_WRITE, NULL) == 0) {
 			/* advice only: a store that fails costs the order of a later run, nothing else */
 			if (journal_estimates_begin(e, NULL) == 0 && write_lesson(e, s, rv_clock_realtime_us()) == 0)
 				(void)journal_estimates_end(e, NULL);
