@@ -193,16 +193,29 @@ void cli_put_duration(struct rv_buf *out, uint64_t us)
 		(void)rv_buf_printf(out, "%llud%02lluh", (unsigned long long)(s / 86400), (unsigned long long)(s / 3600 % 24));
 }
 
+static void put_part(struct rv_buf *out, char before, int v, uint32_t digits)
+{
+	(void)rv_buf_putc(out, before);
+	(void)rv_buf_put_decimal(out, (uint64_t)v, digits);
+}
+
 void cli_put_time(struct rv_buf *out, uint64_t real_us)
 {
 	time_t s = (time_t)(real_us / RV_US_PER_S);
 	struct tm tm;
-	char text[32];
 
-	if (!gmtime_r(&s, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+	if (!gmtime_r(&s, &tm)) {
 		(void)rv_buf_puts(out, "-");
-	else
-		(void)rv_buf_printf(out, "%s.%06uZ", text, (unsigned)(real_us % RV_US_PER_S));
+		return;
+	}
+	(void)rv_buf_put_decimal(out, (uint64_t)tm.tm_year + 1900, 4); /* since 1970: never negative */
+	put_part(out, '-', tm.tm_mon + 1, 2);
+	put_part(out, '-', tm.tm_mday, 2);
+	put_part(out, 'T', tm.tm_hour, 2);
+	put_part(out, ':', tm.tm_min, 2);
+	put_part(out, ':', tm.tm_sec, 2);
+	put_part(out, '.', (int)(real_us % RV_US_PER_S), 6);
+	(void)rv_buf_putc(out, 'Z');
 }
 
 void cli_put_bytes(struct rv_buf *out, uint64_t bytes)
@@ -236,7 +249,9 @@ void cli_json_comma(struct rv_buf *out)
 void cli_json_key(struct rv_buf *out, const char *key)
 {
 	cli_json_comma(out);
-	(void)rv_buf_printf(out, "\"%s\":", key);
+	(void)rv_buf_putc(out, '"');
+	(void)rv_buf_puts(out, key);
+	(void)rv_buf_put(out, "\":", 2);
 }
 
 void cli_json_str(struct rv_buf *out, const char *key, struct rv_str s)
@@ -256,7 +271,7 @@ void cli_json_str_or_null(struct rv_buf *out, const char *key, struct rv_str s)
 void cli_json_uint(struct rv_buf *out, const char *key, uint64_t v)
 {
 	cli_json_key(out, key);
-	(void)rv_buf_printf(out, "%llu", (unsigned long long)v);
+	(void)rv_buf_put_decimal(out, v, 1);
 }
 
 void cli_json_int(struct rv_buf *out, const char *key, int64_t v)
@@ -292,9 +307,9 @@ void cli_json_time(struct rv_buf *out, const char *key, uint64_t real_us)
 void cli_json_ms(struct rv_buf *out, const char *key, uint64_t us)
 {
 	cli_json_key(out, key);
-	(void)rv_buf_printf(out, "%llu", (unsigned long long)(us / 1000));
+	(void)rv_buf_put_decimal(out, us / 1000, 1);
 	if (us % 1000)
-		(void)rv_buf_printf(out, ".%03u", (unsigned)(us % 1000));
+		put_part(out, '.', (int)(us % 1000), 3);
 }
 
 void cli_json_compact(struct rv_buf *out, struct rv_str json)

@@ -111,6 +111,19 @@ int rv_buf_put_str(struct rv_buf *b, struct rv_str s)
 	return rv_buf_put(b, s.at, s.bytes);
 }
 
+int rv_buf_put_decimal(struct rv_buf *b, uint64_t v, uint32_t digits_min)
+{
+	char digits[20]; /* of UINT64_MAX */
+	size_t at = sizeof(digits);
+
+	rv_check(digits_min <= sizeof(digits));
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v || sizeof(digits) - at < digits_min);
+	return rv_buf_put(b, digits + at, sizeof(digits) - at);
+}
+
 int rv_buf_vprintf(struct rv_buf *b, const char *fmt, va_list ap)
 {
 	size_t room = b->capacity - b->bytes;

@@ -30,6 +30,7 @@ int rv_buf_put(struct rv_buf *b, const void *bytes, size_t count);
 int rv_buf_putc(struct rv_buf *b, char c);
 int rv_buf_puts(struct rv_buf *b, const char *cstr);
 int rv_buf_put_str(struct rv_buf *b, struct rv_str s);
+int rv_buf_put_decimal(struct rv_buf *b, uint64_t v, uint32_t digits_min); /* with leading zeros; a tenth of what printf takes */
 int rv_buf_printf(struct rv_buf *b, const char *fmt, ...) RV_PRINTF(2, 3);
 int rv_buf_vprintf(struct rv_buf *b, const char *fmt, va_list ap) RV_PRINTF(2, 0);
 /* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */

@@ -263,9 +263,30 @@ static void a_length_and_its_bytes_go_in_together(void **state)
 	rv_buf_release(&b);
 }
 
+static void decimals_are_what_printf_writes(void **state)
+{
+	static const uint64_t some[] = { 0, 1, 9, 10, 99, 100, 12345, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX / 10, UINT64_MAX };
+	char expected[32];
+	struct rv_buf b;
+
+	(void)state;
+	rv_buf_init(&b, 0);
+	for (size_t i = 0; i < RV_ARRAY_LEN(some); i++) {
+		for (uint32_t digits = 0; digits <= 20; digits++) {
+			rv_buf_reset(&b);
+			assert_int_equal(rv_buf_put_decimal(&b, some[i], digits), 0);
+			(void)snprintf(expected, sizeof(expected), "%0*llu", (int)digits, (unsigned long long)some[i]);
+			assert_string_equal(b.at, expected);
+		}
+	}
+	assert_death(rv_buf_put_decimal(&b, 1, 21));
+	rv_buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decimals_are_what_printf_writes),
 		cmocka_unit_test(empty_buffer_is_a_c_string),
 		cmocka_unit_test(grows_and_stays_terminated),
 		cmocka_unit_test(exactly_the_limit_fits_and_one_more_does_not),
