@@ -123,6 +123,8 @@ static int stream_events(const struct cli_query *q, struct cli_target target, en
 		rc = follow(&s, &err);
 	if (rc) {
 		rv_buf_reset(&s.out.buf); /* half an answer is none */
+		if (!s.view.graph && !target.unit.bytes)
+			cli_query_hint_unit(q, "events", target.run, &err);
 		status = cli_fail(&err);
 	} else if (format == CLI_JSON) {
 		cli_out_puts(&s.out, "]}\n");

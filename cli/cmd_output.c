@@ -322,6 +322,8 @@ static int run_artifacts(struct artifacts *a, const struct cli_query *q, struct 
 	if (cli_runview_open(&a->view, &opt, &err) ||
 	    (target.unit.bytes && cli_find_unit(a->view.graph, target.unit, &unit, &err)) ||
 	    answer_artifacts(a, unit, target.unit.bytes ? 1 : a->view.tally.count, &err)) {
+		if (!a->view.graph && !target.unit.bytes)
+			cli_query_hint_unit(q, "artifacts", target.run, &err);
 		status = cli_fail(&err);
 	} else {
 		status = cli_answer(rv_buf_str(&a->out), CLI_OK);

@@ -3,7 +3,6 @@
 #include "cli/layout.h"
 #include "cli/query.h"
 #include "cli/unitview.h"
-#include "common/limits.h"
 #include "common/os/clock.h"
 #include "common/os/file.h"
 #include "common/os/lock.h"
@@ -298,19 +297,6 @@ static int watch_run(struct cli_runview *v, enum cli_format format, struct rv_er
 
 enum watch { WATCH_NO, WATCH_YES };
 
-/* A unit of the newest run was named where a run is wanted. */
-static void hint_unit(const struct cli_query *q, struct rv_str word, struct rv_err *err)
-{
-	struct cli_runview_options opt = { .state = q->state, .keep = CLI_KEEP_FAILURES };
-	struct cli_runview v;
-	uint32_t unit;
-
-	if (cli_runview_open(&v, &opt, NULL) == 0 && cli_find_unit(v.graph, word, &unit, NULL) == 0)
-		(void)rv_hint(err, "a unit of the newest run has that name: `reeve status %s/%.*s%s`", v.id.text,
-			      (int)rv_min_u64(word.bytes, RV_UNIT_ID_BYTES_MAX), word.at, v.state_option);
-	cli_runview_close(&v);
-}
-
 static int status_of_run(const struct cli_query *q, struct rv_str run, enum watch how)
 {
 	struct cli_runview_options opt = { .state = q->state, .run = run, .keep = CLI_KEEP_ALL };
@@ -319,8 +305,7 @@ static int status_of_run(const struct cli_query *q, struct rv_str run, enum watc
 	int status;
 
 	if (cli_runview_open(&v, &opt, &err)) {
-		if (err.code == RV_E_NOT_FOUND)
-			hint_unit(q, run, &err);
+		cli_query_hint_unit(q, "status", run, &err);
 		status = cli_fail(&err);
 	} else if (how == WATCH_YES) {
 		status = watch_run(&v, q->format, &err);

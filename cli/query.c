@@ -2,6 +2,7 @@
 #include "cli/query.h"
 
 #include "cli/find.h"
+#include "common/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,4 +50,18 @@ struct cli_target cli_query_target(const char *word, enum cli_word how)
 	else
 		cli_split_word(word, &t.run, &t.unit);
 	return t;
+}
+
+void cli_query_hint_unit(const struct cli_query *q, const char *verb, struct rv_str word, struct rv_err *err)
+{
+	struct cli_runview_options opt = { .state = q->state, .keep = CLI_KEEP_FAILURES };
+	struct cli_runview v;
+	uint32_t unit;
+
+	if (err->code != RV_E_NOT_FOUND || !word.bytes)
+		return;
+	if (cli_runview_open(&v, &opt, NULL) == 0 && cli_find_unit(v.graph, word, &unit, NULL) == 0)
+		(void)rv_hint(err, "a unit of the newest run has that name: `reeve %s %s/%.*s%s`", verb, v.id.text,
+			      (int)rv_min_u64(word.bytes, RV_UNIT_ID_BYTES_MAX), word.at, v.state_option);
+	cli_runview_close(&v);
 }

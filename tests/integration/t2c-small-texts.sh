@@ -35,6 +35,10 @@ finish run 0
 expect 4 reeve status alone
 want_err 'there is no run "alone"'
 want_err "\`reeve status $run/alone\`"
+expect 4 reeve events alone
+want_err "\`reeve events $run/alone\`"
+expect 4 reeve artifacts alone
+want_err "\`reeve artifacts $run/alone\`"
 expect 4 reeve status nobody
 want_err "the newest is $run"
 expect 0 reeve rm "$run"
