@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/list.h"
+#include "common/map.h"
 #include "common/plant.h"
 
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct coord_outbox {
 	void *arg;
 	struct open_frame *open;
 	uint32_t open_count, open_capacity; /* writers up to capacity are initialised */
+	struct rv_intmap_slot *slots;       /* of by_peer */
+	struct rv_intmap by_peer;           /* open_key() to its place in `open` */
 	uint32_t last;                      /* the open frame added to last: neighbours usually share a peer */
 	struct rv_list waiting, spare;
 	uint32_t spare_count;
@@ -69,31 +72,53 @@ void coord_outbox_destroy(struct coord_outbox **o)
 	for (uint32_t i = 0; i < (*o)->open_capacity; i++)
 		proto_frame_writer_release(&(*o)->open[i].writer);
 	free((*o)->open);
+	free((*o)->slots);
 	free(*o);
 	*o = NULL;
 }
 
+static uint64_t open_key(uint64_t peer, bool free_one)
+{
+	rv_check(peer <= UINT64_MAX / 2);
+	return peer * 2 + free_one;
+}
+
+static int open_grow(struct coord_outbox *o)
+{
+	uint32_t capacity = o->open_capacity ? o->open_capacity * 2 : 4, slot_count = rv_intmap_slots(capacity);
+	struct rv_intmap_slot *slots = calloc(slot_count, sizeof *slots);
+	struct open_frame *open = slots ? realloc(o->open, capacity * sizeof *open) : NULL;
+
+	if (!open) {
+		free(slots);
+		return -1;
+	}
+	o->open = open;
+	while (o->open_capacity < capacity)
+		proto_frame_writer_init(&o->open[o->open_capacity++].writer);
+	free(o->slots);
+	o->slots = slots;
+	rv_intmap_init(&o->by_peer, slots, slot_count);
+	for (uint32_t i = 0; i < o->open_count; i++)
+		rv_intmap_put(&o->by_peer, open_key(open[i].peer, open[i].free), i);
+	return 0;
+}
+
 static struct open_frame *open_for(struct coord_outbox *o, uint64_t peer, bool free_one)
 {
+	uint32_t at;
+
 	if (o->last < o->open_count && o->open[o->last].peer == peer && o->open[o->last].free == free_one)
 		return &o->open[o->last];
-	for (uint32_t i = 0; i < o->open_count; i++) {
-		if (o->open[i].peer == peer && o->open[i].free == free_one) {
-			o->last = i;
-			return &o->open[i];
-		}
+	at = o->open_count ? rv_intmap_get(&o->by_peer, open_key(peer, free_one)) : RV_MAP_NONE;
+	if (at != RV_MAP_NONE) {
+		o->last = at;
+		return &o->open[at];
 	}
-	if (o->open_count == o->open_capacity) {
-		uint32_t capacity = o->open_capacity ? o->open_capacity * 2 : 4;
-		struct open_frame *open = realloc(o->open, capacity * sizeof *open);
-
-		if (!open)
-			return NULL;
-		o->open = open;
-		while (o->open_capacity < capacity)
-			proto_frame_writer_init(&o->open[o->open_capacity++].writer);
-	}
+	if (o->open_count == o->open_capacity && open_grow(o) < 0)
+		return NULL;
 	o->last = o->open_count++;
+	rv_intmap_put(&o->by_peer, open_key(peer, free_one), o->last);
 	o->open[o->last].peer = peer;
 	o->open[o->last].free = free_one;
 	return &o->open[o->last];
@@ -184,6 +209,8 @@ int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *
 
 	for (uint32_t i = 0; i < o->open_count && rc == 0; i++)
 		rc = finish(o, &o->open[i], err);
+	for (uint32_t i = 0; i < o->open_count; i++)
+		(void)rv_intmap_remove(&o->by_peer, open_key(o->open[i].peer, o->open[i].free));
 	o->open_count = 0;
 	for (struct rv_list *l = o->waiting.prev; l != &o->waiting; l = l->prev) {
 		struct waiting *w = RV_CONTAINER_OF(l, struct waiting, link);

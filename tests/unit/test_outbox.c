@@ -3,7 +3,7 @@
 
 #include "coordinator/outbox.h"
 
-enum { SENT_MAX = 64 };
+enum { SENT_MAX = 4096 };
 
 struct wire {
 	uint64_t peer[SENT_MAX];
@@ -144,6 +144,38 @@ static void what_does_not_fit_one_frame_goes_on_in_the_next(void **state)
 	coord_outbox_destroy(&o);
 }
 
+/* Peers that take turns, turn after turn: each finds its own open frame, its free one apart. */
+static void a_thousand_peers_have_one_frame_each_a_turn(void **state)
+{
+	enum { PEERS = 1000 };
+	static struct wire w;
+	struct coord_outbox *o = coord_outbox_create(record, &w);
+
+	(void)state;
+	for (uint32_t turn = 1; turn <= 2; turn++) {
+		w.count = 0;
+		for (uint32_t round = 0; round < 3; round++) {
+			for (uint32_t i = 0; i < PEERS; i++) {
+				struct proto_msg m = ack(i);
+
+				if (round == 1)
+					assert_int_equal(coord_outbox_add_free(o, UINT32_MAX - i, &m, NULL), 0);
+				else
+					add(o, UINT32_MAX - i, i);
+			}
+		}
+		assert_int_equal(coord_outbox_seal(o, turn, NULL), 0);
+		coord_outbox_release(o, turn);
+		assert_int_equal(w.count, 2 * PEERS);
+		for (uint32_t i = 0; i < w.count; i++) {
+			assert_int_equal(w.messages[i], i < PEERS ? 2 : 1);
+			assert_int_equal(w.peer[i], UINT32_MAX - i % PEERS);
+			assert_int_equal(w.first_unit[i], i % PEERS);
+		}
+	}
+	coord_outbox_destroy(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +184,7 @@ int main(void)
 		cmocka_unit_test(what_rests_on_nothing_overtakes_what_waits),
 		cmocka_unit_test(a_refused_frame_is_dropped_and_counted),
 		cmocka_unit_test(what_does_not_fit_one_frame_goes_on_in_the_next),
+		cmocka_unit_test(a_thousand_peers_have_one_frame_each_a_turn),
 	};
 
 	return RUN(tests);
