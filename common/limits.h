@@ -53,11 +53,16 @@
 /* Links and keys. */
 #define RV_LINK_FRAMES_MAX 256u        /* queued a peer and direction */
 #define RV_LINK_HANDSHAKE_MS 10000u    /* a connection that has not shaken hands by then is closed */
+#define RV_LINK_CONNECT_MS 5000u       /* an attempt to connect that has no answer by then is made anew */
+#define RV_LINK_BACKLOG 512            /* connections that the kernel holds ready */
 #define RV_LINK_BEAT_MS 10000u         /* libzmq's own pings: a dead peer's connection goes after RV_LINK_SILENT_MS */
 #define RV_LINK_SILENT_MS 30000u
-#define RV_LINK_DESCRIPTORS_KEPT 256u  /* of RLIMIT_NOFILE: never taken by connections */
+#define RV_LINK_DESCRIPTORS_KEPT 1024u /* of RLIMIT_NOFILE: never taken by connections */
 #define RV_KEYS_MAX 20000u             /* admitted: nodes and operators */
+#define RV_KEYS_REVOKED_MAX 1024u      /* kept to be shown; the oldest go first */
 #define RV_TOKENS_MAX 1024u            /* not yet ended */
+#define RV_TOKENS_ENDED_MAX 256u       /* kept to be shown */
+#define RV_TOKEN_TTL_US_MIN 1000000u
 #define RV_TOKEN_USES_MAX 20000u
 #define RV_TOKEN_TTL_US_MAX (366ull * 86400u * 1000000u)
 

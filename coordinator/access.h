@@ -7,13 +7,18 @@
  * proves to have that key, by the CURVE handshake, may send ENROL and nothing else. A token that is used up lets its holder in until it
  * expires, so that a repeated ENROL gets the same answer; another key gets none.
  *
- * Invariants: a name is held by at most one key (N1); a key or token stands under its bytes in the table exactly once (N2); uses left
- * plus keys admitted by a token = the uses it was made with (N3); counts are within RV_KEYS_MAX and RV_TOKENS_MAX (N4).
+ * Keys that were revoked and tokens that have ended stay on the lists until their places are needed, so that revoking twice is no
+ * error; they let nobody in.
+ *
+ * Audits (docs/invariants.md):
+ * K1: a name is held by at most one admitted key, and found by it.
+ * K2: a key is found by its bytes exactly when a place holds it; the same for the keys of tokens, and no key is both.
+ * K3: a token has at most the uses left that it was made with.
+ * K4: counts are those of the places, within RV_KEYS_MAX, RV_KEYS_REVOKED_MAX and RV_TOKENS_MAX.
  */
 #ifndef COORD_ACCESS_H
 #define COORD_ACCESS_H
 
-#include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "proto/client_msg.h"
@@ -25,7 +30,8 @@ struct coord_access;
 int coord_access_create(struct coord_access **out, struct rv_err *err);
 void coord_access_destroy(struct coord_access **a);
 
-/* Folds a fact of a row written at `real_us`, live and in replay; kinds other than KEY and TOKEN are no concern of it. */
+/* Folds a fact of a row written at `real_us`, live and in replay; of other kinds than KEY and TOKEN nothing follows. What a journal of
+ * a reeve with higher limits admitted beyond ours is not let in. */
 void coord_access_apply(struct coord_access *a, const struct proto_fact *f, uint64_t real_us);
 
 /* --- asked for every handshake and every frame ------------------------------------------------------------------------------------ */
@@ -35,32 +41,39 @@ uint32_t coord_access_roles(const struct coord_access *a, const uint8_t key[PROT
 /* The name under which a key was admitted; "" if it is not. Borrowed until the next apply. */
 struct rv_str coord_access_name(const struct coord_access *a, const uint8_t key[PROTO_KEY_BYTES]);
 
-/* --- decisions: the fact to append, or why not ------------------------------------------------------------------------------------- */
+/* --- decisions: the facts to append, or why not ------------------------------------------------------------------------------------- */
 
-/* `fact` borrows from the request. A repeated TOKEN_CREATE (same id and key) is done before: RV_OK with `*again`. */
-int coord_access_token_create(const struct coord_access *a, const struct proto_token_create *req, uint64_t real_us, struct proto_fact *fact, bool *again,
+#define COORD_ACCESS_FACTS_MAX 2
+
+struct coord_access_verdict {
+	struct proto_fact facts[COORD_ACCESS_FACTS_MAX]; /* borrow from the request and from the table */
+	uint32_t fact_count;                             /* 0: it was done before */
+};
+
+/* Again the same id and key: done before. */
+int coord_access_token_create(const struct coord_access *a, const struct proto_token_create *req, uint64_t real_us, struct coord_access_verdict *out,
 			      struct rv_err *err);
 
-/* `enroller` is the key of the connection that ENROL came by. `*again`: this key was admitted before, there is no fact. */
+/* `enroller` is the key of the connection that ENROL came by. A key that was admitted before keeps its name and spends no use. */
 int coord_access_enrol(const struct coord_access *a, const uint8_t enroller[PROTO_KEY_BYTES], const struct proto_enrol *req, uint64_t real_us,
-		       struct proto_fact *fact, struct proto_enrolled *answer, bool *again, struct rv_err *err);
+		       struct coord_access_verdict *out, struct proto_enrolled *answer, struct rv_err *err);
 
 /* By what a person says: a token's id; a key's name, or its hash or a unique beginning of it (>= 8 hex digits). */
-int coord_access_revoke(const struct coord_access *a, const struct proto_revoke *req, struct proto_fact *fact, struct rv_err *err);
-/* The key with this hash (`remove NODE`). -1: there is none. */
-int coord_access_revoke_hash(const struct coord_access *a, const uint8_t hash[PROTO_DIGEST_BYTES], struct proto_fact *fact);
+int coord_access_revoke(const struct coord_access *a, const struct proto_revoke *req, struct coord_access_verdict *out, struct rv_err *err);
+/* The key with this hash (`remove NODE`); nothing to do where there is none. */
+void coord_access_revoke_hash(const struct coord_access *a, const uint8_t hash[PROTO_DIGEST_BYTES], struct coord_access_verdict *out);
 
 /* --- lists: a JSON object a row, as ASK gives them (PROTOCOL.md) ------------------------------------------------------------------------ */
 
-/* Up to `limit` rows from `cursor` (0: the first) on: text in `text`, NUL-free, a row after another, its end offset in `ends`. Gives the
- * cursor of the next page, 0: none. */
+/* Up to `limit` rows from `cursor` (0: the first) on, one behind the other in `text`, each one's end in `ends`. Gives the cursor of the
+ * next page, 0: there is none. */
 uint64_t coord_access_keys(const struct coord_access *a, uint64_t cursor, uint32_t limit, struct rv_buf *text, size_t *ends, uint32_t *count);
 uint64_t coord_access_tokens(const struct coord_access *a, uint64_t cursor, uint32_t limit, uint64_t real_us, struct rv_buf *text, size_t *ends,
 			     uint32_t *count);
 
 /* Equal after replay. */
 uint64_t coord_access_digest(const struct coord_access *a);
-/* N1..N4; stops the program if one is broken. */
+/* K1..K4; ends the program if one is broken. */
 void coord_access_audit(const struct coord_access *a);
 
 #endif

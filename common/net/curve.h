@@ -46,6 +46,9 @@ int net_secret_file_check(int fd, const char *name, struct rv_err *err);
 
 /* --- tokens ------------------------------------------------------------------------------------------------------------------ */
 
+/* One text for a token that was changed, used up, revoked, is over or is another cluster's: whoever tries learns no more. */
+#define NET_TOKEN_REFUSED "the coordinator does not accept this token: it was used up or revoked, it has expired, or it is another cluster's"
+
 struct net_token {
 	char id[NET_TOKEN_ID_CHARS + 1];
 	uint8_t server_key[NET_KEY_BYTES];

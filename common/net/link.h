@@ -34,7 +34,7 @@ struct net_router_config {
 	const struct net_keypair *server; /* tcp: must be set; borrowed during the call */
 	net_allow_fn *allow;              /* tcp: must be set */
 	void *arg;
-	uint32_t connections_max;         /* tcp: beyond it no more are taken until some end; 0: what RLIMIT_NOFILE leaves */
+	uint32_t connections_max;         /* tcp: beyond it no new ones are taken until some end; 0: what RLIMIT_NOFILE leaves */
 };
 
 void net_router_config_init(struct net_router_config *cfg);
@@ -51,8 +51,6 @@ int net_router_receive_from(struct net_router *r, uint64_t *peer, uint8_t key[NE
 int net_router_receive(struct net_router *r, uint64_t *peer, struct rv_str *frame);
 /* -1: the peer is gone or its queue is full. */
 int net_router_send(struct net_router *r, uint64_t peer, struct rv_str frame);
-/* CLOCK_BOOTTIME us at which net_router_receive() wants to be called without anything being ready; RV_NEVER: none. */
-uint64_t net_router_next_deadline(const struct net_router *r);
 /* All the sockets that the link has wake the loop. The loop goes first. */
 int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *err);
 

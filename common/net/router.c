@@ -5,12 +5,13 @@
 #include "common/net/loop.h"
 #include "common/net/socket.h"
 #include "common/net/zap.h"
-#include "common/os/clock.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -19,15 +20,14 @@ enum {
 	ROUTING_ID_BYTES = 5,
 	FRAMES_A_ROUND = 256,   /* received in a row before handshakes get their turn */
 	QUESTIONS_A_ROUND = 64, /* of ZAP, each some microseconds */
-	REOPEN_US = 250000,     /* how long after the door was closed to new connections, and between attempts to open it again */
 };
 
-/* New connections are taken, or not, by the door: the bound listening socket. */
+/* New connections are taken, or not, by the door: the listening socket, which libzmq owns and tells the descriptor of. */
 struct door {
 	void *monitor;
+	int fd; /* -1: not known yet */
 	uint32_t connections, connections_max;
 	bool closed;
-	uint64_t reopen_us; /* CLOCK_BOOTTIME, where closed */
 	uint64_t closings;
 };
 
@@ -80,7 +80,7 @@ static uint32_t connections_allowed(uint32_t wanted)
 
 static int set_curve(struct net_router *r, struct net_bus *bus, const struct net_router_config *cfg, struct rv_err *err)
 {
-	static const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED;
+	static const int events = ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED;
 
 	rv_check(cfg->server != NULL);
 	rv_check(cfg->allow != NULL);
@@ -122,6 +122,7 @@ int net_router_open(struct net_router **out, struct net_bus *bus, const struct n
 	zmq_msg_init(&r->id);
 	zmq_msg_init(&r->frame);
 	r->transport = transport;
+	r->door.fd = -1;
 	r->raw = net_socket_open(bus, ZMQ_ROUTER, transport, cfg->endpoint, cfg->frames_in_max, cfg->frames_out_max, 0, err);
 	if (!r->raw)
 		goto fail;
@@ -160,43 +161,46 @@ const char *net_router_endpoint(const struct net_router *r)
 
 /* --- the door --------------------------------------------------------------------------------------------------------------- */
 
-/* Descriptors are what a flood of connections takes first, and the journal needs some: closed before they are out. libzmq would go on
- * trying to accept without a pause. */
-static void close_door(struct net_router *r, uint64_t now_us)
+/* Descriptors are what a flood of connections takes first, and the journal needs some: closed before they are out, since libzmq
+ * then tries to accept without a pause. Unbinding would end every connection that came by this door; a filter on the listening
+ * socket lets the kernel drop who knocks, and whoever tries on gets in once there is room. */
+static void close_door(struct door *d)
 {
-	if (r->door.closed || zmq_unbind(r->raw, r->endpoint) < 0)
+	struct sock_filter drop_all[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { .len = RV_ARRAY_LEN(drop_all), .filter = drop_all };
+
+	if (d->closed || d->fd < 0 || setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
 		return;
-	r->door.closed = true;
-	r->door.closings++;
-	r->door.reopen_us = now_us + REOPEN_US;
+	d->closed = true;
+	d->closings++;
 }
 
-static void reopen_door(struct net_router *r, uint64_t now_us)
+static void reopen_door(struct door *d)
 {
-	if (r->door.connections >= r->door.connections_max - r->door.connections_max / 16 || zmq_bind(r->raw, r->endpoint) < 0) {
-		r->door.reopen_us = now_us + REOPEN_US;
-		return;
-	}
-	r->door.closed = false;
+	int unused = 0;
+
+	if (d->connections < d->connections_max - d->connections_max / 16 &&
+	    setsockopt(d->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) == 0)
+		d->closed = false;
 }
 
-static void watch_door(struct net_router *r)
+static void watch_door(struct door *d)
 {
-	uint64_t now = rv_clock_boottime_us();
 	uint32_t value;
 	int event;
 
-	while (net_monitor_next(r->door.monitor, &event, &value)) {
-		if (event == ZMQ_EVENT_ACCEPTED)
-			r->door.connections++;
-		else if (event == ZMQ_EVENT_DISCONNECTED && r->door.connections > 0)
-			r->door.connections--;
-		if (r->door.connections >= r->door.connections_max ||
-		    (event == ZMQ_EVENT_ACCEPT_FAILED && (value == EMFILE || value == ENFILE)))
-			close_door(r, now);
+	while (net_monitor_next(d->monitor, &event, &value)) {
+		if (event == ZMQ_EVENT_LISTENING)
+			d->fd = (int)value;
+		else if (event == ZMQ_EVENT_ACCEPTED)
+			d->connections++;
+		else if (event == ZMQ_EVENT_DISCONNECTED && d->connections > 0)
+			d->connections--;
+		if (d->connections >= d->connections_max || (event == ZMQ_EVENT_ACCEPT_FAILED && (value == EMFILE || value == ENFILE)))
+			close_door(d);
 	}
-	if (r->door.closed && now >= r->door.reopen_us)
-		reopen_door(r, now);
+	if (d->closed)
+		reopen_door(d);
 }
 
 /* What libzmq asks and tells beside frames. */
@@ -206,12 +210,7 @@ static void serve_handshakes(struct net_router *r)
 	if (r->transport != NET_TCP)
 		return;
 	net_zap_serve(&r->zap, QUESTIONS_A_ROUND);
-	watch_door(r);
-}
-
-uint64_t net_router_next_deadline(const struct net_router *r)
-{
-	return r->door.closed ? r->door.reopen_us : RV_NEVER;
+	watch_door(&r->door);
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------------------------ */

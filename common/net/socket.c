@@ -67,7 +67,8 @@ static int set_network(void *raw, int type, enum net_transport transport, const 
 	if (transport == NET_TCP) {
 		/* An IPv6 socket would resolve a name to one address and never try the other kind: only where it is spelt out. */
 		if (net_socket_set_int(raw, ZMQ_IPV6, strchr(endpoint, '[') != NULL) < 0 ||
-		    net_socket_set_int(raw, ZMQ_BACKLOG, 4096) < 0)
+		    net_socket_set_int(raw, ZMQ_BACKLOG, RV_LINK_BACKLOG) < 0 ||
+		    net_socket_set_int(raw, ZMQ_CONNECT_TIMEOUT, RV_LINK_CONNECT_MS) < 0)
 			return -1;
 	}
 	if (transport == NET_IPC && type == ZMQ_ROUTER)
