@@ -49,10 +49,24 @@ static int hide_from_git(const char *state, struct rv_err *err)
 	return rv_file_write(path, RV_STR("*\n"), 0644, RV_FILE_NOSYNC, err);
 }
 
+/* Something else of that name is in the way: nobody's wrong words, so not what rv_dir_make() would have it be. */
+static int make_dir(const char *path, mode_t mode, struct rv_err *err)
+{
+	struct rv_err why;
+
+	if (rv_dir_make(path, mode, &why) == 0)
+		return 0;
+	if (why.code == RV_E_EXISTS)
+		return rv_fail(err, RV_E_IO, "%s is not a directory", path);
+	*err = why;
+	return -1;
+}
+
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err)
 {
 	char runs[PATH_MAX];
 	uint16_t random;
+	struct stat st;
 
 	if (cli_rundir_state(d->state, state, err) < 0)
 		return -1;
@@ -65,13 +79,45 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 	if (join(runs, d->state, CLI_DIR_RUNS, err) < 0 || join(d->run, runs, d->id.text, err) < 0 ||
 	    join(d->node, d->run, CLI_DIR_NODE, err) < 0 || join(d->estimates, d->state, CLI_DIR_ESTIMATES, err) < 0)
 		return -1;
-	if (rv_dir_make(d->state, 0711, err) < 0 || hide_from_git(d->state, err) < 0 || rv_dir_make(runs, 0711, err) < 0)
+	if (make_dir(d->state, 0711, err) < 0 || hide_from_git(d->state, err) < 0 || make_dir(runs, 0711, err) < 0)
 		return -1;
 	if (id && access(d->run, F_OK) < 0)
 		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", d->id.text, d->state);
-	if (rv_dir_make(d->run, 0711, err) < 0)
+	if (make_dir(d->run, 0711, err) < 0)
 		return -1;
-	return rv_dir_make(d->node, 0700, err);
+	d->made = !id;
+	if (stat(d->run, &st) < 0)
+		return rv_fail_errno(err, errno, "%s", d->run);
+	d->device = st.st_dev;
+	d->inode = st.st_ino;
+	return make_dir(d->node, 0700, err);
+}
+
+void cli_rundir_discard(struct cli_rundir *d)
+{
+	char runs[PATH_MAX];
+	int dir;
+
+	if (!d->made || join(runs, d->state, CLI_DIR_RUNS, NULL) < 0 || rv_dir_open(runs, &dir, NULL) < 0)
+		return;
+	(void)rv_tree_remove_at(dir, d->id.text, NULL); /* what stays is what was there anyway: an empty run */
+	(void)close(dir);
+	d->made = false;
+}
+
+int cli_rundir_check(const struct cli_rundir *d, struct rv_err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (join(path, d->run, CLI_FILE_JOURNAL, err) < 0)
+		return -1;
+	if (stat(d->run, &st) < 0 || st.st_dev != d->device || st.st_ino != d->inode)
+		return rv_fail(err, RV_E_IO, "the directory of run %s was removed while it ran: its journal, logs and results are lost (%s)", d->id.text,
+			       d->run);
+	if (stat(path, &st) < 0)
+		return rv_fail(err, RV_E_IO, "the journal of run %s was removed while it ran: nothing is known of it any more (%s)", d->id.text, path);
+	return 0;
 }
 
 void cli_rundir_unsay(const struct cli_rundir *d)
@@ -91,7 +137,7 @@ static int mark_path(const struct cli_rundir *d, const char *run, char out[PATH_
 {
 	char live[PATH_MAX];
 
-	if (join(live, d->state, CLI_DIR_LIVE, err) < 0 || rv_dir_make(live, 0711, err) < 0)
+	if (join(live, d->state, CLI_DIR_LIVE, err) < 0 || make_dir(live, 0711, err) < 0)
 		return -1;
 	return join(out, live, run, err);
 }
@@ -117,7 +163,10 @@ void cli_rundir_unmark(const struct cli_rundir *d)
 {
 	char path[PATH_MAX];
 
-	if (mark_path(d, d->id.text, path, NULL) == 0)
+	char live[PATH_MAX];
+
+	/* The directory is not made for it: it may be gone with all the rest. */
+	if (join(live, d->state, CLI_DIR_LIVE, NULL) == 0 && join(path, live, d->id.text, NULL) == 0)
 		(void)unlink(path); /* one that stays costs the next run a look */
 }
 

@@ -17,6 +17,8 @@ struct cli_rundir {
 	char node[PATH_MAX];      /* RUN/node */
 	char estimates[PATH_MAX]; /* STATE/estimates */
 	struct rv_run_id id;
+	bool made;                /* this run's own, made by us */
+	uint64_t device, inode;   /* of `run` */
 };
 
 /* The state directory as an absolute path, which need not be there. `state` NULL: .reeve here. */
@@ -24,6 +26,12 @@ int cli_rundir_state(char out[PATH_MAX], const char *state, struct rv_err *err);
 
 /* Makes what is missing; a new run id unless `id` names one that is there. */
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err);
+
+/* Of a run that was never accepted: nobody would know what to make of its directory. Does nothing to one that was there before. */
+void cli_rundir_discard(struct cli_rundir *d);
+
+/* Whether the directory and the journal in it are still those the run began with: a unit may have removed them. RV_E_IO. */
+int cli_rundir_check(const struct cli_rundir *d, struct rv_err *err);
 
 /* Takes back the summary of a run that goes on: one lies there only once the run has ended and said so. */
 void cli_rundir_unsay(const struct cli_rundir *d);

@@ -37,6 +37,7 @@ struct session {
 	uint32_t interrupts;
 	bool settled;              /* settings.json is written */
 	bool marked;               /* as living, in the state directory */
+	bool accepted;             /* the journal holds the run */
 };
 
 void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
@@ -299,6 +300,7 @@ static int start(struct session *s, struct rv_err *err)
 	s->marked = true;
 	if ((s->cfg->go_on ? go_on(s, err) : submit(s, err)) < 0)
 		return -1;
+	s->accepted = true;
 	if (!s->live) {
 		*err = s->live_failed;
 		return err->code ? -1 : rv_fail(err, RV_E_INTERNAL, "run %s was accepted without a word", s->dir.id.text);
@@ -352,6 +354,13 @@ static int finish(struct session *s)
 	struct rv_buf out;
 	struct rv_err err;
 	int status = cli_result_exit(scope.tally);
+
+	if (cli_rundir_check(&s->dir, &err) < 0) {
+		(void)rv_hint(&err, "%u of %u units had succeeded; nothing can be asked of this run any more", scope.tally->in_state[COORD_UNIT_SUCCEEDED],
+			      scope.tally->count);
+		(void)cli_live_end(s->live, NULL);
+		return cli_fail(&err);
+	}
 
 	if (cli_live_end(s->live, &err) < 0)
 		status = cli_exit_worse(status, cli_fail(&err));
@@ -413,6 +422,8 @@ int cli_session_run(struct cli_session_config *cfg)
 	warden_client_close(cfg->warden, WARDEN_CLOSE_WAIT);
 	if (s->marked && nothing_left(s))
 		cli_rundir_unmark(&s->dir);
+	if (!s->accepted)
+		cli_rundir_discard(&s->dir);
 	cli_dirlock_release(&s->dirs); /* only now does nothing of ours run any more */
 	rv_buf_release(&s->settings);
 	plan_destroy(&cfg->plan);
