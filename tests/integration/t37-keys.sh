@@ -134,6 +134,7 @@ expect 0 reeve run here.json
 # --- prompt_file, template, cwd, workspace.root, namespace never, namespace_root ---
 mkdir -p ws/sub
 echo 'file {{who}} {{item}}' >prompt.txt
+echo 'file of {{who}}' >mine.txt
 cat >texts.yaml <<'Y'
 version: 1
 context: {who: me}
@@ -141,15 +142,15 @@ workspace: {mode: shared, root: ws, namespace_root: spaces, require_directories:
 agents: {a: {command: [sh, -c, 'cp "$REEVE_PROMPT_FILE" "../$REEVE_UNIT_ID.prompt" 2>/dev/null || cp "$REEVE_PROMPT_FILE" "$REEVE_UNIT_ID.prompt"']}}
 units:
   - {id: raw, agent: a, prompt_file: prompt.txt, namespace: always}
-  - {id: on, agent: a, prompt_file: prompt.txt, template: on, namespace: always, context: {item: one}}
+  - {id: on, agent: a, prompt_file: mine.txt, template: on, namespace: always, context: {who: you}}
   - {id: off, namespace: always, template: off, command: [sh, -c, 'printf %s "$1" >off', sh, "{{who}}"]}
   - {id: each, agent: a, prompt_file: prompt.txt, for_each: [x], namespace: always}
   - {id: cwd, cwd: sub, command: [sh, -c, 'pwd >where']}
   - {id: never, namespace: never, evidence: exit, command: [sh, -c, 'env >never']}
 Y
-sed -i '/id: on,/d' texts.yaml
 expect 0 reeve run -j 4 texts.yaml
 want_eq "$(cat ws/raw.prompt raw.prompt 2>/dev/null)" 'file {{who}} {{item}}'
+want_eq "$(cat ws/on.prompt on.prompt 2>/dev/null)" 'file of you'
 want_eq "$(cat ws/each-0001.prompt each-0001.prompt 2>/dev/null)" 'file me x'
 want_eq "$(cat ws/off)" '{{who}}'
 want_eq "$(cat ws/sub/where)" "$PWD/ws/sub"
