@@ -10,6 +10,7 @@
  *	events            a transition of the core as one line of JSON
  *	tally, reason     what became of each unit and why, fed by transitions
  *	result, summary   reeve.result/1; the same for people, as text and Markdown
+ *	place, client     which coordinator is meant, and asking it; login: what `login` keeps
  *	find, runview     a run's state directory, opened and replayed through the coordinator's core
  *	layout.h, rundir  what lies where in a state directory; the directory of one run
  *	cmd_run           one host: coordinator and node in this process: runargs its words, planload and preflight the

@@ -1,0 +1,258 @@
+/* place.c - which coordinator a command means */
+#include "cli/place.h"
+
+#include "cli/find.h"
+#include "cli/layout.h"
+#include "cli/login.h"
+#include "common/os/file.h"
+#include "common/os/lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAMES_SHOWN 5
+
+/* --- directories ------------------------------------------------------------------------------------------------------- */
+
+/* Does a process own the state directory `dir` now? `run` only says how it is asked for. */
+static bool is_live(const char *dir)
+{
+	struct rv_lock_holder holder;
+	int fd, held;
+
+	if (rv_dir_open(dir, &fd, NULL))
+		return false;
+	held = rv_lock_probe(fd, CLI_FILE_LOCK, &holder, NULL);
+	(void)close(fd);
+	return held == 1;
+}
+
+static bool join(char out[PATH_MAX], const char *dir, const char *name)
+{
+	return (size_t)snprintf(out, PATH_MAX, "%s/%s", strcmp(dir, "/") ? dir : "", name) < PATH_MAX;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void set_coordinator(struct cli_place *p)
+{
+	p->kind = CLI_PLACE_COORDINATOR;
+	(void)snprintf(p->shown, sizeof(p->shown), "the coordinator in %s", p->dir);
+}
+
+/* DIR/runs/RUN, where it ends so: a live `run` named by its own directory. */
+static bool is_run_dir(const char *dir, struct rv_run_id *run)
+{
+	const char *slash = strrchr(dir, '/');
+	size_t n = strlen("/" CLI_DIR_RUNS);
+
+	if (!slash || !rv_run_id_valid(rv_str_of(slash + 1)) || (size_t)(slash - dir) < n ||
+	    memcmp(slash - n, "/" CLI_DIR_RUNS, n) != 0)
+		return false;
+	memcpy(run->text, slash + 1, sizeof(run->text));
+	return true;
+}
+
+static void set_run(struct cli_place *p, struct rv_run_id run)
+{
+	p->kind = CLI_PLACE_RUN;
+	p->run = run;
+	(void)snprintf(p->shown, sizeof(p->shown), "run %s", run.text);
+}
+
+/* --- named ---------------------------------------------------------------------------------------------------------------- */
+
+const char *cli_place_named(const char *option)
+{
+	const char *env;
+
+	if (option)
+		return option;
+	env = getenv("REEVE_COORDINATOR");
+	return env && *env ? env : NULL;
+}
+
+static int place_of_dir(const char *dir, struct cli_place *out, struct rv_err *err)
+{
+	struct rv_run_id run;
+
+	if (!realpath(dir, out->dir)) {
+		(void)rv_fail_errno(err, errno, "there is no coordinator in %s", dir);
+		err->code = errno == EACCES ? RV_E_DENIED : RV_E_UNREACHABLE;
+		return rv_hint(err, "an address is tcp://HOST:PORT, or the state directory of a coordinator on this host");
+	}
+	if (is_run_dir(out->dir, &run))
+		set_run(out, run);
+	else
+		set_coordinator(out);
+	if (is_live(out->dir))
+		return 0;
+	if (out->kind == CLI_PLACE_RUN) {
+		(void)rv_fail(err, RV_E_UNREACHABLE, "run %s has no process any more", run.text);
+		return rv_hint(err, "`reeve status` reads it from disk; `reeve run PLAN --resume=%s` goes on", run.text);
+	}
+	(void)rv_fail(err, RV_E_UNREACHABLE, "no coordinator is running in %s", dir);
+	return rv_hint(err, "`reeve coordinator --state %s` starts one", dir);
+}
+
+static int place_named(const char *address, const char *option, struct cli_place *out, struct rv_err *err)
+{
+	static const char tcp[] = "tcp://";
+
+	if (option)
+		(void)snprintf(out->option, sizeof(out->option), " --coordinator %s", option);
+	if (!*address)
+		return rv_fail(err, RV_E_USAGE, "--coordinator needs an address: tcp://HOST:PORT, or a state directory");
+	if (strncmp(address, tcp, sizeof(tcp) - 1) != 0) {
+		if (strstr(address, "://"))
+			return rv_fail(err, RV_E_USAGE, "\"%.64s\" is no address of a coordinator: it is tcp://HOST:PORT, or a state directory",
+				       address);
+		return place_of_dir(address, out, err);
+	}
+	if (net_endpoint_check(rv_str_of(address), NET_ENDPOINT_CONNECT, err))
+		return -1;
+	out->kind = CLI_PLACE_TCP;
+	(void)snprintf(out->endpoint, sizeof(out->endpoint), "%s", address);
+	(void)snprintf(out->shown, sizeof(out->shown), "the coordinator at %s", address);
+	return 0;
+}
+
+/* --- near --------------------------------------------------------------------------------------------------------------------- */
+
+/* Calls `each` for every .reeve from here upwards until it gives other than 0. */
+static int each_near(int (*each)(void *arg, const char *state), void *arg)
+{
+	char here[PATH_MAX], state[PATH_MAX], *slash;
+	int rc;
+
+	if (!getcwd(here, sizeof(here)))
+		return 0;
+	for (;;) {
+		if (join(state, here, CLI_DIR_STATE) && is_dir(state)) {
+			rc = each(arg, state);
+			if (rc)
+				return rc;
+		}
+		slash = strrchr(here, '/');
+		if (!slash || !here[1])
+			return 0;
+		slash[slash == here ? 1 : 0] = '\0';
+	}
+}
+
+static int live_coordinator(void *arg, const char *state)
+{
+	struct cli_place *p = arg;
+
+	if (!is_live(state))
+		return 0;
+	(void)snprintf(p->dir, sizeof(p->dir), "%s", state);
+	set_coordinator(p);
+	return 1;
+}
+
+int cli_place_near(struct cli_place *out)
+{
+	*out = (struct cli_place){ .kind = CLI_PLACE_NONE };
+	return each_near(live_coordinator, out);
+}
+
+struct search {
+	struct cli_place *out;
+	struct rv_str run; /* "" = any */
+	enum cli_place_runs runs;
+	uint32_t live;
+	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8];
+	struct rv_run_id found;
+	bool ended;        /* the run that was named is there, and has no process */
+	char state[PATH_MAX];
+};
+
+static bool begins(const char *text, struct rv_str prefix)
+{
+	return strlen(text) >= prefix.bytes && strncasecmp(text, prefix.at ? prefix.at : "", prefix.bytes) == 0;
+}
+
+static void look_at_run(struct search *s, const char *state, struct rv_run_id id)
+{
+	char dir[PATH_MAX];
+
+	if (!begins(id.text, s->run) || cli_run_path(state, id, NULL, dir, NULL))
+		return;
+	if (!is_live(dir)) {
+		s->ended |= s->run.bytes > 0;
+		s->found = s->live ? s->found : id;
+		return;
+	}
+	if (s->live < NAMES_SHOWN)
+		(void)snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s%s", s->live ? ", " : "", id.text);
+	s->live++;
+	s->found = id;
+	(void)snprintf(s->out->dir, sizeof(s->out->dir), "%s", dir);
+}
+
+/* The nearest .reeve in which there is what was asked for: a coordinator first, then runs. */
+static int look_into(void *arg, const char *state)
+{
+	struct search *s = arg;
+	struct rv_run_id *ids = NULL;
+	uint32_t i, count = 0;
+
+	if (live_coordinator(s->out, state))
+		return 1;
+	if (s->runs == CLI_PLACE_NO_RUNS || cli_list_runs(state, &ids, &count, NULL))
+		return 0;
+	for (i = 0; i < count; i++)
+		look_at_run(s, state, ids[i]);
+	free(ids);
+	if (s->live == 0)
+		return 0;
+	set_run(s->out, s->found);
+	return 1;
+}
+
+static int nowhere(const struct search *s, struct rv_err *err)
+{
+	if (s->ended) {
+		(void)rv_fail(err, RV_E_UNREACHABLE, "run %s has no process any more", s->found.text);
+		return rv_hint(err, "`reeve status %s` reads it from disk; `reeve run PLAN --resume=%s` goes on", s->found.text, s->found.text);
+	}
+	(void)rv_fail(err, RV_E_UNREACHABLE, s->runs == CLI_PLACE_RUNS ? "no coordinator and no live run is near" : "no coordinator is near");
+	return rv_hint(err, "--coordinator ADDR or REEVE_COORDINATOR names one: tcp://HOST:PORT, or its state directory");
+}
+
+int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str run, struct cli_place *out, struct rv_err *err)
+{
+	struct search s = { .out = out, .run = run, .runs = runs };
+	const char *named = cli_place_named(option);
+	struct cli_login login;
+
+	*out = (struct cli_place){ .kind = CLI_PLACE_NONE };
+	if (named)
+		return place_named(named, option, out, err);
+	if (each_near(look_into, &s)) {
+		if (s.live <= 1)
+			return 0;
+		(void)rv_fail(err, s.run.bytes ? RV_E_USAGE : RV_E_CONFLICT, "%u runs are live here: %s%s", s.live, s.names,
+			      s.live > NAMES_SHOWN ? ", ..." : "");
+		return rv_hint(err, "name one");
+	}
+	*out = (struct cli_place){ .kind = CLI_PLACE_NONE };
+	if (cli_login_find(NULL, &login, NULL) == 0) {
+		out->kind = CLI_PLACE_TCP;
+		memcpy(out->endpoint, login.endpoint, sizeof(out->endpoint));
+		net_wipe(&login, sizeof(login));
+		(void)snprintf(out->shown, sizeof(out->shown), "the coordinator at %s", out->endpoint);
+		return 0;
+	}
+	return nowhere(&s, err);
+}

@@ -1,0 +1,50 @@
+/* place.h - which coordinator a command means, and how it is reached
+ *
+ *	1  --coordinator ADDR, else REEVE_COORDINATOR: tcp://HOST:PORT, or a state directory on this host
+ *	2  the nearest .reeve from here upwards that a live coordinator owns, or in which a `run` lives (the one named, else the only one)
+ *	3  what `login` stored
+ *
+ * Nothing is connected here; that a directory has a live owner is told by its lock.
+ */
+#ifndef CLI_PLACE_H
+#define CLI_PLACE_H
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/net/bus.h"
+
+#include <limits.h>
+
+enum cli_place_kind {
+	CLI_PLACE_NONE,
+	CLI_PLACE_COORDINATOR, /* its state directory is `dir` */
+	CLI_PLACE_RUN,         /* a live `run`; `dir` is STATE/runs/RUN */
+	CLI_PLACE_TCP,         /* with the keys that `login` keeps for `endpoint` */
+};
+
+struct cli_place {
+	enum cli_place_kind kind;
+	char dir[PATH_MAX];
+	struct rv_run_id run;                      /* RUN */
+	char endpoint[NET_ENDPOINT_BYTES_MAX + 1]; /* TCP */
+	char shown[PATH_MAX + 32];                 /* for people: "the coordinator in DIR" */
+	char option[PATH_MAX + 32];                /* "" or " --coordinator ADDR": for suggested commands, where it was given */
+};
+
+/* Which live runs count where no coordinator is near. */
+enum cli_place_runs {
+	CLI_PLACE_NO_RUNS,
+	CLI_PLACE_RUNS,
+};
+
+/* `option` is --coordinator's value or NULL. `run` names the run that is meant, "" = none. RV_E_UNREACHABLE: there is none, or it does not
+ * live; RV_E_USAGE: ADDR is neither form; RV_E_CONFLICT: several runs live and none was named (they are listed). */
+int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str run, struct cli_place *out, struct rv_err *err);
+
+/* Was a coordinator named, by the option or by REEVE_COORDINATOR? The name, NULL: no. */
+const char *cli_place_named(const char *option);
+
+/* The nearest .reeve upwards that a live coordinator owns. 1: found; 0: none. */
+int cli_place_near(struct cli_place *out);
+
+#endif
