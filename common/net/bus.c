@@ -1,7 +1,6 @@
 #include "common/net/bus.h"
 
 #include "common/net/socket.h"
-#include "common/opts.h"
 #include "common/os/file.h"
 
 #include <stdio.h>
@@ -78,72 +77,4 @@ int net_bus_ipc_endpoint(struct net_bus *b, const char *dir, const char *name, c
 	if (n < 0 || (size_t)n >= size)
 		return rv_fail(err, RV_E_LIMIT, "the name of the socket %s/%s is too long", dir, name);
 	return 0;
-}
-
-/* --- tcp ------------------------------------------------------------------------------------------------------------------ */
-
-static bool host_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-}
-
-static bool address_char(char c)
-{
-	return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') || c == ':' || c == '.';
-}
-
-static bool host_valid(struct rv_str host, enum net_endpoint_use use)
-{
-	bool bracketed = host.bytes > 2 && host.at[0] == '[' && host.at[host.bytes - 1] == ']';
-	struct rv_str inner = bracketed ? rv_str(host.at + 1, host.bytes - 2) : host;
-
-	if (!inner.bytes)
-		return false;
-	if (!bracketed && use == NET_ENDPOINT_LISTEN && rv_str_equal(inner, RV_STR("*")))
-		return true;
-	for (size_t i = 0; i < inner.bytes; i++)
-		if (!(bracketed ? address_char(inner.at[i]) : host_char(inner.at[i])))
-			return false;
-	return true;
-}
-
-static bool port_valid(struct rv_str port, enum net_endpoint_use use)
-{
-	uint32_t number = 0;
-
-	if (use == NET_ENDPOINT_LISTEN && rv_str_equal(port, RV_STR("*")))
-		return true;
-	if (!port.bytes || port.bytes > 5)
-		return false;
-	for (size_t i = 0; i < port.bytes; i++) {
-		if (port.at[i] < '0' || port.at[i] > '9')
-			return false;
-		number = number * 10 + (uint32_t)(port.at[i] - '0');
-	}
-	return number >= 1 && number <= 65535;
-}
-
-int net_endpoint_check(struct rv_str endpoint, enum net_endpoint_use use, struct rv_err *err)
-{
-	struct rv_str rest = rv_str(endpoint.at + 6, endpoint.bytes < 6 ? 0 : endpoint.bytes - 6);
-	size_t colon = rest.bytes;
-
-	if (endpoint.bytes > NET_ENDPOINT_BYTES_MAX)
-		(void)rv_fail(err, RV_E_LIMIT, "an endpoint has %zu bytes; the limit is %u", endpoint.bytes, NET_ENDPOINT_BYTES_MAX);
-	else if (endpoint.bytes < 6 || memcmp(endpoint.at, "tcp://", 6) != 0)
-		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" is not a tcp:// endpoint", RV_STR_ARGS(endpoint));
-	else {
-		while (colon > 0 && rest.at[colon - 1] != ':')
-			colon--;
-		if (colon == 0)
-			(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" has no port", RV_STR_ARGS(endpoint));
-		else if (!host_valid(rv_str(rest.at, colon - 1), use))
-			(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" has no valid host", RV_STR_ARGS(endpoint));
-		else if (!port_valid(rv_str(rest.at + colon, rest.bytes - colon), use))
-			(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" has no valid port", RV_STR_ARGS(endpoint));
-		else
-			return 0;
-	}
-	return rv_hint(err, use == NET_ENDPOINT_LISTEN ? "tcp://HOST:PORT, HOST a name, an address, an IPv6 address in brackets or * for all, PORT 1 to 65535 or * for any free one"
-						       : "tcp://HOST:PORT, HOST a name, an address or an IPv6 address in brackets, PORT 1 to 65535");
 }

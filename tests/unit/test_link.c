@@ -393,6 +393,25 @@ static void endpoints_are_checked_before_libzmq_sees_them(void **state)
 	assert_int_equal(net_endpoint_check(rv_str_of(longer), NET_ENDPOINT_CONNECT, NULL), -1);
 }
 
+static void tokens_name_addresses_that_others_can_use(void **state)
+{
+	char out[3][NET_ENDPOINT_BYTES_MAX + 1];
+	uint32_t count = 9;
+
+	(void)state;
+	assert_int_equal(net_endpoint_reachable("tcp://build7:*", "tcp://10.1.2.3:4711", out, 3, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(out[0], "tcp://build7:4711");
+	assert_int_equal(net_endpoint_reachable("tcp://[::1]:7700", "tcp://[::1]:7700", out, 3, &count, NULL), 0);
+	assert_string_equal(out[0], "tcp://[::1]:7700");
+	assert_int_equal(net_endpoint_reachable("tcp://*:7700", "tcp://0.0.0.0:7700", out, 3, &count, NULL), 0);
+	assert_in_range(count, 1, 3); /* whatever this machine has */
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(net_endpoint_check(rv_str_of(out[i]), NET_ENDPOINT_CONNECT, NULL), 0);
+	if (count > 1)
+		assert_null(strstr(out[0], "127.0.0.1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_said_to_a_dead_link_is_said_to_the_next, scratch_make, scratch_drop),
 		cmocka_unit_test(a_bus_without_a_network_refuses_one),
 		cmocka_unit_test(endpoints_are_checked_before_libzmq_sees_them),
+		cmocka_unit_test(tokens_name_addresses_that_others_can_use),
 	};
 
 	return RUN(tests);
