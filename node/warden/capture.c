@@ -95,7 +95,7 @@ static int copy_ring(struct capfile *f, uint64_t from, uint64_t to, uint64_t *at
  * disk (2) left something out. */
 static int capfile_finish(struct capfile *f, char *scratch)
 {
-	char marker[128], name[160];
+	char marker[CAPTURE_MARKER_BYTES_MAX], name[160];
 	uint64_t past = rv_sat_sub(f->bytes, f->half), at = f->half;
 	int cut = 0;
 
@@ -274,7 +274,11 @@ static void store_in_log(struct capture *c, int stream, struct rv_str bytes)
 	if (!(e->flags & SEGLOG_BIG)) {
 		if (e->flags & SEGLOG_LOST)
 			return;
-		if (seglog_append(c->log, &c->in_log, stream, c->bytes[stream], bytes) || (e->flags & SEGLOG_LOST))
+		/* At most half of the cap, so that there is room for a tail. */
+		if (c->bytes[stream] + bytes.bytes <= c->cap / 2 &&
+		    seglog_append(c->log, &c->in_log, stream, c->bytes[stream], bytes))
+			return;
+		if (e->flags & SEGLOG_LOST)
 			return;
 		if (seglog_dir(c->log) < 0 || (mkdirat(c->log->dir_fd, "big", 0700) && errno != EEXIST)) {
 			e->flags |= SEGLOG_LOST;
@@ -284,7 +288,7 @@ static void store_in_log(struct capture *c, int stream, struct rv_str bytes)
 	}
 	if (c->file[stream].fd < 0 && !c->file[stream].name) {
 		seglog_big_name(name, sizeof(name), e->id, stream);
-		if (capfile_open(&c->file[stream], c->log->dir_fd, name, c->cap)) {
+		if (capfile_open(&c->file[stream], c->log->dir_fd, name, c->cap - rv_min_u64(c->cap, c->bytes[stream]))) {
 			e->flags |= SEGLOG_LOST;
 			return;
 		}

@@ -1,7 +1,8 @@
 /* capture.h - what a unit writes: from its pipes to the shared log or to files, bounded
  *
  * Nothing a unit writes can grow without bound here: of each stream the first half of the cap is kept as it came, then
- * the last half in a ring, with a marker line between; the last WARDEN_TAIL_BYTES_MAX stay in memory for EXITED. A full
+ * the last half in a ring, with a marker line between (what lies in the shared log's chunks counts: then the cap is halved over the
+ * rest); the last WARDEN_TAIL_BYTES_MAX stay in memory for EXITED. A full
  * disk truncates and is noted; it never fails the unit and never holds it up.
  */
 #ifndef WARDEN_CAPTURE_H
@@ -13,6 +14,7 @@
 struct warden;
 
 #define CAPTURE_READ_BYTES ((size_t)64 << 10)
+#define CAPTURE_MARKER_BYTES_MAX 128u /* over the cap: the line that says how much was left out */
 #define CAPTURE_DRAIN_BYTES ((size_t)4 << 20) /* at the end: a pipe holds at most 1 MiB, root's may hold more */
 
 /* A file with a head, a ring for the tail, and a marker between once it is finished. */
