@@ -91,7 +91,7 @@ int coord_dispatch_fill(struct coord_dispatch *d, struct proto_attempt_key key, 
 	const struct coord_graph *g = coord_run_graph(d->core, key.run);
 
 	rv_check(g != NULL);
-	*out = (struct coord_wire_dispatch){ .epoch = epoch };
+	*out = (struct coord_wire_dispatch){ .epoch = epoch, .workspace = coord_graph_workspace(g) };
 	if (key.unit == coord_graph_unit_count(g)) { /* the verify step stands behind the units */
 		out->unit_id = rv_str_of(PLAN_VERIFY_ID);
 		out->spec = coord_graph_verify_spec(g);

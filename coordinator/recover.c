@@ -108,6 +108,13 @@ int coord_recover_plan_from(const struct coord_blob_source *blobs, const struct 
 	rc = blobs->get_all(blobs->arg, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
 	if (rc == 0)
 		rc = load_plan(rv_buf_str(&bytes), out, err);
+	if (rc == 0 && accepted->run_accepted.workspace_id.bytes) {
+		(*out)->workspace.id = rv_arena_str(&(*out)->arena, accepted->run_accepted.workspace_id);
+		if (!(*out)->workspace.id.at) {
+			plan_destroy(out);
+			rc = rv_fail(err, RV_E_NO_MEMORY, "no memory for a plan");
+		}
+	}
 	rv_buf_release(&bytes); /* the plan copied what it needs; two copies of a large plan would be one too many */
 	return rc;
 }

@@ -107,6 +107,7 @@ static void dispatch_message(const struct coord_effect *fx, const struct coord_w
 		.deps = d->deps,
 		.dep_count = d->dep_count,
 		.deps_blob = d->deps_blob,
+		.workspace = d->workspace,
 	};
 }
 

@@ -140,6 +140,7 @@ struct proto_log_wanted {
 	uint64_t request;      /* the coordinator's own */
 	uint64_t run;
 	uint32_t unit, attempt;
+	struct rv_str unit_id; /* its namespace, if it had one, is named after it */
 	uint32_t stream;
 	uint64_t offset;
 	uint32_t bytes_max;

@@ -137,6 +137,7 @@ static const struct field log_wanted[] = {
 	U64(struct proto_log_wanted, run),
 	U32(struct proto_log_wanted, unit),
 	U32(struct proto_log_wanted, attempt),
+	TEXT(struct proto_log_wanted, unit_id, RV_UNIT_ID_BYTES_MAX),
 	U32_IN(struct proto_log_wanted, stream, 1, 3),
 	U64(struct proto_log_wanted, offset),
 	U32_IN(struct proto_log_wanted, bytes_max, 1, PROTO_PIECE_BYTES_MAX),

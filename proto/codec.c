@@ -1,6 +1,6 @@
 /* codec.c - frames: the writer that gathers messages, the reader that hands them out
  *
- * A batched message is [kind, run, [item...]], DISPATCH is [DISPATCH, run, [spec...], [item...]]; every other message is
+ * A batched message is [kind, run, [item...]], DISPATCH is [DISPATCH, run, workspace, [spec...], [item...]]; every other message is
  * [kind, field...]. The fields themselves are in items.c, singles.c and clients.c, their layout stands in PROTOCOL.md.
  */
 #include "proto/codec.h"
@@ -11,8 +11,9 @@
 #include <stdlib.h>
 
 #define FRAME_HEAD_BYTES 16u   /* array of 2^32, version */
-#define MESSAGE_HEAD_BYTES 48u /* array, kind, run, array of specs, array of items */
-#define MESSAGE_HEAD_VALUES 8u
+#define MESSAGE_HEAD_BYTES 48u /* array, kind, run, array of specs, array of items; the workspace is counted apart */
+#define MESSAGE_HEAD_VALUES 12u
+#define WORKSPACE_VALUES 4u    /* at most */
 
 static bool batched(enum proto_msg_kind kind)
 {
@@ -43,6 +44,8 @@ void proto_frame_writer_init(struct proto_frame_writer *w)
 	rv_buf_init(&w->body, 2 * RV_FRAME_BYTES_MAX);
 	rv_buf_init(&w->items, 2 * RV_FRAME_BYTES_MAX);
 	rv_buf_init(&w->specs, 2 * RV_FRAME_BYTES_MAX);
+	rv_buf_init(&w->workspace, PROTO_WORKSPACE_BYTES_MAX + MESSAGE_HEAD_BYTES);
+	rv_buf_init(&w->workspace_room, PROTO_WORKSPACE_BYTES_MAX + MESSAGE_HEAD_BYTES);
 }
 
 void proto_frame_writer_release(struct proto_frame_writer *w)
@@ -50,6 +53,8 @@ void proto_frame_writer_release(struct proto_frame_writer *w)
 	rv_buf_release(&w->body);
 	rv_buf_release(&w->items);
 	rv_buf_release(&w->specs);
+	rv_buf_release(&w->workspace);
+	rv_buf_release(&w->workspace_room);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -62,6 +67,7 @@ static void reset_open(struct proto_frame_writer *w)
 {
 	rv_buf_reset(&w->items);
 	rv_buf_reset(&w->specs);
+	rv_buf_reset(&w->workspace);
 	memset(w->seen, 0, sizeof(w->seen));
 	w->item_count = w->spec_count = 0;
 	w->open = PROTO_NONE;
@@ -83,10 +89,12 @@ static void close_open(struct proto_frame_writer *w)
 	if (w->open == PROTO_NONE)
 		return;
 	proto_pack_init(&p, &w->body);
-	proto_pack_array(&p, w->open == PROTO_DISPATCH ? 4 : 3);
+	proto_pack_array(&p, w->open == PROTO_DISPATCH ? 5 : 3);
 	proto_pack_uint(&p, w->open);
 	proto_pack_uint(&p, w->open_run);
 	if (w->open == PROTO_DISPATCH) {
+		(void)rv_buf_put_str(&w->body, rv_buf_str(&w->workspace));
+		p.values += WORKSPACE_VALUES;
 		proto_pack_array(&p, w->spec_count);
 		(void)rv_buf_put_str(&w->body, rv_buf_str(&w->specs)); /* a failure stays in body.failed */
 	}
@@ -103,7 +111,7 @@ static bool fits(const struct proto_frame_writer *w, uint32_t more_values)
 	uint64_t values = 2 + (uint64_t)w->value_count + more_values;
 
 	if (w->open != PROTO_NONE) {
-		bytes += MESSAGE_HEAD_BYTES + w->specs.bytes + w->items.bytes;
+		bytes += MESSAGE_HEAD_BYTES + w->workspace.bytes + w->specs.bytes + w->items.bytes;
 		values += MESSAGE_HEAD_VALUES;
 	}
 	return bytes <= RV_FRAME_BYTES_MAX && values <= RV_FRAME_VALUES_MAX;
@@ -171,6 +179,26 @@ static uint32_t spec_place(struct proto_frame_writer *w, struct rv_str spec, uin
 	return w->spec_count++;
 }
 
+/* Into workspace_room, as the message will have it. */
+static int encode_workspace(struct proto_frame_writer *w, const struct proto_workspace *s, struct rv_err *err)
+{
+	struct proto_pack p;
+
+	rv_buf_reset(&w->workspace_room);
+	proto_pack_init(&p, &w->workspace_room);
+	if (!s->id.bytes) {
+		proto_pack_nil(&p);
+	} else {
+		if (s->id.bytes + s->root.bytes + s->namespace_root.bytes > PROTO_WORKSPACE_BYTES_MAX)
+			return rv_fail(err, RV_E_LIMIT, "the paths of a workspace have more than %zu bytes", PROTO_WORKSPACE_BYTES_MAX);
+		proto_pack_array(&p, 3);
+		proto_pack_str(&p, s->id);
+		proto_pack_str(&p, s->root);
+		proto_pack_str(&p, s->namespace_root);
+	}
+	return w->workspace_room.failed ? fail_memory(err) : 0;
+}
+
 static int check_dispatch(const struct proto_dispatch *d, struct rv_err *err)
 {
 	if (d->spec.bytes > PROTO_SPEC_INLINE_BYTES)
@@ -189,19 +217,24 @@ static int add_item(struct proto_frame_writer *w, const struct proto_msg *m, str
 	struct proto_pack p;
 	int rc;
 
-	if (m->kind == PROTO_DISPATCH && check_dispatch(&m->dispatch, err))
+	bool dispatch = m->kind == PROTO_DISPATCH;
+
+	if (dispatch && (check_dispatch(&m->dispatch, err) || encode_workspace(w, &m->dispatch.workspace, err)))
 		return -1;
-	if (w->open != m->kind || w->open_run != m->taken.run) {
+	if (w->open != m->kind || w->open_run != m->taken.run ||
+	    (dispatch && !rv_str_equal(rv_buf_str(&w->workspace), rv_buf_str(&w->workspace_room)))) {
 		close_open(w);
 		if (w->body.failed)
 			return fail_memory(err);
 		w->open = m->kind;
 		w->open_run = m->taken.run;
+		if (dispatch && rv_buf_put_str(&w->workspace, rv_buf_str(&w->workspace_room)) < 0)
+			return fail_memory(err);
 	}
 	items_before = w->items.bytes;
 	specs_before = w->specs.bytes;
 	specs_count = w->spec_count;
-	if (m->kind == PROTO_DISPATCH && m->dispatch.spec.bytes)
+	if (dispatch && m->dispatch.spec.bytes)
 		place = spec_place(w, m->dispatch.spec, &values);
 	proto_pack_init(&p, &w->items);
 	rc = proto_item_pack(&p, m, place, err);
@@ -258,6 +291,7 @@ struct proto_frame_reader {
 	/* the batched message being read */
 	enum proto_msg_kind kind;
 	uint64_t run;
+	struct proto_workspace workspace;
 	uint32_t items; /* still to come */
 	struct rv_str *specs;
 	uint32_t spec_count, spec_room;
@@ -322,6 +356,22 @@ static bool known(uint64_t kind)
 	}
 }
 
+static void read_workspace(struct proto_frame_reader *r)
+{
+	struct proto_workspace *w = &r->workspace;
+
+	*w = (struct proto_workspace){ .id = { NULL, 0 } };
+	if (proto_take_nil(&r->c))
+		return;
+	if (proto_read_array(&r->c) != 3)
+		r->c.failed = true;
+	w->id = proto_read_str(&r->c);
+	w->root = proto_read_str(&r->c);
+	w->namespace_root = proto_read_str(&r->c);
+	if (w->id.bytes == 0 || w->id.bytes + w->root.bytes + w->namespace_root.bytes > PROTO_WORKSPACE_BYTES_MAX)
+		r->c.failed = true;
+}
+
 static int read_specs(struct proto_frame_reader *r)
 {
 	uint32_t i, n = proto_part_count(&r->c, RV_FRAME_VALUES_MAX, 2);
@@ -371,11 +421,14 @@ static int next_message(struct proto_frame_reader *r, uint32_t *fields, struct r
 		return 0;
 	r->run = proto_read_uint(&r->c);
 	r->spec_count = 0;
-	if (*fields != (r->kind == PROTO_DISPATCH ? 3u : 2u))
+	if (*fields != (r->kind == PROTO_DISPATCH ? 4u : 2u))
 		return fail_malformed(r, r->kind, err);
-	if (r->kind == PROTO_DISPATCH && read_specs(r)) {
-		r->c.failed = true;
-		return fail_memory(err);
+	if (r->kind == PROTO_DISPATCH) {
+		read_workspace(r);
+		if (read_specs(r)) {
+			r->c.failed = true;
+			return fail_memory(err);
+		}
 	}
 	r->items = proto_read_array(&r->c);
 	if (r->c.failed)
@@ -413,6 +466,8 @@ int proto_frame_next(struct proto_frame_reader *r, struct proto_msg *m, struct r
 		reading.spec_count = r->spec_count;
 		r->items--;
 		proto_item_read(&reading, r->run, m);
+		if (m->kind == PROTO_DISPATCH)
+			m->dispatch.workspace = r->workspace;
 	}
 	if (r->c.failed)
 		return fail_malformed(r, m->kind, err);

@@ -18,6 +18,8 @@ struct proto_frame_writer {
 	struct rv_buf body;      /* finished messages */
 	struct rv_buf items;     /* of the open batched message */
 	struct rv_buf specs;     /* of the open DISPATCH */
+	struct rv_buf workspace; /* of the open DISPATCH, encoded */
+	struct rv_buf workspace_room; /* the one being added */
 	enum proto_msg_kind open;
 	uint64_t open_run;
 	uint32_t message_count;

@@ -190,6 +190,13 @@ struct proto_dep {
 	uint32_t attempt;            /* where its artifacts lie; 0 = none */
 };
 
+/* The shared tree that a run's units work in, as the plan's author sees it: a node looks for `id` there, or where --map puts it. */
+struct proto_workspace {
+	struct rv_str id;             /* "": workspace mode none, or a run inside one process: the rest means nothing */
+	struct rv_str root;           /* absolute */
+	struct rv_str namespace_root; /* "" = ROOT/.reeve */
+};
+
 struct proto_dispatch {
 	struct proto_attempt_key key;
 	uint64_t epoch;
@@ -203,10 +210,12 @@ struct proto_dispatch {
 	uint32_t dep_count;
 	struct proto_value deps_blob; /* BLOB where the deps, encoded, are larger than PROTO_DEPS_INLINE_BYTES: then deps is empty, and the
 	                                 blob holds them as proto_deps_encode() (codec.h) writes them */
+	struct proto_workspace workspace; /* the same for all of a run */
 };
 
 /* So that any DISPATCH item fits a frame with room to spare. */
 #define PROTO_SPEC_INLINE_BYTES ((size_t)128 << 10)
+#define PROTO_WORKSPACE_BYTES_MAX ((size_t)16 << 10) /* of its three texts together */
 #define PROTO_DEPS_INLINE_BYTES ((size_t)128 << 10)
 
 /* --- small messages ------------------------------------------------------------------------------------------------ */

@@ -204,6 +204,7 @@ struct plan_workspace {
 	bool require_directories;
 	struct rv_str root;           /* absolute where the plan's own directory is known */
 	struct rv_str namespace_root; /* "" = default */
+	struct rv_str id;             /* of the shared tree, on a cluster: no part of the file, whoever submits the plan tells it; "" = none */
 };
 
 struct plan {

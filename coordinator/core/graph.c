@@ -235,6 +235,19 @@ static int alloc_timers(struct coord_build *b, struct rv_err *err)
 	return 0;
 }
 
+static int copy_workspace(struct coord_build *b, struct rv_err *err)
+{
+	const struct plan_workspace *w = &b->plan->workspace;
+
+	if (w->mode != PLAN_MODE_SHARED || !w->id.bytes)
+		return 0;
+	if (w->id.bytes + w->root.bytes + w->namespace_root.bytes > PROTO_WORKSPACE_BYTES_MAX)
+		return rv_fail(err, RV_E_LIMIT, "the paths of the workspace have more than %zu bytes", PROTO_WORKSPACE_BYTES_MAX);
+	if (copy_str(b, w->id, &b->g->shared.id, err) < 0 || copy_str(b, w->root, &b->g->shared.root, err) < 0)
+		return -1;
+	return copy_str(b, w->namespace_root, &b->g->shared.namespace_root, err);
+}
+
 static int build_all(struct coord_build *b, struct rv_err *err)
 {
 	struct coord_graph *g = b->g;
@@ -246,7 +259,7 @@ static int build_all(struct coord_build *b, struct rv_err *err)
 	g->limits = p->limits;
 	g->timeout_us = p->timeout_us;
 	g->workspace = rv_hash(0x776f726b73706163u, p->workspace.root);
-	if (copy_str(b, p->name, &g->name, err) < 0 || alloc_tmpls(b, err) < 0 || alloc_units(b, err) < 0 ||
+	if (copy_str(b, p->name, &g->name, err) < 0 || copy_workspace(b, err) < 0 || alloc_tmpls(b, err) < 0 || alloc_units(b, err) < 0 ||
 	    name_instances(b, err) < 0 || build_edges(b, err) < 0 || coord_build_classes(b, err) < 0)
 		return -1;
 	fill_units(b);

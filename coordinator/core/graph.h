@@ -52,6 +52,8 @@ void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit);
 bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit);
+/* The shared tree its units work in; id "": mode none, or nobody told one (plan_workspace.id). */
+struct proto_workspace coord_graph_workspace(const struct coord_graph *g);
 /* The verify step's encoded spec, "" = none. */
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g);
 /* Plan unit (template) that a unit came from, for learned estimates. */

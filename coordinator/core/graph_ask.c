@@ -204,6 +204,11 @@ uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit)
 	return g->shapes[g->classes[g->units[unit].place_class].shape].slots;
 }
 
+struct proto_workspace coord_graph_workspace(const struct coord_graph *g)
+{
+	return g->shared;
+}
+
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g)
 {
 	return g->has_verify ? coord_graph_spec(g, g->unit_count) : RV_STR("");

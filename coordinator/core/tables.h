@@ -243,6 +243,7 @@ struct coord_graph {
 	struct plan_limits limits;
 	uint64_t timeout_us;
 	uint64_t workspace;     /* hash of its root: runs of one workspace exclude each other's directories */
+	struct proto_workspace shared; /* what is told of it to nodes */
 	bool estimated;         /* some unit has an estimate */
 	bool timers;            /* some unit can wait for a time: `timers` has room */
 

@@ -121,7 +121,7 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 	case PROTO_LOG_WANTED:
 		out->log_wanted = (struct proto_log_wanted){ number(m, UINT64_MAX), number(m, UINT64_MAX),
 							     (uint32_t)number(m, UINT32_MAX), (uint32_t)number(m, UINT32_MAX),
-							     from(m, 1, 3), number(m, UINT64_MAX), from(m, 1, PROTO_PIECE_BYTES_MAX) };
+							     text_of(m, RV_UNIT_ID_BYTES_MAX), from(m, 1, 3), number(m, UINT64_MAX), from(m, 1, PROTO_PIECE_BYTES_MAX) };
 		return;
 	default:
 		fail_msg("%d is no kind of client_msg.h", (int)kind);
@@ -260,6 +260,7 @@ static void same_request(const struct proto_msg *a, const struct proto_msg *b)
 		SAME(blob_get.offset);
 		return;
 	case PROTO_LOG_WANTED:
+		SAME_STR(log_wanted.unit_id);
 		SAME(log_wanted.run), SAME(log_wanted.unit), SAME(log_wanted.attempt), SAME(log_wanted.stream);
 		SAME(log_wanted.offset), SAME(log_wanted.bytes_max);
 		return;

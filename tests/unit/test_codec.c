@@ -107,6 +107,12 @@ static struct proto_dispatch dispatch_of(struct maker *m)
 	};
 
 	if (number(m, 1)) {
+		d.workspace.id = RV_STR("0123456789abcdef");
+		d.workspace.root = text_of(m, 4000);
+		d.workspace.namespace_root = text_of(m, 4000);
+	}
+
+	if (number(m, 1)) {
 		d.spec = bytes_of(m, 3000);
 	} else {
 		d.spec_blob.kind = number(m, 1) ? PROTO_VALUE_BLOB : PROTO_VALUE_NONE;
@@ -321,6 +327,9 @@ static void same_dispatch(const struct proto_dispatch *a, const struct proto_dis
 	assert_int_equal(a->dep_count, b->dep_count);
 	same_deps(a->deps, b->deps, a->dep_count);
 	same_value(&a->deps_blob, &b->deps_blob);
+	same_str(a->workspace.id, b->workspace.id);
+	same_str(a->workspace.root, b->workspace.root);
+	same_str(a->workspace.namespace_root, b->workspace.namespace_root);
 }
 
 static void same_hello(const struct proto_hello *a, const struct proto_hello *b)
@@ -698,17 +707,21 @@ static void hostile_frames_are_refused(void **state)
 	assert_int_equal(TO_COORD("\x92\x01\x93\x03\x05\x91\x92\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x02"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x93\x04\x05\x91\x93\x01\x02\x00"), RV_E_CORRUPT); /* REJECTED for no reason */
 	assert_int_equal(TO_COORD("\x92\x01\x93\x04\x05\x91\x93\x01\x02\x07"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x90"), RV_OK);  /* DISPATCH of nothing */
-	assert_int_equal(TO_NODE("\x92\x01\x93\x22\x05\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x90"), RV_OK);  /* DISPATCH of nothing */
+	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\x93\xa1i\xa2/r\xa0\x90\x90"), RV_OK); /* in a workspace */
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\x93\xa0\xa2/r\xa0\x90\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\x92\xa1i\xa2/r\x90\x90"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xa1i\x90\x90"), RV_E_CORRUPT);
 	/* a spec that is not in the table */
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_OK);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x01"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_OK);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x91\xc4\x01s\x91\x97\x01\x01\x01\x01\x01\xa1u\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
 	/* an empty spec; bytes where the blob's name should be; text for a number */
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x91\xc4\x00\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xc4\x01x"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xa1x"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xff"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x91\xc4\x00\x91\x97\x01\x01\x01\x01\x01\xa1u\x00"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xc4\x01x"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xa1x"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x97\x01\x01\x01\x01\x01\xa1u\xff"), RV_E_CORRUPT);
 	/* the scan's: trailing bytes, extensions, lengths that lie */
 	assert_int_equal(TO_COORD("\x91\x01\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\xdd\x20\x00\x00\x00"), RV_E_CORRUPT);
@@ -1370,10 +1383,10 @@ static void more_hostile_fields(void **state)
 	rv_buf_release(&out);
 	free(big);
 	/* DISPATCH with too few and too many fields; deps both inside and in a blob; bytes for the blob of deps */
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x96\x01\x01\x01\x01\x01\xa1u"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9b\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0\x01"), RV_E_CORRUPT);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0"), RV_OK);
-	assert_int_equal(TO_NODE("\x92\x01\x94\x22\x05\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc4\x01x"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x96\x01\x01\x01\x01\x01\xa1u"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x9b\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc0"), RV_OK);
+	assert_int_equal(TO_NODE("\x92\x01\x95\x22\x05\xc0\x90\x91\x9a\x01\x01\x01\x01\x01\xa1u\xc0\xa0\x90\xc4\x01x"), RV_E_CORRUPT);
 	/* RESULT: too few fields, too many, no outcome, no such outcome, unknown flags */
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9d\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x93\x06\x05\x91\x9e\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RV_OK);
