@@ -4,6 +4,7 @@
  *	  .gitignore               "*"
  *	  estimates/               learned running times, shared by all runs
  *	  live/RUN                   a mark while that run lives
+ *	  nodes/NAME/                of `reeve node` of that name (node/serve.h)
  *	  runs/RUN/                a complete coordinator state directory
  *	    journal.db, lock       the facts, and who owns them       coordinator/journal
  *	    blobs/                 plan, outputs, artifacts, log tails, of coordinator and node alike
@@ -17,6 +18,7 @@
 
 #define CLI_DIR_STATE ".reeve"
 #define CLI_DIR_RUNS "runs"
+#define CLI_DIR_NODES "nodes"
 #define CLI_DIR_LIVE "live"
 #define CLI_DIR_BLOBS "blobs"
 #define CLI_DIR_NODE "node"

@@ -84,7 +84,7 @@ static const struct command commands[] = {
 	{ "set", NULL, "change max_workers, priority or limits of a live run", ACTS, CLI_WAITS_MACHINES },
 
 	{ "coordinator", NULL, "keep runs and hand out units to nodes", MACHINES, CLI_WAITS_MACHINES },
-	{ "node", NULL, "run units for a coordinator", MACHINES, CLI_WAITS_MACHINES },
+	{ "node", cli_cmd_node, "run units for a coordinator", MACHINES, NULL },
 	{ "token", NULL, "who may join, and with which role", MACHINES, CLI_WAITS_MACHINES },
 	{ "key", NULL, "list and revoke keys", MACHINES, CLI_WAITS_MACHINES },
 	{ "login", NULL, "remember a coordinator", MACHINES, CLI_WAITS_MACHINES },

@@ -156,14 +156,15 @@ static void set_facts(struct node_collect *c)
 static void list_artifacts(struct node_collect *c)
 {
 	const struct node_cookie *k = &c->cookie;
+	struct node_namespaces *in = &node_places_by_key(c->with->places, k->place)->namespaces;
 	struct rv_err err;
 	int fd;
 
 	if (!(k->flags & PROTO_SPEC_NAMESPACE) || !ran(c) || node_artifacts_want(&c->artifacts, k->globs, k->glob_count, &err) < 0)
 		return;
-	node_namespace_path(c->with->namespaces, k->key.run, k->unit_id, k->key.attempt, &c->path);
+	node_namespace_path(in, k->key.run, k->unit_id, k->key.attempt, &c->path);
 	rv_buf_puts(&c->path, "/" NODE_DIR_ARTIFACTS);
-	if (node_namespace_open(c->with->namespaces, k->key.run, k->unit_id, k->key.attempt, &c->fd, &err) < 0)
+	if (node_namespace_open(in, k->key.run, k->unit_id, k->key.attempt, &c->fd, &err) < 0)
 		c->fd = -1; /* the unit removed it, or made a link of it: nothing in it counts */
 	else if (rv_dir_open_at(c->fd, NODE_DIR_ARTIFACTS, &fd, &err) == 0)
 		(void)node_artifacts_list(&c->artifacts, fd, &err); /* what could be listed counts */

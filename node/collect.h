@@ -11,7 +11,7 @@
 #include "common/buf.h"
 #include "node/cookie.h"
 #include "node/evidence.h"
-#include "node/workspace/namespace.h"
+#include "node/workspace/places.h"
 #include "node/warden/channel.h"
 #include "proto/msg.h"
 
@@ -20,7 +20,7 @@
 
 /* What collecting works with, part of the daemon. */
 struct node_collector {
-	struct node_namespaces *namespaces;
+	struct node_places *places;
 	struct rv_blobs *blobs;      /* may be NULL: large values are cut to what fits inline */
 	char log_dir[4096];          /* the shared output log; "" = none */
 };

@@ -5,8 +5,9 @@
 #include "common/os/blobs.h"
 #include "node/warden/channel.h"
 
-#define COOKIE_VERSION 2u
-#define COOKIE_VERSION_NO_LEASE 1u /* exit records of an earlier reeve may hold it */
+#define COOKIE_VERSION 3u
+#define COOKIE_VERSION_NO_PLACE 2u /* exit records of an earlier reeve may hold these */
+#define COOKIE_VERSION_NO_LEASE 1u
 #define HEAD_BYTES_MAX (64u + RV_UNIT_ID_BYTES_MAX)
 #define PART_INLINE 0u
 #define PART_BLOB 1u
@@ -62,7 +63,8 @@ static int make_part(struct node_spec *n, struct rv_blobs *blobs, struct rv_err 
 	return rv_buf_put(&n->collect, digest, sizeof(digest));
 }
 
-int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *d, struct rv_blobs *blobs, struct rv_buf *out, struct rv_err *err)
+int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *d, uint64_t place, struct rv_blobs *blobs, struct rv_buf *out,
+		      struct rv_err *err)
 {
 	if (!spec->collect.bytes && make_part(spec, blobs, err) < 0)
 		return -1;
@@ -76,6 +78,7 @@ int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *d, st
 	rv_buf_put_u32(out, d->try_number);
 	rv_buf_put_u32(out, spec->spec.flags);
 	rv_buf_put_u64(out, d->lease_us);
+	rv_buf_put_u64(out, place);
 	rv_buf_put_lv(out, d->unit_id);
 	rv_buf_put_str(out, rv_buf_str(&spec->collect));
 	return out->failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for a cookie") : 0;
@@ -163,8 +166,8 @@ int node_cookie_read(struct rv_str bytes, struct rv_blobs *blobs, struct rv_aren
 
 	rv_reader_init(&r, bytes);
 	version = rv_read_u8(&r);
-	if (version != COOKIE_VERSION && version != COOKIE_VERSION_NO_LEASE)
-		return rv_fail(err, RV_E_VERSION, "a cookie of version %u; this reeve knows %u and %u", version, COOKIE_VERSION_NO_LEASE,
+	if (version < COOKIE_VERSION_NO_LEASE || version > COOKIE_VERSION)
+		return rv_fail(err, RV_E_VERSION, "a cookie of version %u; this reeve knows %u to %u", version, COOKIE_VERSION_NO_LEASE,
 			       COOKIE_VERSION);
 	c.key.run = rv_read_u64(&r);
 	c.key.unit = rv_read_u32(&r);
@@ -172,8 +175,10 @@ int node_cookie_read(struct rv_str bytes, struct rv_blobs *blobs, struct rv_aren
 	c.epoch = rv_read_u64(&r);
 	c.try_number = rv_read_u32(&r);
 	c.flags = rv_read_u32(&r);
-	if (version >= COOKIE_VERSION)
+	if (version >= COOKIE_VERSION_NO_PLACE)
 		c.lease_us = rv_read_u64(&r);
+	if (version >= COOKIE_VERSION)
+		c.place = rv_read_u64(&r);
 	c.unit_id = rv_read_lv(&r);
 	part = rv_read_u8(&r);
 	if (r.failed || part > PART_BLOB)

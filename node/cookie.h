@@ -22,6 +22,7 @@ struct node_cookie {
 	uint32_t flags;          /* proto_spec_flag */
 	uint64_t lease_us;       /* that it was dispatched with; 0: not known */
 	uint64_t cpus;
+	uint64_t place;          /* key of where its namespace is (workspace/places.h) */
 	struct rv_str unit_id;
 	/* of the spec */
 	enum proto_output_mode output_mode;
@@ -38,7 +39,7 @@ struct node_cookie {
 };
 
 /* Appends the cookie of one attempt of this spec. `blobs` may be NULL: then globs and patterns that do not fit are an error. */
-int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *dispatch, struct rv_blobs *blobs,
+int node_cookie_write(struct node_spec *spec, const struct proto_dispatch *dispatch, uint64_t place, struct rv_blobs *blobs,
 		      struct rv_buf *out, struct rv_err *err);
 
 /* Texts borrow from `bytes` or lie in `arena`, arrays in `arena` (nothing is allocated where there are none). RV_E_CORRUPT, RV_E_VERSION. */

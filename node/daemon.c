@@ -205,11 +205,12 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	if (set_identity(d, err) < 0)
 		goto fail;
 	d->prepared = true;
-	if (node_preparer_init(&d->preparer, &d->cfg, d->label) < 0) {
+	if (node_preparer_init(&d->preparer, &d->cfg, d->label) < 0 ||
+	    node_arrivals_init(&d->arrivals, d->cfg.blobs, d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs) < 0) {
 		(void)rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
 		goto fail;
 	}
-	d->collector.namespaces = &d->preparer.namespaces;
+	d->collector.places = &d->preparer.places;
 	d->collector.blobs = d->cfg.blobs;
 	if (!d->cfg.warden)
 		daemon_warden_lost(d);
@@ -231,8 +232,11 @@ void node_daemon_destroy(struct node_daemon **dp)
 	*dp = NULL;
 	node_records_release(&d->records);
 	node_specs_release(&d->specs);
-	if (d->prepared)
+	if (d->prepared) {
 		node_preparer_release(&d->preparer);
+		node_arrivals_release(&d->arrivals);
+	}
+	free(d->piece_room);
 	if (d->wire.send)
 		node_wire_release(&d->wire);
 	proto_frame_reader_destroy(&d->reader);
@@ -349,6 +353,7 @@ void node_daemon_disconnected(struct node_daemon *d, uint64_t now_us)
 {
 	set_now(d, now_us);
 	d->connect_waits = false;
+	node_arrivals_void(&d->arrivals, now_us);
 	step_plain(d, NODE_EV_DISCONNECTED);
 }
 
@@ -372,22 +377,57 @@ static struct node_spec *spec_of(struct node_daemon *d, const struct proto_dispa
 	return node_specs_get(&d->specs, spec, &d->spec_fault);
 }
 
-static void on_dispatch(struct node_daemon *d, const struct proto_msg *m)
+/* Where the attempt will live. Of a node: a workspace that is found here, or its own directory; of `run`: what it was told. */
+static struct node_place *place_of(struct node_daemon *d, const struct proto_dispatch *dispatch, const struct proto_spec *spec)
 {
-	struct node_wire_spec brief = { .agent_kind = PROTO_AGENT_COMMAND, .cpus = 1 };
+	struct node_place *own = &d->preparer.places.own, *place;
+	struct rv_err err;
+
+	if (d->cfg.mode == NODE_MODE_RUN || spec->flags & PROTO_SPEC_NO_WORKSPACE || spec->agent_kind == PROTO_AGENT_NOOP)
+		return own;
+	place = node_places_find(&d->preparer.places, &dispatch->workspace, d->now_us, &err);
+	if (place)
+		return place;
+	if (spec->agent_kind == PROTO_AGENT_MOCK) /* it touches nothing there */
+		return own;
+	daemon_log(d, RV_LOG_WARN, "no_workspace", err.msg);
+	return NULL;
+}
+
+static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum proto_reject_why refuse)
+{
+	struct node_wire_spec brief = { .agent_kind = PROTO_AGENT_COMMAND, .cpus = 1, .refuse = refuse };
 	struct node_event ev;
 
 	d->dispatch = &m->dispatch;
-	d->spec = spec_of(d, &m->dispatch);
+	d->spec = refuse ? NULL : spec_of(d, &m->dispatch);
 	if (d->spec) {
 		const struct proto_spec *s = &d->spec->spec;
+		struct node_place *place = place_of(d, &m->dispatch, s);
 
 		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus, .mock_delay_us = s->mock_delay_us };
+		brief.refuse = place ? 0 : PROTO_REJECT_NO_WORKSPACE;
+		if (place)
+			d->preparer.place = place;
 	}
 	node_wire_event(m, 0, &brief, d->now_us, &ev);
 	daemon_step(d, &ev);
 	d->dispatch = NULL;
 	d->stats.dispatched++;
+}
+
+static void arrived(struct node_daemon *d, const struct proto_msg *m)
+{
+	switch (node_arrivals_take(&d->arrivals, &m->dispatch)) {
+	case NODE_ARRIVAL_GOES_ON:
+		on_dispatch(d, m, 0);
+		break;
+	case NODE_ARRIVAL_FULL:
+		on_dispatch(d, m, PROTO_REJECT_FULL);
+		break;
+	case NODE_ARRIVAL_WAITS:
+		break;
+	}
 }
 
 static void on_message(struct node_daemon *d, const struct proto_msg *m)
@@ -396,12 +436,36 @@ static void on_message(struct node_daemon *d, const struct proto_msg *m)
 	struct node_event ev;
 
 	if (m->kind == PROTO_DISPATCH) {
-		on_dispatch(d, m);
+		arrived(d, m);
 		return;
 	}
+	if (daemon_exchange(d, m))
+		return;
+	if (m->kind == PROTO_WELCOME)
+		node_arrivals_void(&d->arrivals, d->now_us);
+	if (m->kind == PROTO_GOAWAY && d->cfg.ops.goaway)
+		d->cfg.ops.goaway(d->cfg.arg, m->goaway.why);
 	for (uint32_t i = 0; i < count; i++) {
 		node_wire_event(m, i, NULL, d->now_us, &ev);
 		daemon_step(d, &ev);
+	}
+	if (m->kind == PROTO_CANCEL)
+		node_arrivals_void_unit(&d->arrivals, m->cancel.key);
+	if (m->kind == PROTO_RETRACT)
+		node_arrivals_void_unit(&d->arrivals, m->retract);
+}
+
+/* Dispatches whose wait is over. */
+static void release_arrivals(struct node_daemon *d)
+{
+	struct rv_str frame;
+	struct proto_msg m;
+
+	while (node_arrivals_next(&d->arrivals, &frame)) {
+		node_specs_new_frame(&d->specs);
+		rv_check(proto_frame_open(d->reader, frame, PROTO_TO_NODE, NULL) == 0); /* we wrote it */
+		while (proto_frame_next(d->reader, &m, NULL) == 1)
+			on_dispatch(d, &m, 0);
 	}
 }
 
@@ -417,6 +481,7 @@ int node_daemon_on_frame(struct node_daemon *d, struct rv_str frame, uint64_t no
 	if (rc == 0)
 		while ((rc = proto_frame_next(d->reader, &m, err)) == 1)
 			on_message(d, &m);
+	release_arrivals(d);
 	d->stats.frames_bad += rc < 0;
 	return rc;
 }
@@ -474,13 +539,14 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 		perform(d);
 		drain_answers(d);
 	} while (again);
+	daemon_exchange_ask(d);
 	node_wire_flush(&d->wire);
 	daemon_warden_flush(d);
 }
 
 uint64_t node_daemon_next_deadline(const struct node_daemon *d)
 {
-	return d->parked_count ? d->now_us : node_core_next_deadline(d->core);
+	return d->parked_count ? d->now_us : rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d));
 }
 
 void node_daemon_stop(struct node_daemon *d, uint64_t grace_us, enum proto_reason reason, uint64_t now_us)
@@ -501,6 +567,7 @@ void node_daemon_stats(const struct node_daemon *d, struct node_daemon_stats *ou
 	*out = d->stats;
 	out->frames_out = d->wire.frames;
 	out->frames_dropped = d->wire.dropped;
-	out->namespaces = d->preparer.namespaces.made;
+	out->namespaces = d->preparer.places.own.namespaces.made;
 	out->attempts = node_core_attempts(d->core);
+	out->welcomed = node_core_welcomed(d->core);
 }

@@ -25,6 +25,7 @@
 #include "proto/msg.h"
 
 struct node_daemon;
+struct node_map_rule;
 struct rv_blobs;
 struct warden_client;
 
@@ -39,6 +40,8 @@ struct node_daemon_ops {
 	int (*send)(void *arg, struct rv_str frame);
 	/* Close the link and connect again; node_daemon_connected() follows. NULL: a link that is never down (inproc): HELLO at once. */
 	void (*reconnect)(void *arg);
+	/* The coordinator has no place for this node (any more); `reconnect` follows. NULL: nobody wants to know. */
+	void (*goaway)(void *arg, enum proto_goaway_why why);
 	/* Live output of an attempt as it comes; NULL: nobody wants it. stream 1 stdout, 2 stderr. */
 	void (*output)(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes);
 };
@@ -57,6 +60,8 @@ struct node_daemon_config {
 	struct rv_str plan_dir;      /* cwd of units of mode none: the plan's directory, or the caller's for a flat fan-out;
 	                              * "" (node): their namespace, else one directory of the run below state_dir */
 	struct rv_str namespace_root; /* namespaces are ROOT/runs/RUN/units/UNIT/ATTEMPT; "" = workspace/.reeve */
+	const struct node_map_rule *maps; /* NODE_MODE_NODE: where shared workspaces are here; borrowed */
+	uint32_t map_count;
 	const char *const *env;      /* the caller's environment, NULL at the end; borrowed for the daemon's life */
 	const char *const *pass_env; /* names let through whatever the rules say; borrowed */
 	uint32_t pass_env_count;
@@ -102,6 +107,7 @@ struct node_daemon_stats {
 	uint64_t dispatched, spawned, exited, results;
 	uint64_t namespaces;
 	uint32_t attempts;      /* held now */
+	bool welcomed;          /* there is a session now */
 	struct rv_str level;    /* cgroup, pidns, subreaper; "" until the warden has answered */
 };
 

@@ -1,7 +1,8 @@
-/* daemon_state.h - the daemon's own state, private to daemon.c, effects.c and warding.c
+/* daemon_state.h - the daemon's own state, private to daemon.c, effects.c, exchange.c and warding.c
  *
  * daemon.c   life, frames in, turns, the core's steps and what follows from them
  * effects.c  what the core asks for: prepare, spawn, kill, collect, store, forget
+ * exchange.c blobs both ways and logs, beside the core's messages
  * warding.c  the warden's side: its channel, its reports, what it held before this daemon came
  *
  * Stepping: an event goes through daemon_step(), its effects are performed in order, and what they answer (PREPARED,
@@ -12,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/map.h"
+#include "node/arrivals.h"
 #include "node/collect.h"
 #include "node/core/io.h"
 #include "node/daemon.h"
@@ -54,6 +56,8 @@ struct node_daemon {
 	struct proto_frame_reader *reader;
 	struct node_records records;
 	struct node_specs specs;
+	struct node_arrivals arrivals;   /* dispatches that wait for blobs */
+	char *piece_room;                /* of a blob that is being served; NULL: none was yet */
 	struct node_preparer preparer;
 	struct node_collector collector;
 	uint32_t *parked;                /* slots whose artifacts are being digested */
@@ -92,6 +96,11 @@ void daemon_perform(struct node_daemon *d, const struct node_effect *fx);
 void daemon_prepare_mock(struct node_daemon *d, uint32_t slot);
 /* Goes on with what is parked, about `bytes` of it. */
 void daemon_collect_some(struct node_daemon *d, uint64_t bytes);
+
+/* exchange.c */
+bool daemon_exchange(struct node_daemon *d, const struct proto_msg *m); /* false: it is none of these */
+void daemon_exchange_ask(struct node_daemon *d);
+uint64_t daemon_exchange_deadline(const struct node_daemon *d);
 
 /* warding.c */
 int daemon_warden_greet(struct node_daemon *d, struct rv_err *err);

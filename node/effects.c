@@ -48,7 +48,7 @@ static int make_spawn(struct node_daemon *d, struct node_record *rec, struct nod
 	if (rc < 0)
 		return -1;
 	rv_buf_reset(&d->cookie);
-	if (node_cookie_write(d->spec, d->dispatch, d->cfg.blobs, &d->cookie, &why->err) < 0)
+	if (node_cookie_write(d->spec, d->dispatch, d->preparer.place->key, d->cfg.blobs, &d->cookie, &why->err) < 0)
 		return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
 	spawn.key = rec->warden_key;
 	spawn.cookie = rv_buf_str(&d->cookie);

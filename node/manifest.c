@@ -50,7 +50,7 @@ static void paths(const struct node_preparer *p, const struct node_scene *s, str
 	key(out, "paths");
 	rv_buf_putc(out, '{');
 	if (!(s->spec->spec.flags & PROTO_SPEC_NO_WORKSPACE))
-		text(out, "workspace", p->cfg->workspace);
+		text(out, "workspace", p->place->workspace);
 	text(out, "cwd", s->cwd);
 	path(out, "namespace", ns, "");
 	path(out, "artifacts", ns, NODE_DIR_ARTIFACTS);

@@ -36,7 +36,10 @@ int node_preparer_init(struct node_preparer *p, const struct node_daemon_config 
 	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
 		rv_buf_init(all[i], 0);
 	rv_arena_init(&p->arena, 0);
-	node_namespaces_init(&p->namespaces, cfg->namespace_root);
+	node_places_init(&p->places, cfg->workspace, cfg->namespace_root, cfg->mode == NODE_MODE_NODE ? cfg->state_dir : RV_STR(""));
+	p->places.rules = cfg->maps;
+	p->places.rule_count = cfg->map_count;
+	p->place = &p->places.own;
 	return node_holdings_init(&p->holdings, cfg->resources, cfg->resource_count);
 }
 
@@ -48,7 +51,7 @@ void node_preparer_release(struct node_preparer *p)
 	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
 		rv_buf_release(all[i]);
 	rv_arena_release(&p->arena);
-	node_namespaces_release(&p->namespaces);
+	node_places_release(&p->places);
 	node_holdings_release(&p->holdings);
 }
 
@@ -100,13 +103,13 @@ static int blob_file(void *arg, const uint8_t digest[PROTO_DIGEST_BYTES], uint64
 	int rc;
 
 	rv_hex(hex, digest, PROTO_DIGEST_BYTES);
-	if (node_namespace_has_handoff(&p->namespaces, d->key.run, rv_str_of(hex), path))
+	if (node_namespace_has_handoff(&p->place->namespaces, d->key.run, rv_str_of(hex), path))
 		return 0;
 	rv_buf_reset(path);
 	rv_buf_init(&content, 0);
 	rc = get_blob(arg, digest, bytes, &content, err);
 	if (rc == 0)
-		rc = node_namespace_handoff(&p->namespaces, d->key.run, rv_str_of(hex), rv_buf_str(&content), path, err);
+		rc = node_namespace_handoff(&p->place->namespaces, d->key.run, rv_str_of(hex), rv_buf_str(&content), path, err);
 	rv_buf_release(&content);
 	return rc;
 }
@@ -242,12 +245,12 @@ static int set_cwd(struct node_preparer *p, struct node_scene *s, struct node_fa
 	if (check_relative(own, "cwd", why) < 0)
 		return -1;
 	if (!none)
-		rv_buf_put_str(&p->cwd, p->cfg->workspace);
+		rv_buf_put_str(&p->cwd, p->place->workspace);
 	else if (p->cfg->plan_dir.bytes)
 		rv_buf_put_str(&p->cwd, p->cfg->plan_dir);
 	else if (s->namespace.bytes)
 		rv_buf_put_str(&p->cwd, s->namespace);
-	else if (node_namespace_run_dir(&p->namespaces, s->dispatch.key.run, &p->cwd, &why->err) < 0)
+	else if (node_namespace_run_dir(&p->place->namespaces, s->dispatch.key.run, &p->cwd, &why->err) < 0)
 		return workspace_fault(why);
 	if (own.bytes && !rv_str_equal(own, RV_STR("."))) {
 		rv_buf_putc(&p->cwd, '/');
@@ -278,7 +281,7 @@ static int link_deps(struct node_preparer *p, struct node_scene *s, struct node_
 	for (uint32_t i = 0; i < d->dep_count; i++) {
 		if (!d->deps[i].attempt)
 			continue;
-		if (node_namespace_link_dep(&p->namespaces, s->fd, d->key.run, d->deps[i].unit_id, d->deps[i].attempt, &why->err) < 0)
+		if (node_namespace_link_dep(&p->place->namespaces, s->fd, d->key.run, d->deps[i].unit_id, d->deps[i].attempt, &why->err) < 0)
 			return workspace_fault(why);
 	}
 	s->has_deps_dir = faccessat(s->fd, NODE_DIR_DEPS, F_OK, 0) == 0;
@@ -308,10 +311,10 @@ static int make_namespace(struct node_preparer *p, struct node_scene *s, uint64_
 	const struct proto_dispatch *d = &s->dispatch;
 
 	(void)snprintf(s->session, sizeof(s->session), "%s-%llx", p->label, (unsigned long long)session_key);
-	if (node_namespace_make(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &s->fd, &why->err) < 0)
+	if (node_namespace_make(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &s->fd, &why->err) < 0)
 		return workspace_fault(why);
 	rv_buf_reset(&p->namespace);
-	node_namespace_path(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->namespace);
+	node_namespace_path(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->namespace);
 	s->namespace = rv_buf_str(&p->namespace);
 	return 0;
 }
@@ -338,7 +341,7 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 		goto fail;
 	rv_buf_reset(&p->prev);
 	if (d->key.attempt > 1 && (spec->spec.flags & PROTO_SPEC_AGENT_UNIT) && (spec->spec.flags & PROTO_SPEC_NAMESPACE))
-		(void)node_prev_read(&p->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->prev);
+		(void)node_prev_read(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->prev);
 	node_context_scope(&spec->spec, rv_buf_str(&p->deps), rv_buf_str(&p->prev), d->item, &s->scope);
 	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
 		goto fail;

@@ -15,7 +15,7 @@
 #include "node/daemon.h"
 #include "node/holdings.h"
 #include "node/specs.h"
-#include "node/workspace/namespace.h"
+#include "node/workspace/places.h"
 #include "proto/msg.h"
 
 #define NODE_SESSION_BYTES 64
@@ -29,7 +29,8 @@ struct node_failure {
 
 struct node_preparer {
 	const struct node_daemon_config *cfg; /* borrowed */
-	struct node_namespaces namespaces;
+	struct node_places places;
+	struct node_place *place;   /* of what is being prepared; set by the caller before node_scene_set() */
 	struct node_holdings holdings;
 	char label[40];             /* prefix of session ids */
 	struct rv_buf deps, prev, prompt, namespace, text, argv, env, dirs, cwd, path, file, deps_bytes, spec_bytes;

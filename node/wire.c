@@ -49,6 +49,11 @@ static int add(struct node_wire *w, const struct proto_msg *m, struct rv_err *er
 	return rc;
 }
 
+int node_wire_say(struct node_wire *w, const struct proto_msg *m, struct rv_err *err)
+{
+	return add(w, m, err);
+}
+
 static int put_page(struct node_wire *w, struct rv_err *err)
 {
 	struct proto_msg m = { .kind = PROTO_HELLO };
@@ -241,6 +246,7 @@ void node_wire_event(const struct proto_msg *m, uint32_t i, const struct node_wi
 		ev->dispatch.flags = spec->flags;
 		ev->dispatch.cpus = spec->cpus;
 		ev->dispatch.mock_delay_us = spec->mock_delay_us;
+		ev->dispatch.refuse = spec->refuse;
 		break;
 	case PROTO_CANCEL:
 		ev->cancel = &m->cancel;

@@ -40,6 +40,8 @@ bool node_wire_is_message(enum node_effect_kind kind);
  * fits no frame (RV_E_LIMIT). */
 int node_wire_put(struct node_wire *w, const struct node_effect *fx, const struct proto_result *result, uint64_t start_us,
 		  struct rv_err *err);
+/* Adds a message that is none of the core's. */
+int node_wire_say(struct node_wire *w, const struct proto_msg *m, struct rv_err *err);
 /* Sends what has gathered; a frame that is not taken is dropped and counted (resends heal). */
 void node_wire_flush(struct node_wire *w);
 
@@ -49,6 +51,7 @@ struct node_wire_spec {
 	uint32_t flags;
 	uint64_t cpus;
 	uint64_t mock_delay_us;
+	enum proto_reject_why refuse; /* 0: it can be taken */
 };
 
 /* How many events a message makes: 1, WELCOME one more per verdict, and 0 where the core has none for it. */

@@ -82,8 +82,8 @@ static void put_ours(struct node_preparer *p, const struct node_scene *s, struct
 	put_pair(v, "REEVE_UNIT_ID=", s->dispatch.unit_id);
 	put_number(v, "REEVE_ATTEMPT=", s->dispatch.key.attempt);
 	put_number(v, "REEVE_TRY=", s->dispatch.try_number);
-	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE) && p->cfg->workspace.bytes)
-		put_pair(v, "REEVE_WORKSPACE=", p->cfg->workspace);
+	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE) && p->place->workspace.bytes)
+		put_pair(v, "REEVE_WORKSPACE=", p->place->workspace);
 	if (s->dirs.bytes)
 		put_pair(v, "REEVE_ALLOWED_DIRS=", s->dirs);
 	if (s->deadline_s)
@@ -165,7 +165,7 @@ static void set_places(struct node_preparer *p, const struct node_scene *s, stru
 	places->value[PLAN_PLACE_UNIT_ID] = s->dispatch.unit_id;
 	places->value[PLAN_PLACE_MODEL] = rv_str(spec->model.at ? spec->model.at : "", spec->model.bytes);
 	if (!(spec->flags & PROTO_SPEC_NO_WORKSPACE))
-		places->value[PLAN_PLACE_WORKSPACE] = p->cfg->workspace;
+		places->value[PLAN_PLACE_WORKSPACE] = p->place->workspace;
 	if (s->dispatch.item.bytes)
 		made[count++] = make_item(p, s);
 	if (s->fd >= 0) {

@@ -62,7 +62,7 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 	int rc;
 
 	rv_buf_init(&cookie, 0);
-	rc = node_cookie_write(spec, d, blobs, &cookie, err);
+	rc = node_cookie_write(spec, d, p->place->key, blobs, &cookie, err);
 	if (rc == 0) {
 		if (node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0)
 			flags |= MOCK_PREPARED;
@@ -118,7 +118,7 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	rv_arena_init(&arena, 0);
 	(void)node_cookie_read(e.cookie, with->blobs, &arena, &cookie, NULL); /* ours, just written */
 	if ((flags & (MOCK_PREPARED | MOCK_FAILS)) == MOCK_PREPARED)
-		write_artifact(with->namespaces, &cookie, answer);
+		write_artifact(&node_places_by_key(with->places, cookie.place)->namespaces, &cookie, answer);
 	e.code = flags & MOCK_FAILS ? 1 : 0;
 	while (!node_collect_begin(c, with, &cookie, &e, PROTO_REASON_NONE) && !node_collect_step(c, UINT64_MAX))
 		;

@@ -772,6 +772,8 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 		return;
 	}
 	why = refuse(n, d);
+	if (!why)
+		why = ev->dispatch.refuse;
 	if (why) {
 		n->fenced_dispatches += why == PROTO_REJECT_STALE;
 		/* Final: a copy that is still on its way must not be taken once there is room. */

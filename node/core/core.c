@@ -334,6 +334,11 @@ uint64_t node_core_stale(const struct node_core *n)
 	return n->stale;
 }
 
+bool node_core_welcomed(const struct node_core *n)
+{
+	return n->session == NODE_SESSION_UP;
+}
+
 uint64_t node_core_epoch(const struct node_core *n)
 {
 	return n->epoch;

@@ -72,6 +72,7 @@ struct node_event {
 			uint32_t flags;                   /* proto_spec_flag */
 			uint64_t cpus;                    /* slots it takes */
 			uint64_t mock_delay_us;
+			enum proto_reject_why refuse;     /* the daemon cannot take it; 0: it can */
 		} dispatch;
 		const struct proto_cancel *cancel;
 		struct proto_attempt_key key;             /* RETRACT */
@@ -169,6 +170,7 @@ uint32_t node_core_find(const struct node_core *n, struct proto_attempt_key key)
 uint32_t node_core_attempts(const struct node_core *n);
 uint64_t node_core_slots_used(const struct node_core *n);
 uint64_t node_core_stale(const struct node_core *n); /* late messages, counted */
+bool node_core_welcomed(const struct node_core *n); /* there is a session */
 uint64_t node_core_epoch(const struct node_core *n); /* the highest obeyed; 0: none yet */
 
 /* For tests: how often each cell of the attempts' [state][event] table was used, and whether it may be. */

@@ -177,12 +177,12 @@ static void cookies_come_back(void **state)
 		rv_buf_init(&cookie, 0);
 		n = make_spec(&specs, cases[i].globs, cases[i].bytes);
 		if (i == 2) {
-			assert_int_equal(node_cookie_write(n, &d, NULL, &cookie, &err), -1);
+			assert_int_equal(node_cookie_write(n, &d, 7, NULL, &cookie, &err), -1);
 			assert_int_equal(err.code, RV_E_LIMIT);
 		}
 		for (int twice = 0; twice < 2; twice++) {
 			rv_buf_reset(&cookie);
-			assert_int_equal(node_cookie_write(n, &d, &blobs, &cookie, &err), 0);
+			assert_int_equal(node_cookie_write(n, &d, 7, &blobs, &cookie, &err), 0);
 		}
 		assert_true(cookie.bytes <= WARDEN_COOKIE_BYTES_MAX);
 		assert_int_equal(node_cookie_read(rv_buf_str(&cookie), &blobs, &arena, &c, &err), 0);
@@ -194,6 +194,7 @@ static void cookies_come_back(void **state)
 		assert_str(c.unit_id, "unit-x");
 		assert_int_equal(c.lease_us, 540000000);
 		assert_int_equal(c.cpus, 3);
+		assert_int_equal(c.place, 7);
 		assert_int_equal(c.timeout_us, 5);
 		assert_int_equal(c.evidence_mode, PROTO_EVIDENCE_ARTIFACT);
 		assert_int_equal(c.glob_count, cases[i].globs);
@@ -211,8 +212,8 @@ static void cookies_come_back(void **state)
 	close(top);
 }
 
-/* Exit records outlive an upgrade: version 1 had no lease, everything else is where it was. */
-static void cookies_of_version_1_are_read(void **state)
+/* Exit records outlive an upgrade: version 1 had no lease, version 2 no place, everything else is where it was. */
+static void cookies_of_earlier_versions_are_read(void **state)
 {
 	enum { LEASE_AT = 1 + 8 + 4 + 4 + 8 + 4 + 4 };
 	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .lease_us = 9, .unit_id = RV_STR("unit-x") };
@@ -227,15 +228,23 @@ static void cookies_of_version_1_are_read(void **state)
 	rv_arena_init(&arena, 0);
 	rv_buf_init(&cookie, 0);
 	rv_buf_init(&old, 0);
-	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, NULL, &cookie, &err), 0);
+	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, 0, NULL, &cookie, &err), 0);
+	rv_buf_put(&old, cookie.at, LEASE_AT + 8); /* then the place */
+	rv_buf_put(&old, cookie.at + LEASE_AT + 16, cookie.bytes - LEASE_AT - 16);
+	old.at[0] = 2;
+	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
+	assert_int_equal(c.lease_us, 9);
+	assert_int_equal(c.place, 0);
+	assert_int_equal(c.glob_count, 3);
+	rv_buf_reset(&old);
 	rv_buf_put(&old, cookie.at, LEASE_AT);
-	rv_buf_put(&old, cookie.at + LEASE_AT + 8, cookie.bytes - LEASE_AT - 8);
+	rv_buf_put(&old, cookie.at + LEASE_AT + 16, cookie.bytes - LEASE_AT - 16);
 	old.at[0] = 1;
 	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
 	assert_str(c.unit_id, "unit-x");
 	assert_int_equal(c.lease_us, 0);
 	assert_int_equal(c.glob_count, 3);
-	old.at[0] = 3;
+	old.at[0] = 4;
 	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), -1);
 	assert_int_equal(err.code, RV_E_VERSION);
 	rv_buf_release(&old);
@@ -257,7 +266,7 @@ static void broken_cookies_do_no_harm(void **state)
 	(void)state;
 	node_specs_init(&specs);
 	rv_buf_init(&cookie, 0);
-	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, NULL, &cookie, &err), 0);
+	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, 0, NULL, &cookie, &err), 0);
 	rv_prng_seed(&prng, 3);
 	for (int round = 0; round < 50000; round++) {
 		size_t n = rv_prng_below(&prng, 4) ? cookie.bytes : rv_prng_below(&prng, cookie.bytes + 1);
@@ -448,7 +457,7 @@ int main(void)
 		cmocka_unit_test(later_layers_win_in_templates),
 		cmocka_unit_test(files_hold_all_layers),
 		cmocka_unit_test(cookies_come_back),
-		cmocka_unit_test(cookies_of_version_1_are_read),
+		cmocka_unit_test(cookies_of_earlier_versions_are_read),
 		cmocka_unit_test(broken_cookies_do_no_harm),
 		cmocka_unit_test(specs_are_decoded_once_while_they_keep_coming),
 		cmocka_unit_test(hello_is_paged),

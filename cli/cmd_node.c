@@ -1,0 +1,206 @@
+/* cmd_node.c - `reeve node`: this machine runs units for a coordinator
+ *
+ * The process becomes the warden; the daemon is its child (node/serve.h). Words are checked before, so that a mistake starts nothing.
+ */
+#include "cli/cli.h"
+#include "cli/layout.h"
+#include "cli/runargs.h"
+#include "cli/session.h"
+#include "common/id.h"
+#include "common/limits.h"
+#include "common/os/host.h"
+#include "node/serve.h"
+#include "node/warden/parent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { AGENT_SLOTS_DEFAULT = 8 };
+
+extern char **environ;
+
+struct node {
+	struct cli_run_args args;       /* what `run` has as well */
+	const char *coordinator, *token_file, *name_word, *state_word;
+	struct rv_opt_list maps;
+	char name[RV_NAME_BYTES_MAX + 1];
+	char state[PATH_MAX], coordinator_path[PATH_MAX];
+	struct cli_settings settings;
+	struct cli_machine machine;
+	struct rv_log log;
+	struct node_serve_config serve;
+};
+
+/* --- words ------------------------------------------------------------------------------------------------------------ */
+
+static int parse(struct node *n, int argc, char **argv, struct rv_err *err)
+{
+	struct cli_run_args *a = &n->args;
+	const struct rv_opt table[] = {
+		{ "coordinator", 0, RV_OPT_STRING, &n->coordinator, "ADDR", "tcp://HOST:PORT, or the state directory of one on this host", 0, 0 },
+		{ "token-file", 0, RV_OPT_STRING, &n->token_file, "FILE", "a token of `reeve token create` (-: standard input); only to join", 0, 0 },
+		{ "slots", 0, RV_OPT_UINT, &a->jobs, "N", "command units at once (default: usable CPUs)", 1, RV_SLOTS_MAX },
+		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once (default 8)", 1, RV_SLOTS_MAX },
+		{ "map", 0, RV_OPT_LIST, &n->maps, "FROM=TO", "a workspace at FROM elsewhere is at TO here", 0, 0 },
+		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to units", 0, 0 },
+		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
+		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
+		{ "state", 0, RV_OPT_STRING, &n->state_word, "DIR", "where the node keeps its things (default .reeve/nodes/NAME)", 0, 0 },
+		{ "name", 0, RV_OPT_STRING, &n->name_word, "NAME", "under which it is known (default: the host's)", 0, 0 },
+		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
+		{ "agent", 0, RV_OPT_LATER, NULL, "NAME=PATH", CLI_WAITS_AGENTS, 0, 0 },
+		{ "run-as", 0, RV_OPT_LATER, NULL, "USER", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "idle-exit", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "time-left", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
+		CLI_OPT_HELP(&a->help),
+		CLI_OPT_END,
+	};
+	int words = 0;
+
+	if (rv_opts_parse(table, argc, argv, &words, NULL, err) < 0)
+		return -1;
+	if (a->help) {
+		(void)cli_usage("node", "", "Runs units for a coordinator, until it is ended by TERM or INT.", table);
+		return 1;
+	}
+	if (words && strcmp(argv[0], "reload") == 0)
+		return rv_fail(err, RV_E_UNSUPPORTED, "`reeve node reload` is not built yet; it " CLI_WAITS_COMFORTS);
+	if (words)
+		return rv_fail(err, RV_E_USAGE, "node takes no words, only options, not \"%.64s\"", argv[0]);
+	return 0;
+}
+
+/* The host's name with what no name may hold replaced. */
+static void default_name(char out[RV_NAME_BYTES_MAX + 1])
+{
+	char host[RV_HOST_NAME_MAX + 1];
+
+	rv_host_name(host);
+	(void)snprintf(out, RV_NAME_BYTES_MAX + 1, "%s", host);
+	for (char *c = out; *c; c++)
+		if (!rv_name_valid(rv_str(c, 1)))
+			*c = '_';
+}
+
+static int set_name(struct node *n, struct rv_err *err)
+{
+	if (!n->name_word) {
+		default_name(n->name);
+		return 0;
+	}
+	if (strlen(n->name_word) > RV_NAME_BYTES_MAX || !rv_name_valid(rv_str_of(n->name_word)))
+		return rv_fail(err, RV_E_USAGE, "--name \"%.80s\" is no name (letters, digits, . _ -; at most %u)", n->name_word, RV_NAME_BYTES_MAX);
+	(void)snprintf(n->name, sizeof n->name, "%s", n->name_word);
+	return 0;
+}
+
+static int absolute(const char *path, char out[PATH_MAX], struct rv_err *err)
+{
+	char here[PATH_MAX];
+	int bytes;
+
+	if (!getcwd(here, sizeof here))
+		return rv_fail_errno(err, errno, "cannot tell the current directory");
+	bytes = path[0] == '/' ? snprintf(out, PATH_MAX, "%s", path) : snprintf(out, PATH_MAX, "%s/%s", here, path);
+	return bytes < PATH_MAX ? 0 : rv_fail(err, RV_E_LIMIT, "the path %.200s is too long", path);
+}
+
+static int set_state(struct node *n, struct rv_err *err)
+{
+	char path[PATH_MAX];
+
+	if (n->state_word)
+		return absolute(n->state_word, n->state, err);
+	(void)snprintf(path, sizeof path, CLI_DIR_STATE "/" CLI_DIR_NODES "/%s", n->name);
+	return absolute(path, n->state, err);
+}
+
+static int set_coordinator(struct node *n, struct rv_err *err)
+{
+	const char *at = n->coordinator ? n->coordinator : getenv("REEVE_COORDINATOR");
+
+	if (!at || !at[0]) {
+		(void)rv_fail(err, RV_E_USAGE, "node needs to know its coordinator");
+		return rv_hint(err, "--coordinator tcp://HOST:PORT, or the state directory of a coordinator on this host");
+	}
+	if (strstr(at, "://")) {
+		n->serve.coordinator = at;
+		return 0;
+	}
+	if (absolute(at, n->coordinator_path, err) < 0)
+		return -1;
+	if (access(n->coordinator_path, F_OK) < 0) {
+		(void)rv_fail(err, RV_E_UNREACHABLE, "there is no coordinator's state directory %s", at);
+		return rv_hint(err, "a coordinator elsewhere is tcp://HOST:PORT");
+	}
+	n->serve.coordinator = n->coordinator_path;
+	return 0;
+}
+
+static int set_up(struct node *n, struct rv_err *err)
+{
+	n->args.plan = "";
+	if (!n->args.agent_slots)
+		n->args.agent_slots = AGENT_SLOTS_DEFAULT;
+	if (cli_run_args_machine(&n->args, &n->settings, err) < 0 || set_name(n, err) < 0 || set_state(n, err) < 0 ||
+	    set_coordinator(n, err) < 0)
+		return -1;
+	cli_machine_init(&n->machine, &n->settings);
+	n->serve.node = n->machine.node;
+	n->serve.node.name = rv_str_of(n->name);
+	n->serve.node.env = (const char *const *)environ;
+	n->serve.node.workspace = n->serve.node.plan_dir = n->serve.node.namespace_root = rv_str(NULL, 0);
+	n->serve.state_dir = n->state;
+	n->serve.token_file = n->token_file;
+	n->serve.log = &n->log;
+	return 0;
+}
+
+/* --- the daemon, in the warden's child --------------------------------------------------------------------------------------- */
+
+static void log_line(void *arg, const char *line, size_t bytes)
+{
+	(void)arg;
+	(void)cli_write_all(STDERR_FILENO, line, bytes);
+}
+
+static int daemon_main(void *arg, struct warden_client *client)
+{
+	struct node *n = arg;
+	struct rv_err err = { 0 };
+	int rc;
+
+	n->serve.warden = client;
+	rc = node_serve(&n->serve, &err);
+	warden_client_close(client, WARDEN_CLOSE_DETACH);
+	return rc == 0 ? CLI_OK : cli_fail(&err);
+}
+
+int cli_cmd_node(int argc, char **argv)
+{
+	struct node *n = calloc(1, sizeof *n);
+	struct rv_err err = { 0 };
+	int status;
+
+	if (!n)
+		return cli_failf(RV_E_NO_MEMORY, "no memory for a node");
+	n->log = (struct rv_log){ .sink = log_line, .level = RV_LOG_INFO, .format = RV_LOG_TEXT };
+	status = parse(n, argc, argv, &err);
+	if (status == 0)
+		status = set_up(n, &err);
+	if (status == 0) {
+		struct warden_daemon daemon = { .main = daemon_main, .arg = n };
+
+		status = warden_parent_main(&daemon, NULL, &err);
+		if (status < 0)
+			status = cli_fail(&err);
+	} else {
+		status = status == 1 ? CLI_OK : cli_fail(&err);
+	}
+	free(n);
+	return status;
+}
