@@ -43,6 +43,9 @@ int cli_cmd_export(int argc, char **argv);
 int cli_cmd_retry(int argc, char **argv);
 int cli_cmd_rm(int argc, char **argv);
 int cli_cmd_node(int argc, char **argv);
+int cli_cmd_token(int argc, char **argv);
+int cli_cmd_key(int argc, char **argv);
+int cli_cmd_login(int argc, char **argv);
 
 /* Goes on with an ended run in this process, as `run --resume=RUN` does (cmd_run.c); `retry` comes here. */
 struct plan;

@@ -17,6 +17,7 @@
  *	                  plan, session from there to the result, host both shells on one loop, live what is seen of
  *	                  it meanwhile, settings what is kept of how it began; dryrun, only, dirlock
  *	cmd_check, cmd_graph, cmd_import             plans
+ *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
@@ -85,9 +86,9 @@ static const struct command commands[] = {
 
 	{ "coordinator", NULL, "keep runs and hand out units to nodes", MACHINES, CLI_WAITS_MACHINES },
 	{ "node", cli_cmd_node, "run units for a coordinator", MACHINES, NULL },
-	{ "token", NULL, "who may join, and with which role", MACHINES, CLI_WAITS_MACHINES },
-	{ "key", NULL, "list and revoke keys", MACHINES, CLI_WAITS_MACHINES },
-	{ "login", NULL, "remember a coordinator", MACHINES, CLI_WAITS_MACHINES },
+	{ "token", cli_cmd_token, "who may join, and with which role", MACHINES, NULL },
+	{ "key", cli_cmd_key, "list and revoke keys", MACHINES, NULL },
+	{ "login", cli_cmd_login, "remember a coordinator", MACHINES, NULL },
 	{ "submit", NULL, "hand a plan to a coordinator", MACHINES, CLI_WAITS_MACHINES },
 	{ "add", NULL, "add units to an open run", MACHINES, CLI_WAITS_MACHINES },
 	{ "close", NULL, "no more units for an open run", MACHINES, CLI_WAITS_MACHINES },
