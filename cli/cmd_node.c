@@ -9,8 +9,10 @@
 #include "common/id.h"
 #include "common/limits.h"
 #include "common/os/host.h"
+#include "node/enrol.h"
 #include "node/serve.h"
 #include "node/warden/parent.h"
+#include "node/workspace/places.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,6 +28,7 @@ struct node {
 	struct cli_run_args args;       /* what `run` has as well */
 	const char *coordinator, *token_file, *name_word, *state_word;
 	struct rv_opt_list maps;
+	struct node_map_rule rules[RV_OPT_LIST_MAX];
 	char name[RV_NAME_BYTES_MAX + 1];
 	char state[PATH_MAX], coordinator_path[PATH_MAX];
 	struct cli_settings settings;
@@ -119,15 +122,27 @@ static int set_state(struct node *n, struct rv_err *err)
 	return absolute(path, n->state, err);
 }
 
+static bool is_member(const struct node *n)
+{
+	char path[PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof path, "%s/" NODE_MEMBERSHIP_FILE, n->state);
+	return access(path, F_OK) == 0;
+}
+
 static int set_coordinator(struct node *n, struct rv_err *err)
 {
 	const char *at = n->coordinator ? n->coordinator : getenv("REEVE_COORDINATOR");
 
 	if (!at || !at[0]) {
+		if (n->token_file || is_member(n))
+			return 0;
 		(void)rv_fail(err, RV_E_USAGE, "node needs to know its coordinator");
-		return rv_hint(err, "--coordinator tcp://HOST:PORT, or the state directory of a coordinator on this host");
+		return rv_hint(err, "--coordinator with the state directory of a coordinator on this host, or --token-file to join one elsewhere");
 	}
 	if (strstr(at, "://")) {
+		if (strncmp(at, "tcp://", 6) != 0 || net_endpoint_check(rv_str_of(at), NET_ENDPOINT_CONNECT, err) < 0)
+			return strncmp(at, "tcp://", 6) != 0 ? rv_fail(err, RV_E_USAGE, "--coordinator %.200s: a coordinator elsewhere is tcp://HOST:PORT", at) : -1;
 		n->serve.coordinator = at;
 		return 0;
 	}
@@ -154,6 +169,11 @@ static int set_up(struct node *n, struct rv_err *err)
 	n->serve.node.name = rv_str_of(n->name);
 	n->serve.node.env = (const char *const *)environ;
 	n->serve.node.workspace = n->serve.node.plan_dir = n->serve.node.namespace_root = rv_str(NULL, 0);
+	for (uint32_t i = 0; i < n->maps.count; i++)
+		if (node_map_rule_parse(n->maps.item[i], &n->rules[i], err) < 0)
+			return -1;
+	n->serve.node.maps = n->rules;
+	n->serve.node.map_count = n->maps.count;
 	n->serve.state_dir = n->state;
 	n->serve.token_file = n->token_file;
 	n->serve.log = &n->log;

@@ -11,6 +11,7 @@
 #include "common/os/keys.h"
 #include "common/os/lock.h"
 #include "common/os/signals.h"
+#include "node/enrol.h"
 #include "node/uplink.h"
 #include "node/warden/client.h"
 
@@ -38,8 +39,11 @@ struct serve {
 	struct node_daemon *daemon;
 	struct rv_signals signals;
 	bool signals_open, warden_gone;
-	char endpoint[NET_ENDPOINT_BYTES_MAX + 1];
-	const char *endpoints[1];
+	struct node_membership member; /* tcp */
+	bool tcp;
+	char endpoint[NET_ENDPOINT_BYTES_MAX + 1]; /* ipc */
+	const char *endpoints[NET_TOKEN_ENDPOINTS_MAX];
+	uint32_t endpoint_count;
 	bool up;                       /* welcomed on this link, and told so */
 	bool renew;                    /* the daemon wants another connection; `why` */
 	const char *why;
@@ -199,7 +203,7 @@ static void note_welcome(struct serve *s)
 	s->up = true;
 	s->duplicates = 0;
 	node_uplink_welcomed(s->uplink);
-	rv_log(s->log, RV_LOG_INFO, "joined", "coordinator", s->endpoint, NULL);
+	rv_log(s->log, RV_LOG_INFO, "joined", "coordinator", node_uplink_endpoint(s->uplink), NULL);
 }
 
 static void renew_link(struct serve *s)
@@ -256,14 +260,66 @@ static int open_state(struct serve *s, struct rv_err *err)
 	return 0;
 }
 
+/* A token is used once; a later one only matters if it is of another coordinator. */
+static int join(struct serve *s, struct rv_err *err)
+{
+	struct node_enrol_config e = { .bus = s->bus, .endpoint = s->cfg->coordinator, .own = &s->own, .name = s->cfg->node.name,
+				       .stop_fd = s->signals.fd, .log = s->log };
+	bool member = node_membership_load(s->dir, &s->member, err) == 0;
+	struct net_token token;
+	int rc = 0;
+
+	if (!member && err->code != RV_E_NOT_FOUND)
+		return -1;
+	if (!s->cfg->token_file) {
+		if (member)
+			return 0;
+		(void)rv_fail(err, RV_E_DENIED, "this node is not a member of any cluster yet");
+		return rv_hint(err, "`reeve token create` on the coordinator's side, then --token-file FILE here");
+	}
+	if (net_token_read(s->cfg->token_file, &token, err) < 0)
+		return member ? 0 : -1; /* it may have been removed after it was used */
+	if (!member || memcmp(token.server_key, s->member.server_key, sizeof(token.server_key)) != 0) {
+		e.token = &token;
+		rv_random(&e.seed, sizeof(e.seed));
+		rc = node_enrol(&e, &s->member, err);
+		if (rc == 0)
+			rc = node_membership_save(s->dir, &s->member, err);
+		if (rc == 0)
+			rv_log(s->log, RV_LOG_INFO, "enrolled", "cluster", s->member.cluster, NULL);
+	}
+	net_wipe(&token, sizeof(token));
+	return rc;
+}
+
+static int set_endpoints(struct serve *s, struct rv_err *err)
+{
+	s->tcp = !s->cfg->coordinator || strstr(s->cfg->coordinator, "://");
+	if (!s->tcp) {
+		s->endpoints[s->endpoint_count++] = s->endpoint;
+		return net_bus_ipc_endpoint(s->bus, s->cfg->coordinator, NODE_SERVE_SOCKET, s->endpoint, sizeof(s->endpoint), err);
+	}
+	if (s->cfg->coordinator && net_endpoint_check(rv_str_of(s->cfg->coordinator), NET_ENDPOINT_CONNECT, err) < 0)
+		return -1;
+	if (join(s, err) < 0)
+		return -1;
+	if (s->cfg->coordinator) {
+		s->endpoints[s->endpoint_count++] = s->cfg->coordinator;
+		return 0;
+	}
+	for (uint32_t i = 0; i < s->member.endpoint_count; i++)
+		s->endpoints[s->endpoint_count++] = s->member.endpoints[i];
+	return 0;
+}
+
 static int open_link(struct serve *s, struct rv_err *err)
 {
-	struct node_uplink_config link = { .bus = s->bus, .loop = s->loop, .endpoints = s->endpoints, .endpoint_count = 1,
-					   .own = &s->own, .log = s->log };
+	struct node_uplink_config link = { .bus = s->bus, .loop = s->loop, .own = &s->own, .server_key = s->member.server_key, .log = s->log };
 
-	if (net_bus_ipc_endpoint(s->bus, s->cfg->coordinator, NODE_SERVE_SOCKET, s->endpoint, sizeof(s->endpoint), err) < 0)
+	if (set_endpoints(s, err) < 0)
 		return -1;
-	s->endpoints[0] = s->endpoint;
+	link.endpoints = s->endpoints;
+	link.endpoint_count = s->endpoint_count;
 	rv_random(&link.seed, sizeof(link.seed));
 	return node_uplink_create(&link, now_us(), &s->uplink, err);
 }

@@ -24,7 +24,8 @@
 struct warden_client;
 
 struct node_serve_config {
-	const char *coordinator;        /* "tcp://HOST:PORT", or the state directory of a coordinator on this host */
+	const char *coordinator;        /* "tcp://HOST:PORT", or the state directory of a coordinator on this host; NULL: the one joined before, or
+	                                 * that of the token */
 	const char *token_file;         /* NULL: none; tcp only */
 	const char *state_dir;          /* absolute; made (0700) if missing */
 	struct node_daemon_config node; /* name, room, labels, resources, environment; the rest is filled in here */

@@ -18,12 +18,13 @@ struct node_uplink {
 	enum state state;
 	uint32_t endpoint;         /* the one in use */
 	uint32_t waits;            /* in a row */
+	bool refused;
 	uint64_t until_us;         /* WAITING: connect then; CONNECTING: give this endpoint up then */
 	struct rv_prng rng;
 	char told[96];             /* why there is no connection, as it was logged last; "" = there is one */
 };
 
-static const char *endpoint_of(const struct node_uplink *u)
+const char *node_uplink_endpoint(const struct node_uplink *u)
 {
 	return u->cfg.endpoints[u->endpoint];
 }
@@ -33,7 +34,7 @@ static void tell_why(struct node_uplink *u, const char *why)
 	if (strcmp(u->told, why) == 0)
 		return;
 	(void)snprintf(u->told, sizeof(u->told), "%s", why);
-	rv_log(u->cfg.log, RV_LOG_WARN, "no_coordinator", "at", endpoint_of(u), "why", why, NULL);
+	rv_log(u->cfg.log, RV_LOG_WARN, "no_coordinator", "at", node_uplink_endpoint(u), "why", why, NULL);
 }
 
 static void close_dealer(struct node_uplink *u)
@@ -62,7 +63,7 @@ static int open_dealer(struct node_uplink *u, uint64_t now_us, struct rv_err *er
 	struct net_dealer_config cfg;
 
 	net_dealer_config_init(&cfg);
-	cfg.endpoint = endpoint_of(u);
+	cfg.endpoint = node_uplink_endpoint(u);
 	cfg.own = u->cfg.own;
 	cfg.server_key = u->cfg.server_key;
 	cfg.linger_ms = LINGER_MS;
@@ -144,11 +145,13 @@ static enum node_uplink_news take(struct node_uplink *u, enum net_dealer_event e
 	switch (e) {
 	case NET_DEALER_CONNECTED:
 		u->state = UP;
+		u->refused = false;
 		u->until_us = RV_NEVER;
 		return NODE_UPLINK_CONNECTED;
 	case NET_DEALER_LOST:
 		return lost(u, now_us);
 	case NET_DEALER_REFUSED:
+		u->refused = true;
 		return turned_away(u, "the coordinator does not know this node's key", now_us);
 	case NET_DEALER_MISMATCH:
 		return turned_away(u, "the handshake failed: whoever answers there does not have the coordinator's key", now_us);
@@ -182,6 +185,11 @@ void node_uplink_renew(struct node_uplink *u, const char *why, uint64_t now_us)
 {
 	tell_why(u, why);
 	wait_a_while(u, now_us);
+}
+
+bool node_uplink_refused(const struct node_uplink *u)
+{
+	return u->refused;
 }
 
 void node_uplink_welcomed(struct node_uplink *u)

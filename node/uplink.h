@@ -48,9 +48,12 @@ uint64_t node_uplink_next_deadline(const struct node_uplink *u);
 /* The coordinator does not want this connection, or does not answer on it: another one, after a while. `why` for the log. No news comes of it
  * but CONNECTED. */
 void node_uplink_renew(struct node_uplink *u, const char *why, uint64_t now_us);
+/* The last handshake was refused for the key that we have: unknown there, revoked, expired. */
+bool node_uplink_refused(const struct node_uplink *u);
 /* It serves us: the next wait is a short one again. */
 void node_uplink_welcomed(struct node_uplink *u);
 
+const char *node_uplink_endpoint(const struct node_uplink *u); /* the one in use */
 int node_uplink_receive(struct node_uplink *u, struct rv_str *frame); /* 1: a frame, borrowed until the next call; 0 */
 int node_uplink_send(struct node_uplink *u, struct rv_str frame);     /* -1: not taken */
 
