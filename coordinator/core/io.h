@@ -276,6 +276,12 @@ void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct 
 uint64_t coord_run_at(const struct coord *c, uint32_t i);
 struct rv_str coord_node_name(const struct coord *c, uint32_t node);
 
+/* For tests: how often each cell of the units' [state][event] table was used, replay included, and whether it may be. */
+#define COORD_UNIT_EVENTS 8u
+const uint32_t *coord_unit_cells(const struct coord *c); /* [COORD_UNIT_STATE_COUNT][COORD_UNIT_EVENTS] */
+bool coord_unit_cell_exists(uint32_t state, uint32_t event);
+const char *coord_unit_event_name(uint32_t event);
+
 const char *coord_unit_state_name(enum coord_unit_state s);
 const char *coord_run_state_name(enum coord_run_state s);
 const char *coord_transition_name(enum coord_transition_kind k);

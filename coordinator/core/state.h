@@ -238,6 +238,7 @@ struct coord {
 	void *blocks[32];           /* what coord_create() took */
 	uint32_t block_count;
 	uint64_t stale;             /* late messages: counted, never applied */
+	uint32_t unit_cells[COORD_UNIT_STATE_COUNT][COORD_UNIT_EVENTS]; /* for tests: how often each cell of unit.c's table was used */
 };
 
 /* --- emit.c: effects -------------------------------------------------------------------------------------------------- */

@@ -266,13 +266,36 @@ static move_fn *const moves[COORD_UNIT_STATE_COUNT][COORD_UE_COUNT] = {
 
 enum coord_unit_move coord_unit_event(struct coord *c, struct coord_run *r, uint32_t unit, enum coord_unit_event ev, const void *arg)
 {
-	move_fn *move = moves[coord_unit_at(r, unit)->state][ev];
+	uint8_t state = coord_unit_at(r, unit)->state;
+	move_fn *move = moves[state][ev];
 
 	rv_check(move != NULL);
+	c->unit_cells[state][ev]++;
 	if (move == stale) {
 		c->stale++;
 		return COORD_MOVE_STALE;
 	}
 	move(c, r, unit, arg);
 	return COORD_MOVED;
+}
+
+/* --- for tests that count cells --- */
+
+const uint32_t *coord_unit_cells(const struct coord *c)
+{
+	return &c->unit_cells[0][0];
+}
+
+bool coord_unit_cell_exists(uint32_t state, uint32_t event)
+{
+	return moves[state][event] != NULL;
+}
+
+const char *coord_unit_event_name(uint32_t event)
+{
+	static const char *const names[] = { "ready", "assign", "retry", "requeue", "hold", "release", "end", "reset" };
+
+	_Static_assert(RV_ARRAY_LEN(names) == COORD_UE_COUNT, "a name for each event");
+	_Static_assert(COORD_UNIT_EVENTS == COORD_UE_COUNT, "io.h says how many there are");
+	return names[event];
 }

@@ -228,6 +228,17 @@ static void settle(struct sim_world *w, struct sim_run *r, struct sim_unit *u, u
 	u->settled_at = w->disk.count;
 }
 
+/* at_most_once: did this attempt use up what the unit may do once? */
+static void note_begun(struct sim_unit *u, uint32_t attempt, const struct proto_result *res)
+{
+	bool begun = res->flags & PROTO_RESULT_STARTED || res->class == PROTO_CLASS_NODE_LOST;
+
+	if (!begun || attempt <= u->begun_attempt)
+		return;
+	u->begun++;
+	u->begun_attempt = attempt;
+}
+
 static void on_ended(struct sim_world *w, const struct proto_fact *f)
 {
 	struct sim_run *r;
@@ -242,6 +253,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "unit %u ended as something else than the success that attempt %u was", f->ended.key.unit, attempt);
 	if (attempt && f->ended.result.flags & PROTO_RESULT_STARTED)
 		u->accepted_starts++;
+	note_begun(u, attempt, &f->ended.result);
 	settle(w, r, u, attempt ? attempt : u->settled);
 	u->ended = true;
 	u->state = f->ended.state;
@@ -260,8 +272,21 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I6: unit %u: attempt %u ended, the newest is %u%s", f->attempt_ended.key.unit, attempt, u->assigned, u->active ? "" : ", and over");
 	if (f->attempt_ended.result.flags & PROTO_RESULT_STARTED)
 		u->accepted_starts++;
+	note_begun(u, attempt, &f->attempt_ended.result);
 	settle(w, r, u, attempt);
 	u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
+}
+
+/* Is the unit, which has ended, put back? One that is at_most_once and has begun only when a person names it. */
+static bool is_put_back(const struct sim_run *r, uint32_t unit, const struct proto_fact *f)
+{
+	const struct sim_unit *u = &r->units[unit];
+
+	if (f->mutation.unit != RV_MAP_NONE && f->mutation.what == PROTO_MUT_RETRY)
+		return unit == f->mutation.unit;
+	if (u->state == PROTO_END_SUCCEEDED || (u->begun && plan_unit_of(r, unit)->settings->at_most_once))
+		return false;
+	return f->mutation.what == PROTO_MUT_RESUME || u->state == PROTO_END_FAILED;
 }
 
 static void on_mutation(struct sim_world *w, const struct proto_fact *f)
@@ -276,11 +301,15 @@ static void on_mutation(struct sim_world *w, const struct proto_fact *f)
 	r = sim_run_of(w, f->mutation.run);
 	r->finished = false;
 	r->reopened = true;
-	for (i = 0; i < r->unit_count; i++)
-		if (r->units[i].state != PROTO_END_SUCCEEDED || i == f->mutation.unit || is_verify(r, i)) {
-			r->units[i].ended = false;
-			r->units[i].starts = 0; /* a person asked for it again */
-		}
+	for (i = 0; i < r->unit_count; i++) {
+		struct sim_unit *u = &r->units[i];
+
+		if (!u->ended || !(is_verify(r, i) || is_put_back(r, i, f)))
+			continue;
+		u->ended = false;
+		if (i == f->mutation.unit)
+			u->may_start = u->begun + 1;
+	}
 }
 
 /* I15 */
@@ -361,6 +390,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	case PROTO_FACT_ENDED:
 		u = unit_of(w, f->ended.key, &r);
 		settle(w, r, u, f->ended.key.attempt ? f->ended.key.attempt : u->settled);
+		note_begun(u, f->ended.key.attempt, &f->ended.result);
 		u->settled_at = position;
 		u->ended = true;
 		u->state = f->ended.state;
@@ -368,21 +398,13 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	case PROTO_FACT_ATTEMPT_ENDED:
 		u = unit_of(w, f->attempt_ended.key, &r);
 		settle(w, r, u, f->attempt_ended.key.attempt);
+		note_begun(u, f->attempt_ended.key.attempt, &f->attempt_ended.result);
 		u->settled_at = position;
 		u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
 		break;
-	case PROTO_FACT_MUTATION: {
-		uint32_t starts[4096], i;
-
-		/* Truths of the world are not of the journal. */
-		r = f->mutation.what == PROTO_MUT_RETRY || f->mutation.what == PROTO_MUT_RESUME ? sim_run_of(w, f->mutation.run) : NULL;
-		for (i = 0; r && i < r->unit_count && i < RV_ARRAY_LEN(starts); i++)
-			starts[i] = r->units[i].starts;
+	case PROTO_FACT_MUTATION:
 		on_mutation(w, f);
-		for (i = 0; r && i < r->unit_count && i < RV_ARRAY_LEN(starts); i++)
-			r->units[i].starts = starts[i];
 		break;
-	}
 	case PROTO_FACT_RUN_FINISHED:
 		sim_run_of(w, f->run_finished.run)->finished = true;
 		break;
@@ -427,6 +449,7 @@ void sim_checker_refold(struct sim_world *w)
 			u->assigned_at = u->settled_at = 0;
 			u->active = u->ended = u->lost = false;
 			u->state = 0;
+			u->may_start = u->begun = u->begun_attempt = 0;
 		}
 	}
 	for (i = 0; i < w->disk.count; i++) {
@@ -540,8 +563,9 @@ void sim_checker_start(struct sim_world *w, uint32_t node, struct sim_proc *p)
 
 	u->starts++;
 	u->live++;
-	if (plan_unit_of(r, p->attempt.unit)->settings->at_most_once && u->starts > 1)
-		sim_broken(w, "I9: unit %u, at_most_once, was started %u times", p->attempt.unit, u->starts);
+	if (plan_unit_of(r, p->attempt.unit)->settings->at_most_once && u->starts > (u->may_start ? u->may_start : 1))
+		sim_broken(w, "I9: unit %u, at_most_once, was started %u times, and may %u times", p->attempt.unit, u->starts,
+			   u->may_start ? u->may_start : 1);
 	if (n->warden.used + sim_node_mocks(n) > n->slots)
 		sim_broken(w, "I3: node %u has %llu slots; %llu are in use by processes, %llu by mocks", node, (unsigned long long)n->slots,
 			   (unsigned long long)n->warden.used, (unsigned long long)sim_node_mocks(n));

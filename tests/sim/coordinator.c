@@ -451,6 +451,7 @@ void sim_coord_start(struct sim_world *w)
 	fold(w, c->core, &c->effects, w->disk.count);
 	c->in_replay = false;
 	compare(w, c->core, w->disk.count);
+	memcpy(c->replayed_cells, coord_unit_cells(c->core), sizeof(c->replayed_cells));
 	sim_note(w, "coordinator serves", c->epoch, w->disk.count, 0);
 	fact.epoch.epoch = c->epoch;
 	if (proto_fact_encode(&fact, &c->row) < 0)
@@ -461,10 +462,21 @@ void sim_coord_start(struct sim_world *w)
 	wake_at(w, w->now_us);
 }
 
+/* What the core did since it serves; what it did in replay, another had done before. */
+static void count_cells(struct sim_world *w)
+{
+	const struct sim_coordinator *c = &w->coord;
+	uint32_t i;
+
+	for (i = 0; i < COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS; i++)
+		w->counts.unit_cells[i] += coord_unit_cells(c->core)[i] - c->replayed_cells[i];
+}
+
 static void die(struct sim_world *w, uint64_t for_us)
 {
 	struct sim_coordinator *c = &w->coord;
 
+	count_cells(w);
 	sim_note(w, "coordinator dies", c->epoch, c->crash_how, 0);
 	coord_outbox_destroy(&c->outbox);
 	coord_destroy(&c->core);
@@ -495,6 +507,8 @@ void sim_coord_release(struct sim_world *w)
 {
 	struct sim_coordinator *c = &w->coord;
 
+	if (c->core)
+		count_cells(w);
 	coord_outbox_destroy(&c->outbox);
 	coord_destroy(&c->core);
 	proto_frame_reader_destroy(&c->reader);
@@ -563,7 +577,7 @@ bool sim_coord_act(struct sim_world *w, const struct sim_fault *f)
 		done = r->accepted && mutate(w, PROTO_MUT_CANCEL, r, unit, RV_MAP_NONE, f->arg % 2 ? -1 : 0);
 		break;
 	case SIM_F_RETRY_UNIT:
-		done = r->accepted && mutate(w, PROTO_MUT_RETRY, r, unit, RV_MAP_NONE, 0);
+		done = r->accepted && mutate(w, PROTO_MUT_RETRY, r, f->arg % 4 ? unit : RV_MAP_NONE, RV_MAP_NONE, 0);
 		break;
 	case SIM_F_RESUME_RUN:
 		done = r->accepted && mutate(w, PROTO_MUT_RESUME, r, RV_MAP_NONE, RV_MAP_NONE, 0);

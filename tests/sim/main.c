@@ -205,6 +205,46 @@ static bool is_wanted(uint32_t state, uint32_t event)
 	return false;
 }
 
+/* The same of the coordinator's table of units. */
+static const struct {
+	const char *state, *events;
+} wanted_unit_cells[] = {
+	{ "pending", " ready " },
+};
+
+static bool is_wanted_unit(uint32_t state, uint32_t event)
+{
+	char word[32];
+	uint32_t i;
+
+	(void)snprintf(word, sizeof(word), " %s ", coord_unit_event_name(event));
+	for (i = 0; i < RV_ARRAY_LEN(wanted_unit_cells); i++)
+		if (!strcmp(wanted_unit_cells[i].state, coord_unit_state_name(state)) && strstr(wanted_unit_cells[i].events, word))
+			return true;
+	return false;
+}
+
+static uint32_t show_unit_cells(const struct sim_counts *c, bool must_have_all)
+{
+	uint32_t k, e, zeros = 0, cells = 0, used = 0;
+
+	for (k = 0; k < COORD_UNIT_STATE_COUNT; k++) {
+		for (e = 0; e < COORD_UNIT_EVENTS; e++) {
+			if (!coord_unit_cell_exists(k, e))
+				continue;
+			cells++;
+			if (c->unit_cells[k * COORD_UNIT_EVENTS + e]) {
+				used++;
+			} else if (must_have_all && is_wanted_unit(k, e)) {
+				printf("  never: a unit that is %s and %s\n", coord_unit_state_name(k), coord_unit_event_name(e));
+				zeros++;
+			}
+		}
+	}
+	printf("  %u of %u cells of the coordinator's table of units\n", used, cells);
+	return zeros;
+}
+
 /* How often what happened; in a large run each kind must have. */
 static int show_counts(const struct sim_counts *c, bool must_have_all)
 {
@@ -234,6 +274,7 @@ static int show_counts(const struct sim_counts *c, bool must_have_all)
 		}
 	}
 	printf("  %u of %u cells of the node's table of attempts\n", used, cells);
+	zeros += show_unit_cells(c, must_have_all);
 	return must_have_all && zeros ? -1 : 0;
 }
 
@@ -250,6 +291,11 @@ static void show_worlds(const struct sim_counts *worlds, uint64_t done)
 			if (node_core_cell_exists(k, e))
 				printf("%8.1f  node %s: %s%s\n", (double)worlds->node_cells[k * NODE_CORE_EVENTS + e] * scale,
 				       node_core_state_name(k), node_core_event_name(e), is_wanted(k, e) ? " (demanded)" : "");
+	for (k = 0; k < COORD_UNIT_STATE_COUNT; k++)
+		for (e = 0; e < COORD_UNIT_EVENTS; e++)
+			if (coord_unit_cell_exists(k, e))
+				printf("%8.1f  unit %s: %s%s\n", (double)worlds->unit_cells[k * COORD_UNIT_EVENTS + e] * scale,
+				       coord_unit_state_name(k), coord_unit_event_name(e), is_wanted_unit(k, e) ? " (demanded)" : "");
 }
 
 static double seconds(void)

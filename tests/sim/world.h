@@ -231,6 +231,7 @@ struct sim_coordinator {
 	struct sim_inbox inbox;
 	uint64_t request;            /* of operator acts */
 	bool in_replay;
+	uint32_t replayed_cells[COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS];
 };
 
 void sim_coord_init(struct sim_world *w);
@@ -269,6 +270,8 @@ struct sim_unit {
 	bool succeeded;              /* once, whatever was asked for since */
 	bool active, ended, lost;    /* lost: its newest attempt was given up, and may come back */
 	uint8_t state;               /* enum proto_end_state */
+	uint32_t may_start;          /* at_most_once: how often so far, 0 = once; one more each time a person names it */
+	uint32_t begun, begun_attempt; /* attempts that the journal says to have begun, or cannot say; the newest of them */
 	/* the world's truth */
 	uint32_t starts, live, accepted_starts;
 	uint32_t acked_attempt;      /* the newest whose result a node was told to be safe */
@@ -312,6 +315,7 @@ struct sim_counts {
 	uint64_t coord_steps, node_steps, starts, results, rows, replays;
 	uint64_t faults[SIM_F_COUNT];
 	uint64_t node_cells[NODE_CORE_STATES * NODE_CORE_EVENTS];
+	uint64_t unit_cells[COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS]; /* of coordinators while they served */
 	uint64_t virtual_us;
 	uint64_t fair, unfair;       /* assignments while several runs wanted the same slots (checker.c) */
 };
