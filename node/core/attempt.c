@@ -307,6 +307,9 @@ static void keep(struct node_core *n, struct node_attempt *a, const struct node_
 
 static void keep_frozen(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
+	a->lease_us = m->lease_us;
+	if (node_lease_over(n, a))
+		return; /* a late copy: what it rests on is as old as the lease that it gives */
 	node_lease_set(n, a, m->lease_us);
 	node_table_state(n, a, NODE_AT_RUNNING);
 	push(n, out, NODE_FX_THAW, a);
@@ -739,8 +742,6 @@ static enum proto_reject_why refuse(const struct node_core *n, const struct prot
 	const struct node_fence *f = node_fence_get(n, d->key.run, d->key.unit);
 	uint32_t newest = node_table_newest(n, d->key.run, d->key.unit);
 
-	if (d->epoch < n->epoch)
-		return PROTO_REJECT_STALE;
 	if (newest != NODE_NONE && n->attempts[newest].key.run == d->key.run && n->attempts[newest].key.unit == d->key.unit &&
 	    n->attempts[newest].key.attempt > d->key.attempt)
 		return PROTO_REJECT_STALE;
@@ -763,11 +764,13 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 	enum proto_reject_why why;
 	struct node_attempt *a;
 
-	if (d->epoch > n->epoch) { /* of a coordinator that has not welcomed us: it says it again */
+	/* Of a coordinator that has not welcomed us: it says it again. Or of one of the past: its successor, who would hear the answer,
+	 * has asked nothing. */
+	if (d->epoch != n->epoch) {
 		n->stale++;
 		return;
 	}
-	if (held != NODE_NONE && d->epoch == n->epoch) {
+	if (held != NODE_NONE) {
 		node_attempt_move(n, held, NODE_AE_DISPATCH, NULL, out);
 		return;
 	}

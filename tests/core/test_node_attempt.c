@@ -198,7 +198,8 @@ static void a_lower_epoch_is_never_obeyed(void **state)
 	(void)running(&s, 1, 1, 0);
 	s.epoch = 6;
 	dispatch(&s, 2, 1, PROTO_AGENT_COMMAND, 0, 1);
-	expect(&s, "REJECTED 2.1[stale]");
+	dispatch(&s, 1, 1, PROTO_AGENT_COMMAND, 0, 1); /* nor answered: 7 would take that for an answer to its own words */
+	expect(&s, "");
 	ev_cancel(&s, 1, 1, 0);
 	expect(&s, "");
 	ev_connected(&s);

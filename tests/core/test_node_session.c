@@ -236,6 +236,33 @@ static void a_lapsed_lease_needs_a_verdict_not_an_ack(void **state)
 	script_close(&s);
 }
 
+/* A copy of a WELCOME that comes late: its verdict is as old as the lease that it gives. */
+static void a_verdict_as_old_as_its_lease_thaws_nothing(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_up(&s, 2);
+	(void)running(&s, 1, 1, EXCLUSIVE);
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	s.now_us += 54 * SEC;
+	script_turn(&s);
+	expect(&s, "freeze 0");
+	ev_connected(&s);
+	expect(&s, "HELLO 1; HELD 1.1[frozen]");
+	ev_welcome(&s);
+	ev_verdict(&s, 1, 1, PROTO_KEEP);
+	expect(&s, "thaw 0");
+	s.now_us += 54 * SEC;
+	script_turn(&s);
+	assert_non_null(strstr(s.said, "freeze 0"));
+	s.said[0] = '\0';
+	ev_welcome(&s);
+	ev_verdict(&s, 1, 1, PROTO_KEEP);
+	expect(&s, "");
+	script_close(&s);
+}
+
 static void an_exclusive_attempt_does_not_start_when_its_lease_is_over(void **state)
 {
 	struct script s;
@@ -431,6 +458,7 @@ int main(void)
 		cmocka_unit_test(a_stall_of_our_own_is_no_silence),
 		cmocka_unit_test(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
 		cmocka_unit_test(a_lapsed_lease_needs_a_verdict_not_an_ack),
+		cmocka_unit_test(a_verdict_as_old_as_its_lease_thaws_nothing),
 		cmocka_unit_test(an_exclusive_attempt_does_not_start_when_its_lease_is_over),
 		cmocka_unit_test(recovered_attempts_are_told_and_collected),
 		cmocka_unit_test(drain_refuses_nothing_here),
