@@ -65,7 +65,9 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 		decide_ended(c, r, node, res, PROTO_END_SUCCEEDED, PROTO_CLASS_NONE, res->reason);
 		return;
 	}
-	if (asked && (res->outcome == PROTO_CANCELLED || res->class == PROTO_CLASS_NONE || res->class == PROTO_CLASS_NODE_LOST)) {
+	/* What may start once and was lost is said to be so even then: nobody knows whether it began. */
+	if (asked && !(res->class == PROTO_CLASS_NODE_LOST && coord_unit_setting(r, u)->at_most_once) &&
+	    (res->outcome == PROTO_CANCELLED || res->class == PROTO_CLASS_NONE || res->class == PROTO_CLASS_NODE_LOST)) {
 		cancelled(c, r, node, res);
 		return;
 	}

@@ -256,6 +256,28 @@ static void resume_puts_back_what_did_not_succeed(void **state)
 	expect_nothing(&f->d);
 }
 
+/* It was cancelled, and nobody heard how it ended: it may have begun. */
+static void resume_leaves_alone_what_was_lost_while_it_was_cancelled(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "once", "");
+	plan_build_unit(&f->b, "more", "");
+	plan_build_settings(&f->b, "once")->at_most_once = true;
+	driver_join(&f->d, "n1", 3, 0);
+	driver_submit(&f->d, &f->b);
+	driver_act(&f->d, PROTO_MUT_CANCEL, NULL, -1);
+	driver_gone(&f->d, 0);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect_unit(&f->d, "once", "failed node_lost lost");
+	expect_unit(&f->d, "more", "cancelled cancelled");
+	assert_int_equal(coord_run_state(f->d.c, 1, NULL), COORD_RUN_CANCELLED);
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0);
+	expect_unit(&f->d, "once", "failed node_lost lost");
+	expect_unit(&f->d, "more", "active");
+	driver_forget_lines(&f->d);
+}
+
 /* What began, or may have begun, stays as it is: only a person who names it starts it again. */
 static void resume_leaves_alone_what_is_to_begin_once(void **state)
 {
@@ -445,6 +467,7 @@ int main(void)
 		TEST(a_request_is_done_once),
 		TEST(ten_thousand_request_ids_are_remembered),
 		TEST(resume_puts_back_what_did_not_succeed),
+		TEST(resume_leaves_alone_what_was_lost_while_it_was_cancelled),
 		TEST(resume_leaves_alone_what_is_to_begin_once),
 		TEST(resume_of_a_cancelled_run_of_templates),
 		TEST(retry_resets_what_was_skipped_because_of_it),
