@@ -24,7 +24,13 @@
 	X(STALL_IS_SILENCE, "a coordinator that stood still takes that for the silence of its nodes")               \
 	X(REPLAY_FORGETS_TRIES, "a replay does not count tries")                                                    \
 	X(LATE_HELLO, "a HELLO is believed however old it is")                                                      \
-	X(ONCE_AGAIN, "an at_most_once unit whose attempt was lost is tried again")
+	X(ONCE_AGAIN, "an at_most_once unit whose attempt was lost is tried again")                                 \
+	X(ONCE_RESUMED, "going on with a run starts again what is to start once")                                   \
+	X(REUSED_ATTEMPT, "a dispatch does not wait for its row: a tail that is lost gives its number again")       \
+	X(TRY_AS_ATTEMPT, "an attempt that was given back or lost leaves its number to the next")                   \
+	X(OLD_EPOCH, "a node obeys a coordinator of the past")                                                      \
+	X(REQUEST_TWICE, "a request that is said again is carried out again")                                       \
+	X(DEADLINES_FIRST, "deadlines are looked at before the messages that wait")
 
 enum rv_plant {
 	RV_PLANT_NONE,

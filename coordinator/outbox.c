@@ -195,7 +195,7 @@ static int add(struct coord_outbox *o, uint64_t peer, bool free_one, const struc
 
 int coord_outbox_add(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err)
 {
-	return add(o, peer, RV_PLANT(ACK_BEFORE_COMMIT) && m->kind == PROTO_RESULT_ACK, m, err);
+	return add(o, peer, (RV_PLANT(ACK_BEFORE_COMMIT) && m->kind == PROTO_RESULT_ACK) || (RV_PLANT(REUSED_ATTEMPT) && m->kind == PROTO_DISPATCH), m, err);
 }
 
 int coord_outbox_add_free(struct coord_outbox *o, uint64_t peer, const struct proto_msg *m, struct rv_err *err)

@@ -153,7 +153,7 @@ static bool go_on(struct coord *c)
 
 	if (!follow(c))
 		return false;
-	if (!c->turning)
+	if (!c->turning && !(RV_PLANT(DEADLINES_FIRST) && c->live))
 		return true;
 	while ((due = deadline(c)) != 0)
 		if (due < 0 || !follow(c))

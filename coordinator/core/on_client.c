@@ -1,11 +1,12 @@
 /* on_client.c - what people ask for: checked before, then a fact like any other */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 /* --- request ids: repeated = already done --- */
 
 bool coord_request_known(const struct coord *c, uint64_t request)
 {
-	return request && rv_intmap_get(&c->request_map, request) != RV_MAP_NONE;
+	return request && !RV_PLANT(REQUEST_TWICE) && rv_intmap_get(&c->request_map, request) != RV_MAP_NONE;
 }
 
 static void remember(struct coord *c, uint64_t request)
@@ -149,7 +150,7 @@ static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 /* It began, or may have, and is to begin once at most: only a person who names it starts it again. */
 static bool spent(const struct coord_run *r, const struct coord_unit *u)
 {
-	return coord_unit_setting(r, u)->at_most_once && (u->tries || u->reason == PROTO_REASON_LOST);
+	return coord_unit_setting(r, u)->at_most_once && !RV_PLANT(ONCE_RESUMED) && (u->tries || u->reason == PROTO_REASON_LOST);
 }
 
 static void resume(struct coord *c, struct coord_run *r)

@@ -10,6 +10,7 @@
  *
  * A wide shape that has been bypassed COORD_BYPASS_MAX times reserves a node: others that need slots keep off it.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 #define AVOID_LOOKS 8u /* units of a class tried when its first must not go to the nodes that have room */
@@ -324,7 +325,7 @@ static void assign(struct coord *c, const struct wish *w, uint32_t node)
 	const struct coord_unit *u = coord_unit_at(w->r, w->unit);
 	struct proto_fact *f = coord_fact_new(c, PROTO_FACT_ASSIGNED);
 
-	f->assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, u->attempt + 1 };
+	f->assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, (RV_PLANT(TRY_AS_ATTEMPT) ? u->tries : u->attempt) + 1 };
 	f->assigned.node = node;
 	coord_decide_new(c, f);
 	coord_attempt_dispatch(c, u->slot);

@@ -766,7 +766,7 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 
 	/* Of a coordinator that has not welcomed us: it says it again. Or of one of the past: its successor, who would hear the answer,
 	 * has asked nothing. */
-	if (d->epoch != n->epoch) {
+	if (d->epoch != n->epoch && !(RV_PLANT(OLD_EPOCH) && d->epoch < n->epoch)) {
 		n->stale++;
 		return;
 	}
@@ -815,7 +815,7 @@ void node_attempt_cancel(struct node_core *n, const struct proto_cancel *c, stru
 	uint32_t slot = node_table_newest(n, c->key.run, c->key.unit), next;
 	bool found = false;
 
-	if (c->epoch < n->epoch) {
+	if (c->epoch < n->epoch && !RV_PLANT(OLD_EPOCH)) {
 		n->stale++;
 		return;
 	}

@@ -198,7 +198,7 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 		n->stale++;
 		return;
 	}
-	if (w->epoch < n->epoch) { /* a coordinator of the past: nothing it says is obeyed */
+	if (w->epoch < n->epoch && !RV_PLANT(OLD_EPOCH)) { /* a coordinator of the past: nothing it says is obeyed */
 		n->stale++;
 		reconnect(n, out);
 		return;

@@ -294,6 +294,8 @@ static void on_mutation(struct sim_world *w, const struct proto_fact *f)
 	struct sim_run *r;
 	uint32_t i;
 
+	if (f->mutation.request <= SIM_REQUESTS_MAX && w->coord.written[f->mutation.request - 1]++)
+		sim_broken(w, "request %llu was carried out twice", (unsigned long long)f->mutation.request);
 	if (f->mutation.what == PROTO_MUT_SET_MAX_WORKERS)
 		sim_run_of(w, f->mutation.run)->max_workers = (uint32_t)f->mutation.value;
 	if (f->mutation.what != PROTO_MUT_RETRY && f->mutation.what != PROTO_MUT_RESUME)
@@ -436,6 +438,7 @@ void sim_checker_refold(struct sim_world *w)
 {
 	uint32_t i, k;
 
+	memset(w->coord.written, 0, sizeof(w->coord.written));
 	for (i = 0; i < w->spec->runs; i++) {
 		struct sim_run *r = &w->runs[i];
 

@@ -111,6 +111,18 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	return taken;
 }
 
+/* Time decides nothing while messages wait that may say otherwise: only a TURN looks at deadlines. */
+static void check_time(struct sim_world *w, const struct proto_fact *f)
+{
+	uint32_t ev = w->coord.stepping;
+	bool lost = (f->kind == PROTO_FACT_ATTEMPT_ENDED && f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST) ||
+		    (f->kind == PROTO_FACT_ENDED && f->ended.result.class == PROTO_CLASS_NODE_LOST && f->ended.result.reason == PROTO_REASON_LOST);
+	bool late = f->kind == PROTO_FACT_RUN_STOPPED && f->run_stopped.reason == PROTO_REASON_RUN_TIMEOUT;
+
+	if ((late && ev != COORD_EV_TURN) || (lost && (ev == COORD_EV_HEARTBEAT || ev == COORD_EV_TAKEN || ev == COORD_EV_STARTED)))
+		sim_broken(w, "a deadline was acted upon before the messages that waited were looked at");
+}
+
 static void perform(struct sim_world *w)
 {
 	struct sim_coordinator *c = &w->coord;
@@ -129,6 +141,7 @@ static void perform(struct sim_world *w)
 		switch (fx->kind) {
 		case COORD_FX_FACT:
 			rv_check(!c->in_replay);
+			check_time(w, fx->fact);
 			if (proto_fact_encode(fx->fact, &c->row) < 0)
 				rv_check(!"a fact that does not encode");
 			c->row_facts++;
@@ -165,6 +178,7 @@ static void step(struct sim_world *w, struct coord_event *ev)
 
 	if (c->crashed)
 		return;
+	c->stepping = ev->kind;
 	ev->now_us = again.now_us = sim_coord_clock(w);
 	ev->real_us = again.real_us = real_clock(w);
 	step_once(w, ev);
@@ -520,28 +534,61 @@ void sim_coord_release(struct sim_world *w)
 
 /* --- operator acts -------------------------------------------------------------------------------------------------------------- */
 
-static bool mutate(struct sim_world *w, enum proto_mutation what, struct sim_run *r, uint32_t unit, uint32_t node, int64_t value)
+static bool say(struct sim_world *w, const struct sim_request *q, uint64_t request)
 {
 	struct proto_fact f = { .kind = PROTO_FACT_MUTATION };
 	struct coord_event ev = { .kind = COORD_EV_MUTATION };
 	struct rv_err err;
 
-	f.mutation.what = what;
-	f.mutation.run = r ? r->id : 0;
-	f.mutation.unit = unit;
-	f.mutation.node = node;
-	f.mutation.request = ++w->coord.request;
-	f.mutation.value = value;
+	f.mutation.what = q->what;
+	f.mutation.run = q->run;
+	f.mutation.unit = q->unit;
+	f.mutation.node = q->node;
+	f.mutation.request = request;
+	f.mutation.value = q->value;
 	f.mutation.note = RV_STR("");
 	if (coord_client_check(w->coord.core, &f, &err) < 0)
 		return false;
 	ev.mutation.fact = &f;
 	ev.mutation.client = 1;
-	sim_note(w, "operator", what, unit, node);
+	sim_note(w, "operator", q->what, q->unit, q->node);
 	step(w, &ev);
-	if (!w->coord.crashed && !w->healed && sim_below(&w->fault_prng, 4) == 0)
-		step(w, &ev); /* the client says it again: the request id is known */
 	return true;
+}
+
+/* Now and then the answer is lost and the client says it again, under the same number: at once, or once all has changed, the coordinator
+ * too. */
+static bool mutate(struct sim_world *w, enum proto_mutation what, struct sim_run *r, uint32_t unit, uint32_t node, int64_t value)
+{
+	struct sim_coordinator *c = &w->coord;
+	struct sim_request q = { what, r ? r->id : 0, unit, node, value };
+	uint64_t request = ++c->request;
+
+	if (!say(w, &q, request))
+		return false;
+	if (w->healed || request > SIM_REQUESTS_MAX)
+		return true;
+	c->asked[request - 1] = q;
+	if (!c->crashed && sim_below(&w->fault_prng, 4) == 0)
+		(void)say(w, &q, request);
+	if (c->crashed || sim_below(&w->fault_prng, 3) == 0)
+		sim_at(w, w->now_us + 1 + sim_below(&w->fault_prng, 10 * SEC), SIM_EV_CLIENT_AGAIN, UINT32_MAX, request);
+	return true;
+}
+
+void sim_coord_again(struct sim_world *w, uint64_t request)
+{
+	struct sim_coordinator *c = &w->coord;
+
+	if (w->healed)
+		return;
+	if (!c->core || c->paused_until_us > w->now_us) {
+		sim_at(w, w->now_us + SEC, SIM_EV_CLIENT_AGAIN, UINT32_MAX, request);
+		return;
+	}
+	w->counts.repeats++;
+	(void)say(w, &c->asked[request - 1], request);
+	wake_at(w, w->now_us);
 }
 
 /* Nodes are numbered as they joined. The one that can run whatever there is stays. */

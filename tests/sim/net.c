@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define NODE_GREETING_US ((uint64_t)5 * RV_US_PER_S) /* node/core/session.c */
+
 static struct sim_link *link_at(struct sim_world *w, uint64_t link)
 {
 	rv_check(link > 0);
@@ -112,7 +114,7 @@ uint64_t sim_net_open(struct sim_world *w, uint32_t node)
 		w->links = realloc(w->links, w->link_capacity * sizeof(*w->links));
 		rv_check(w->links);
 	}
-	w->links[w->link_count++] = (struct sim_link){ .node = node };
+	w->links[w->link_count++] = (struct sim_link){ .node = node, .coord_life = w->coord.life, .node_life = n->life };
 	return w->link_count;
 }
 
@@ -140,7 +142,11 @@ void sim_net_coord_died(struct sim_world *w)
 	for (i = 0; i < w->spec->nodes; i++) {
 		struct sim_node *n = &w->nodes[i];
 
-		if (n->link && n->cut_from_until_us <= w->now_us && sim_below(&w->net_prng, 4))
+		if (!n->link)
+			continue;
+		if (n->cut_from_until_us > w->now_us || sim_below(&w->net_prng, 4) == 0)
+			w->harsh |= w->spec->lost_after_us <= NODE_GREETING_US; /* it may wait so long for an answer to its HELLO */
+		else
 			sim_at(w, w->now_us + 1 + sim_below(&w->net_prng, 300000), SIM_EV_NODE_LINK_LOST, i, n->link);
 	}
 }

@@ -100,6 +100,11 @@ void sim_node_word(struct sim_world *w, uint32_t node, const struct sim_word *wo
 	wake_at(w, n, w->now_us);
 }
 
+bool sim_node_welcomed(const struct sim_node *n)
+{
+	return n->core && n->core->session == NODE_SESSION_UP;
+}
+
 /* Slots that mocks take: no process shows them. */
 uint64_t sim_node_mocks(const struct sim_node *n)
 {
@@ -237,6 +242,8 @@ static void perform(struct sim_world *w, struct sim_node *n, const struct node_e
 	struct rv_err err;
 
 	sim_note(w, "node effect", n->index, fx->kind, (uint64_t)fx->key.unit << 32 | fx->key.attempt);
+	if (n->hears_old && !node_wire_is_message(fx->kind) && fx->kind != NODE_FX_RECONNECT)
+		sim_broken(w, "I10: node %u obeys a coordinator of the past: unit %u attempt %u", n->index, fx->key.unit, fx->key.attempt);
 	if (node_wire_is_message(fx->kind)) {
 		if (fx->kind == NODE_FX_RESULT) {
 			rv_check(a && a->has_result);
@@ -408,7 +415,16 @@ static void on_message(struct sim_world *w, struct sim_node *n, const struct pro
 	}
 }
 
-static void on_frame(struct sim_world *w, struct sim_node *n, struct rv_str frame)
+/* What a coordinator of the past said with its epoch; all else of it is taken for lost. */
+static bool is_from_the_past(const struct sim_node *n, const struct proto_msg *m)
+{
+	uint64_t epoch = m->kind == PROTO_WELCOME ? m->welcome.epoch : m->kind == PROTO_DISPATCH ? m->dispatch.epoch :
+			 m->kind == PROTO_CANCEL ? m->cancel.epoch : 0;
+
+	return epoch && epoch < n->epoch_seen;
+}
+
+static void on_frame(struct sim_world *w, struct sim_node *n, struct rv_str frame, bool late)
 {
 	struct proto_frame_reader *reader = w->coord.reader; /* any will do: one frame at a time */
 	struct proto_msg m;
@@ -419,7 +435,10 @@ static void on_frame(struct sim_world *w, struct sim_node *n, struct rv_str fram
 		rv_check(!"a frame of the coordinator that does not scan");
 	while (!n->crashed && (rc = proto_frame_next(reader, &m, &err)) != 0) {
 		rv_check(rc > 0);
-		on_message(w, n, &m);
+		n->hears_old = is_from_the_past(n, &m);
+		if (n->hears_old || !late)
+			on_message(w, n, &m);
+		n->hears_old = false;
 	}
 }
 
@@ -452,7 +471,7 @@ void sim_node_wake(struct sim_world *w, uint32_t node)
 		if (item.is_word)
 			on_word(w, n, &item.word);
 		else if (item.link == n->link)
-			on_frame(w, n, rv_str(item.frame, item.bytes));
+			on_frame(w, n, rv_str(item.frame, item.bytes), item.late);
 		free(item.frame);
 	}
 	step(w, n, &turn);
@@ -498,7 +517,8 @@ void sim_node_init(struct sim_world *w, uint32_t node)
 	n->attempts = calloc(SIM_NODE_ATTEMPTS, sizeof(*n->attempts));
 	rv_check(n->attempts);
 	n->life = 1;
-	sim_at(w, sim_below(&w->misc_prng, 50000), SIM_EV_NODE_START, node, n->life);
+	/* The first is there from the start: it can run whatever there is. */
+	sim_at(w, sim_below(&w->misc_prng, node && (h >> 24) % 1000 < w->spec->join_pm ? w->spec->heal_us : 50000), SIM_EV_NODE_START, node, n->life);
 }
 
 static void recover(struct sim_world *w, struct sim_node *n)

@@ -96,7 +96,7 @@ static void draw_network(struct rv_prng *p, struct sim_spec *s)
 		s->commit_us_max = rv_min_u64(s->commit_us_max, 50 * MS);
 }
 
-static void draw_faults(struct rv_prng *p, struct sim_spec *s)
+static void draw_faults(struct rv_prng *p, struct sim_spec *s, const uint8_t *aim)
 {
 	/* Weights; a world draws which kinds it has at all, so that some have few kinds and many of them. */
 	static const uint8_t weight[SIM_F_COUNT] = {
@@ -104,16 +104,16 @@ static void draw_faults(struct rv_prng *p, struct sim_spec *s)
 		[SIM_F_NODE_REBOOT] = 6, [SIM_F_NODE_PAUSE] = 5, [SIM_F_NODE_STOP] = 3, [SIM_F_WARDEN_KILL] = 4, [SIM_F_CUT] = 8,
 		[SIM_F_CUT_TO_COORD] = 4, [SIM_F_CUT_FROM_COORD] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CLOCK_JUMP] = 2,
 		[SIM_F_CANCEL_RUN] = 1, [SIM_F_CANCEL_UNIT] = 5, [SIM_F_RETRY_UNIT] = 4, [SIM_F_RESUME_RUN] = 2, [SIM_F_PAUSE_RUN] = 2,
-		[SIM_F_HOLD_UNIT] = 3, [SIM_F_SKIP_UNIT] = 3, [SIM_F_SET_WORKERS] = 3, [SIM_F_SET_PRIORITY] = 1, [SIM_F_DRAIN] = 3, [SIM_F_REMOVE] = 2, [SIM_F_STOP_RUN] = 1,
+		[SIM_F_HOLD_UNIT] = 3, [SIM_F_SKIP_UNIT] = 3, [SIM_F_SET_WORKERS] = 3, [SIM_F_SET_PRIORITY] = 1, [SIM_F_DRAIN] = 3, [SIM_F_REMOVE] = 2, [SIM_F_STOP_RUN] = 1, [SIM_F_NODE_LEAVE] = 3,
 	};
 	uint32_t allowed[SIM_F_COUNT], total = 0, i, k;
 	uint64_t span = s->heal_us ? s->heal_us : 1;
 
 	for (k = 1; k < SIM_F_COUNT; k++) {
-		allowed[k] = chance(p, 35) ? weight[k] : 0;
+		allowed[k] = aim ? aim[k] : chance(p, 35) ? weight[k] : 0;
 		total += allowed[k];
 	}
-	s->fault_count = total ? (uint32_t)skewed(p, 1, SIM_FAULTS_MAX) : 0;
+	s->fault_count = total ? (uint32_t)(aim ? between(p, 5, SIM_FAULTS_MAX) : skewed(p, 1, SIM_FAULTS_MAX)) : 0;
 	for (i = 0; i < s->fault_count; i++) {
 		struct sim_fault *f = &s->faults[i];
 		uint32_t at = (uint32_t)below(p, total);
@@ -127,6 +127,146 @@ static void draw_faults(struct rv_prng *p, struct sim_spec *s)
 		f->run = (uint32_t)below(p, SIM_RUNS_MAX);
 		f->arg = (uint32_t)below(p, 40);
 	}
+}
+
+/* --- worlds in which rare things meet: small, with few kinds of trouble and much of each --- */
+
+/* Everything on a node is slow, and people change their minds. */
+static void aim_local(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_CANCEL_UNIT] = 30, [SIM_F_CANCEL_RUN] = 1, [SIM_F_RETRY_UNIT] = 10, [SIM_F_NODE_STOP] = 3, [SIM_F_WARDEN_KILL] = 3,
+		[SIM_F_NODE_KILL] = 3, [SIM_F_LINK_RESET] = 10, [SIM_F_COORD_KILL] = 3, [SIM_F_HOLD_UNIT] = 6,
+	};
+
+	s->units = (uint32_t)between(p, 5, 40);
+	s->slow_daemon_pm = (uint32_t)between(p, 300, 1000);
+	s->slow_warden_pm = (uint32_t)between(p, 300, 1000);
+	s->slow_local_us = 5 * SEC;
+	s->prepare_fail_ppm = chance(p, 50) ? 30000 : 0;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->heal_us = between(p, 5, 60) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+/* Much is sent ahead, and taken back when another node is idle. */
+static void aim_stealing(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_NODE_REBOOT] = 5, [SIM_F_NODE_KILL] = 5, [SIM_F_LINK_RESET] = 10, [SIM_F_CANCEL_UNIT] = 20, [SIM_F_CUT] = 10,
+		[SIM_F_WARDEN_KILL] = 2, [SIM_F_SET_WORKERS] = 3, [SIM_F_DRAIN] = 5,
+	};
+
+	s->nodes = (uint32_t)between(p, 2, 6);
+	s->slots_max = (uint32_t)between(p, 1, 3);
+	s->units = (uint32_t)between(p, 10, 60);
+	s->shape = chance(p, 50) ? SIM_FAN : SIM_RANDOM;
+	s->prefetch_us = 10 * SEC;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->max_workers = s->lock_pm = s->dir_pm = s->wide_pm = 0;
+	s->mock_pm = chance(p, 50) ? 600 : 0;
+	s->slow_daemon_pm = (uint32_t)between(p, 0, 800);
+	s->slow_warden_pm = (uint32_t)between(p, 0, 800);
+	s->slow_local_us = 5 * SEC;
+	s->duplicate_ppm = chance(p, 50) ? 200000 : 0;
+	s->heal_us = between(p, 5, 60) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+/* Short leases on what excludes others, words that come late, and then silence. */
+static void aim_leases(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_CUT] = 10, [SIM_F_CUT_TO_COORD] = 30, [SIM_F_CUT_FROM_COORD] = 10, [SIM_F_LINK_RESET] = 3, [SIM_F_COORD_PAUSE] = 2,
+		[SIM_F_NODE_KILL] = 2,
+	};
+
+	s->nodes = (uint32_t)between(p, 2, 5);
+	s->units = (uint32_t)between(p, 10, 40);
+	s->shape = chance(p, 50) ? SIM_FAN : SIM_RANDOM;
+	s->lock_pm = (uint32_t)between(p, 300, 900);
+	s->dir_pm = chance(p, 50) ? (uint32_t)between(p, 300, 900) : 0;
+	s->once_pm = chance(p, 30) ? 300 : 0;
+	s->noop_pm = s->mock_pm = s->fail_pm = s->loss_ppm = 0;
+	s->reorder_ppm = 0; /* a STARTED that overtakes a HELLO is taken for lost: docs/testing.md */
+	s->lost_after_us = chance(p, 70) ? 3 * SEC : 5 * SEC;
+	s->duration_us_max = 30 * SEC;
+	s->commit_us_max = 2 * MS;
+	s->delay_us = chance(p, 50) ? 200 : 200 * MS;
+	s->slow_ppm = 300000;
+	s->slow_us_max = 2 * SEC;
+	s->slow_daemon_pm = s->slow_warden_pm = 0;
+	s->heal_us = between(p, 20, 120) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+/* A coordinator that stands still, dies and comes back, and otherwise nothing: no try may be wasted. */
+static void aim_coordinator(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_COORD_PAUSE] = 20, [SIM_F_COORD_KILL] = 10, [SIM_F_COORD_POWER] = 10, [SIM_F_LINK_RESET] = 10, [SIM_F_CLOCK_JUMP] = 10,
+	};
+
+	s->units = (uint32_t)between(p, 5, 60);
+	s->lost_after_us = chance(p, 50) ? 3 * SEC : 5 * SEC;
+	s->commit_us_max = 2 * MS;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->loss_ppm = s->slow_ppm = s->prepare_fail_ppm = s->environment_ppm = 0;
+	s->noop_pm = s->mock_pm = s->run_timeout_us = 0;
+	s->delay_us = chance(p, 50) ? 200 : 200 * MS;
+	s->duplicate_ppm = chance(p, 50) ? 100000 : 0;
+	s->heal_us = between(p, 20, 120) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+/* Coordinators die with words on their way, which are heard all the same. */
+static void aim_past(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = { [SIM_F_COORD_KILL] = 20, [SIM_F_COORD_POWER] = 10, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_LINK_RESET] = 3 };
+
+	s->nodes = (uint32_t)between(p, 1, 6);
+	s->units = (uint32_t)between(p, 10, 60);
+	s->commit_us_max = 2 * MS;
+	s->duration_us_max = chance(p, 50) ? 200 * MS : 3 * SEC;
+	s->slow_ppm = 200000;
+	s->slow_us_max = 2 * SEC;
+	s->echo_pm = 1000;
+	s->loss_ppm = 0;
+	s->heal_us = between(p, 10, 60) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+/* Nobody leaves anything alone. */
+static void aim_people(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_HOLD_UNIT] = 40, [SIM_F_SKIP_UNIT] = 10, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_RETRY_UNIT] = 20, [SIM_F_RESUME_RUN] = 4,
+		[SIM_F_PAUSE_RUN] = 5, [SIM_F_SET_WORKERS] = 5, [SIM_F_SET_PRIORITY] = 5, [SIM_F_CANCEL_RUN] = 2, [SIM_F_STOP_RUN] = 2,
+		[SIM_F_DRAIN] = 5, [SIM_F_REMOVE] = 3, [SIM_F_COORD_KILL] = 5, [SIM_F_NODE_KILL] = 3, [SIM_F_NODE_LEAVE] = 3,
+	};
+
+	s->nodes = (uint32_t)between(p, 1, 6);
+	s->units = (uint32_t)between(p, 3, 20);
+	s->many_pm = 0;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->fail_pm = 300;
+	s->retry_pm = 1000;
+	s->once_pm = chance(p, 50) ? 300 : 0;
+	s->heal_us = between(p, 10, 60) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
+static void draw_aim(struct rv_prng *p, struct sim_spec *s)
+{
+	static void (*const aims[])(struct rv_prng *p, struct sim_spec *s) = { aim_local, aim_stealing, aim_leases, aim_coordinator, aim_past, aim_people };
+
+	aims[below(p, RV_ARRAY_LEN(aims))](p, s);
 }
 
 void sim_spec_draw(uint64_t seed, struct sim_spec *s)
@@ -144,7 +284,10 @@ void sim_spec_draw(uint64_t seed, struct sim_spec *s)
 	s->heal_us = chance(&p, 70) ? between(&p, 1, 60) * SEC : between(&p, 30, 400) * SEC;
 	draw_work(&p, s);
 	draw_network(&p, s);
-	draw_faults(&p, s);
+	draw_faults(&p, s, NULL);
+	s->join_pm = sometimes(&p, 30, 1000);
+	if (chance(&p, 30))
+		draw_aim(&p, s);
 	/* One world in ten knows no faults at all: there nothing may be wasted. */
 	if (chance(&p, 10)) {
 		s->loss_ppm = s->duplicate_ppm = s->reorder_ppm = s->slow_ppm = 0;
@@ -158,7 +301,7 @@ const char *sim_fault_name(enum sim_fault_kind kind)
 	static const char *const names[SIM_F_COUNT] = {
 		"none", "coord_kill", "coord_power", "coord_disk", "coord_pause", "node_kill", "node_reboot", "node_pause", "node_stop",
 		"warden_kill", "cut", "cut_to_coord", "cut_from_coord", "link_reset", "clock_jump", "cancel_run", "cancel_unit", "retry_unit",
-		"resume_run", "pause_run", "hold_unit", "skip_unit", "set_workers", "set_priority", "drain", "remove", "stop_run",
+		"resume_run", "pause_run", "hold_unit", "skip_unit", "set_workers", "set_priority", "drain", "remove", "stop_run", "node_leave",
 	};
 
 	return kind < SIM_F_COUNT ? names[kind] : "?";
@@ -177,6 +320,7 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(seed);
 	NUMBER(nodes);
 	NUMBER(slots_max);
+	NUMBER(join_pm);
 	NUMBER(runs);
 	NUMBER(units);
 	NUMBER(shape);
@@ -187,6 +331,7 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(delay_us);
 	NUMBER(slow_us_max);
 	NUMBER(clock_ppm_max);
+	NUMBER(echo_pm);
 	NUMBER(tcp);
 	NUMBER(power);
 	NUMBER(commit_us_max);

@@ -42,6 +42,7 @@ enum sim_fault_kind {
 	SIM_F_DRAIN,
 	SIM_F_REMOVE,
 	SIM_F_STOP_RUN,        /* interrupt */
+	SIM_F_NODE_LEAVE,      /* told to end, and it does not come back before everybody gets well */
 	SIM_F_COUNT
 };
 
@@ -56,12 +57,14 @@ struct sim_fault {
 struct sim_spec {
 	uint64_t seed;
 	uint32_t nodes, slots_max;
+	uint32_t join_pm;             /* of the nodes, so many join later, at some time before heal_us */
 	uint32_t runs, units;         /* units of each run */
 	enum sim_shape shape;
 	/* network */
 	uint32_t loss_ppm, duplicate_ppm, reorder_ppm, slow_ppm;
 	uint64_t delay_us, slow_us_max;
 	uint32_t clock_ppm_max;
+	uint32_t echo_pm;             /* of what a coordinator that died had sent, this much arrives once its successor is welcomed */
 	bool tcp;                     /* what is sent into a cut arrives when it heals, in order; else it is lost */
 	/* disk */
 	bool power;                   /* durability: group commit, else inline */

@@ -184,6 +184,10 @@ static void fault(struct sim_world *w, const struct sim_fault *f)
 		n->stop_back_us = w->now_us + for_us;
 		sim_node_stop(w, node);
 		break;
+	case SIM_F_NODE_LEAVE:
+		n->stop_back_us = w->spec->heal_us;
+		sim_node_stop(w, node);
+		break;
 	case SIM_F_WARDEN_KILL:
 		sim_warden_die(w, node);
 		break;
@@ -275,13 +279,35 @@ static void frame_to_coord(struct sim_world *w, struct sim_event *ev)
 		sim_coord_wake(w);
 }
 
+#define ECHO_STEP_US 300000u
+#define ECHO_STEPS 100u
+
+/* A frame that was on its way when its coordinator died, on a link that is no more: is it read all the same, once the successor has
+ * welcomed the daemon? Sockets that connect again by themselves may keep what they had received. */
+static bool is_echo(struct sim_world *w, const struct sim_event *ev)
+{
+	const struct sim_link *l = &w->links[ev->a - 1];
+
+	if (w->healed || l->coord_life == w->coord.life || l->node_life != w->nodes[ev->node].life || ev->b > ECHO_STEPS)
+		return false;
+	return ev->b || sim_chance_ppm(&w->net_prng, w->spec->echo_pm * 1000);
+}
+
 static void frame_to_node(struct sim_world *w, struct sim_event *ev)
 {
 	struct sim_node *n = &w->nodes[ev->node];
+	bool late = n->core && n->link != ev->a;
 
-	if (!n->core || n->link != ev->a)
+	if (!n->core || (late && !is_echo(w, ev)))
 		return;
-	sim_inbox_put(&n->inbox, (struct sim_inbox_item){ .link = ev->a, .frame = ev->frame, .bytes = ev->frame_bytes });
+	if (late && !(n->link && sim_node_welcomed(n))) {
+		sim_schedule(w, (struct sim_event){ .at_us = w->now_us + ECHO_STEP_US, .kind = ev->kind, .node = ev->node, .a = ev->a, .b = ev->b + 1,
+						    .frame = ev->frame, .frame_bytes = ev->frame_bytes });
+		ev->frame = NULL;
+		return;
+	}
+	w->counts.echoes += late;
+	sim_inbox_put(&n->inbox, (struct sim_inbox_item){ .link = n->link, .late = late, .frame = ev->frame, .bytes = ev->frame_bytes });
 	ev->frame = NULL;
 	if (n->paused_until_us <= w->now_us)
 		sim_node_wake(w, ev->node);
@@ -367,6 +393,9 @@ static void happen(struct sim_world *w, struct sim_event *ev)
 		break;
 	case SIM_EV_WARDEN_UP:
 		warden_up(w, ev->node, ev->a);
+		break;
+	case SIM_EV_CLIENT_AGAIN:
+		sim_coord_again(w, ev->a);
 		break;
 	case SIM_EV_UNPAUSE:
 		if (n)

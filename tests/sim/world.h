@@ -48,6 +48,7 @@ enum sim_event_kind {
 	SIM_EV_FROM_WARDEN,     /* node */
 	SIM_EV_PROC_END,        /* node, a: key, b: number of its alarm */
 	SIM_EV_WARDEN_UP,       /* node, a: warden life */
+	SIM_EV_CLIENT_AGAIN,    /* a: request: its answer never came */
 	SIM_EV_UNPAUSE,         /* node or UINT32_MAX: coordinator */
 	SIM_EV_HEAL,
 };
@@ -150,6 +151,7 @@ struct sim_attempt {
 
 struct sim_inbox_item {
 	bool is_word;
+	bool late;              /* of a coordinator that is dead */
 	uint64_t link;          /* frames of a link that was left are dropped */
 	char *frame;            /* owned */
 	size_t bytes;
@@ -187,6 +189,7 @@ struct sim_node {
 	bool stopping;               /* by SIM_F_NODE_STOP */
 	uint64_t warden_life;        /* of the warden that its channel leads to */
 	bool removed;
+	bool hears_old;              /* what it goes through comes from a coordinator of the past: it obeys nothing of it */
 	uint64_t stop_back_us;
 	uint64_t cut_to_until_us, cut_from_until_us;
 	struct sim_attempt *attempts; /* by slot */
@@ -207,9 +210,19 @@ void sim_node_link_lost(struct sim_world *w, uint32_t node, uint64_t link);
 void sim_node_stop(struct sim_world *w, uint32_t node);
 void sim_node_word(struct sim_world *w, uint32_t node, const struct sim_word *word); /* from the warden or itself */
 uint64_t sim_node_clock(const struct sim_world *w, const struct sim_node *n);
+bool sim_node_welcomed(const struct sim_node *n);
 uint64_t sim_node_mocks(const struct sim_node *n);
 
 /* --- coordinator ------------------------------------------------------------------------------------------------------------------ */
+
+#define SIM_REQUESTS_MAX 256u /* requests of a world that are remembered; later ones are not said again */
+
+struct sim_request {
+	enum proto_mutation what;
+	uint64_t run;
+	uint32_t unit, node;
+	int64_t value;
+};
 
 struct sim_coordinator {
 	struct coord *core;          /* NULL: down */
@@ -230,7 +243,10 @@ struct sim_coordinator {
 	enum sim_crash crash_how;
 	struct sim_inbox inbox;
 	uint64_t request;            /* of operator acts */
+	struct sim_request asked[SIM_REQUESTS_MAX]; /* by request - 1: to say it again */
+	uint8_t written[SIM_REQUESTS_MAX];    /* by request - 1: how often the journal has it */
 	bool in_replay;
+	uint32_t stepping;           /* enum coord_event_kind: the event that it goes through */
 	uint32_t replayed_cells[COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS];
 };
 
@@ -240,6 +256,7 @@ void sim_coord_start(struct sim_world *w);
 void sim_coord_kill(struct sim_world *w, enum sim_crash how, uint64_t for_us);
 void sim_coord_wake(struct sim_world *w);
 void sim_coord_released(struct sim_world *w); /* rows became durable */
+void sim_coord_again(struct sim_world *w, uint64_t request); /* SIM_EV_CLIENT_AGAIN */
 bool sim_coord_act(struct sim_world *w, const struct sim_fault *f);
 uint64_t sim_coord_clock(const struct sim_world *w);
 void sim_coord_check_replay(struct sim_world *w); /* I7, in between */
@@ -248,6 +265,7 @@ void sim_coord_check_replay(struct sim_world *w); /* I7, in between */
 
 struct sim_link {
 	uint32_t node;
+	uint64_t coord_life, node_life; /* who opened it */
 	bool gone;                   /* the coordinator has noticed its end */
 	bool closed;                 /* the node has left it */
 	uint64_t to_last_us, from_last_us;
@@ -311,7 +329,7 @@ struct sim_run *sim_run_of(struct sim_world *w, uint64_t id);
 /* --- the world --------------------------------------------------------------------------------------------------------------------------------- */
 
 struct sim_counts {
-	uint64_t events, frames, lost, duplicated, reordered, slowed, cut;
+	uint64_t events, frames, lost, duplicated, reordered, slowed, cut, echoes, repeats;
 	uint64_t coord_steps, node_steps, starts, results, rows, replays;
 	uint64_t faults[SIM_F_COUNT];
 	uint64_t node_cells[NODE_CORE_STATES * NODE_CORE_EVENTS];
