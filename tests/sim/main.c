@@ -183,14 +183,18 @@ static uint64_t drawn_from_commit(void)
 static const struct {
 	const char *state, *events;
 } wanted_cells[] = {
-	{ "preparing", " dispatch prepared prepare_failed " },
-	{ "queued", " dispatch retract started exited " },
+	{ "preparing", " dispatch cancel keep prepared prepare_failed lapsed " },
+	{ "aborting", " prepared " },
+	{ "waiting", " keep " },
+	{ "queued", " dispatch cancel retract keep started exited " },
 	{ "retracting", " not_started " },
-	{ "mocking", " dispatch keep due " },
-	{ "running", " dispatch cancel keep exited " },
-	{ "stopping", " cancel exited " },
-	{ "collecting", " collected " },
-	{ "finished", " dispatch cancel result_ack resend forget due " },
+	{ "mocking", " dispatch cancel keep due " },
+	{ "running", " dispatch cancel keep exited lapsed " },
+	{ "frozen", " keep kill " },
+	{ "stopping", " cancel started exited " },
+	{ "dropping", " exited " },
+	{ "collecting", " cancel keep collected " },
+	{ "finished", " dispatch cancel keep result_ack resend forget due " },
 };
 
 static bool is_wanted(uint32_t state, uint32_t event)
@@ -209,7 +213,13 @@ static bool is_wanted(uint32_t state, uint32_t event)
 static const struct {
 	const char *state, *events;
 } wanted_unit_cells[] = {
-	{ "pending", " ready " },
+	{ "pending", " ready hold release end " },
+	{ "ready", " assign end " },
+	{ "active", " retry requeue end " },
+	{ "retry_wait", " requeue " },
+	{ "succeeded", " release reset " },
+	{ "skipped", " hold release reset " },
+	{ "cancelled", " reset " },
 };
 
 static bool is_wanted_unit(uint32_t state, uint32_t event)
