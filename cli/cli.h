@@ -31,6 +31,7 @@
 int cli_usage(const char *verb, const char *words, const char *text, const struct rv_opt *table);
 
 int cli_cmd_run(int argc, char **argv);
+int cli_cmd_coordinator(int argc, char **argv);
 int cli_cmd_check(int argc, char **argv);
 int cli_cmd_graph(int argc, char **argv);
 int cli_cmd_import(int argc, char **argv);

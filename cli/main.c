@@ -18,6 +18,7 @@
  *	                  it meanwhile, settings what is kept of how it began; dryrun, only, dirlock
  *	cmd_check, cmd_graph, cmd_import             plans
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
+ *	cmd_coordinator   the loop of coordinator/server.h, its options and log
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
@@ -84,7 +85,7 @@ static const struct command commands[] = {
 	{ "release", NULL, "let a held unit go", ACTS, CLI_WAITS_MACHINES },
 	{ "set", NULL, "change max_workers, priority or limits of a live run", ACTS, CLI_WAITS_MACHINES },
 
-	{ "coordinator", NULL, "keep runs and hand out units to nodes", MACHINES, CLI_WAITS_MACHINES },
+	{ "coordinator", cli_cmd_coordinator, "keep runs and hand out units to nodes", MACHINES, NULL },
 	{ "node", cli_cmd_node, "run units for a coordinator", MACHINES, NULL },
 	{ "token", cli_cmd_token, "who may join, and with which role", MACHINES, NULL },
 	{ "key", cli_cmd_key, "list and revoke keys", MACHINES, NULL },

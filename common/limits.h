@@ -66,6 +66,23 @@
 #define RV_TOKEN_USES_MAX 20000u
 #define RV_TOKEN_TTL_US_MAX (366ull * 86400u * 1000000u)
 
+/* Clients of a coordinator. */
+#define RV_RUNS_ENDED_KEPT 64u               /* ended runs that stay in the coordinator's memory; the others are in the journal */
+#define RV_UNITS_ENDED_KEPT 1000000u         /* ... and their units, but for the newest's */
+#define RV_UPLOADS_MAX 16u                   /* plans that are being handed over at once */
+#define RV_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
+#define RV_UPLOAD_LINE_BYTES_MAX ((size_t)128 << 20) /* a line of a plan as a client writes it: a context, resolved */
+#define RV_UPLOAD_IDLE_US 600000000u         /* nothing came for so long: the upload is dropped */
+#define RV_CLIENT_WAITING_MAX 4096u          /* requests that are kept until there is something */
+#define RV_CLIENT_WAITING_PEER_MAX 16u       /* ... of one peer */
+#define RV_CLIENT_NOTES_KEPT 65536u          /* live notes that can still be asked for */
+#define RV_CLIENT_SCAN_BYTES ((size_t)1 << 20) /* of journal rows that one FACTS looks through */
+#define RV_CLIENT_ANSWER_BYTES ((size_t)8 << 20) /* to one peer in one turn of the loop */
+#define RV_CLIENT_LOGS_MAX 256u              /* pieces of logs asked of nodes at once */
+#define RV_CLIENT_LOG_US 10000000u           /* a node that has not answered by then has no log */
+#define RV_RESULTS_WAITING_MAX 4096u         /* results that wait for their blobs, of one node */
+#define RV_RESULTS_WAITING_BYTES ((size_t)64 << 20) /* ... of all nodes; what is more comes again */
+
 /* Output. */
 #define RV_OUTPUT_DEP_BYTES_MAX ((size_t)256 << 10) /* of an output that travels as _dep_ID */
 #define RV_LOG_TAIL_BYTES ((size_t)64 << 10)

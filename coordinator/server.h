@@ -4,7 +4,7 @@
  *	tcp          ROUTER with CURVE: roles by the key that the handshake proved, looked up for each frame
  *
  * A peer's handle is the router's index << 32 | the number libzmq gave the connection. In STATE, beside the journal: blobs/, uploads/,
- * sock, server.key (tcp), estimates.
+ * sock, keys/ (tcp), estimates.db.
  */
 #ifndef COORD_SERVER_H
 #define COORD_SERVER_H
@@ -12,7 +12,6 @@
 #include "coordinator/shell.h"
 
 #define COORD_SERVER_SOCKET "sock"
-#define COORD_SERVER_KEY "server.key"
 
 struct coord_server_config {
 	const char *state_dir;              /* absolute; made (0700) if only its last part is missing */

@@ -42,6 +42,7 @@ struct coord_shell {
 	struct coord_learned *learned; /* NULL: none kept */
 	struct proto_frame_reader *reader;
 	uint64_t epoch;
+	char cluster[2 * JOURNAL_CLUSTER_BYTES + 1];
 
 	struct coord_effects effects;
 	struct proto_held_verdict *verdicts;
@@ -245,6 +246,8 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			break;
 		case COORD_FX_RELEASE_RUN:
 			coord_outputs_drop_run(s->outputs, coord_graph_run(fx->release));
+			if (s->ops.run_gone)
+				s->ops.run_gone(s->arg, coord_graph_run(fx->release));
 			if (s->learned)
 				coord_learned_drop_run(s->learned, coord_graph_run(fx->release));
 			coord_graph_destroy(&fx->release);
@@ -341,6 +344,7 @@ static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struc
 
 	if (journal_claim_epoch(s->journal, &s->epoch, err) < 0)
 		return -1;
+	rv_hex(s->cluster, journal_cluster(s->journal), JOURNAL_CLUSTER_BYTES);
 	if (coord_recover(s->journal, s->blobs, s->core, &hooks, 0, NULL, err) < 0)
 		return -1;
 	fact.epoch.epoch = s->epoch;
@@ -358,7 +362,7 @@ static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struc
 
 int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint64_t real_us, struct coord_shell **out, struct rv_err *err)
 {
-	struct journal_options options = { .mode = JOURNAL_OWN, .durability = cfg->durability };
+	struct journal_options options = { .mode = JOURNAL_OWN, .durability = cfg->durability, .what = cfg->what };
 	struct coord_shell *s = calloc(1, sizeof *s);
 
 	rv_check(cfg->ops.send != NULL);
@@ -417,7 +421,7 @@ void coord_shell_close(struct coord_shell **sp)
 
 /* --- what people ask for ------------------------------------------------------------------------------------------------------ */
 
-static int save_plan(struct coord_shell *s, const struct plan *plan, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
+static int save_plan(struct rv_blobs *blobs, const struct plan *plan, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
 {
 	struct rv_buf bytes;
 	int rc;
@@ -425,56 +429,93 @@ static int save_plan(struct coord_shell *s, const struct plan *plan, uint8_t dig
 	rv_buf_init(&bytes, (size_t)8 << 30);
 	rc = plan_save(plan, &bytes, err);
 	if (rc == 0)
-		rc = rv_blobs_put(s->blobs, rv_buf_str(&bytes), digest, err);
+		rc = rv_blobs_put(blobs, rv_buf_str(&bytes), digest, err);
 	rv_buf_release(&bytes);
 	return rc;
 }
 
 /* What this plan's units took before, where the plan does not say; saved, so that a restart ranks the units alike. */
-static int learned_estimates(struct coord_shell *s, const struct plan *plan, uint64_t **estimates, uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
+static int learned_estimates(struct rv_blobs *blobs, struct coord_learned *learned, const struct plan *plan, uint64_t **estimates,
+			     uint8_t digest[RV_DIGEST_BYTES], struct rv_err *err)
 {
 	struct rv_buf bytes;
 	int rc = 0;
 
 	*estimates = NULL;
-	if (!s->learned || !(*estimates = coord_learned_estimates(s->learned, plan)))
+	if (!learned || !(*estimates = coord_learned_estimates(learned, plan)))
 		return 0;
 	rv_buf_init(&bytes, 0);
 	for (uint32_t i = 0; i < plan->unit_count; i++)
 		(void)rv_buf_put_u64(&bytes, (*estimates)[i]);
 	rc = bytes.failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for the estimates of %u units", plan->unit_count)
-			  : rv_blobs_put(s->blobs, rv_buf_str(&bytes), digest, err);
+			  : rv_blobs_put(blobs, rv_buf_str(&bytes), digest, err);
 	rv_buf_release(&bytes);
 	return rc;
 }
 
-int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+static int prepare(struct rv_blobs *blobs, struct coord_learned *learned, const struct plan *plan, uint64_t run, struct coord_graph **graph,
+		   struct proto_fact *fact, struct rv_err *err)
 {
-	struct coord_event ev = { .kind = COORD_EV_RUN_ACCEPTED, .now_us = now_us, .real_us = real_us };
-	struct proto_fact fact = { .kind = PROTO_FACT_RUN_ACCEPTED };
-	struct coord_graph *graph = NULL;
+	struct coord_graph *g = NULL;
 	uint64_t *estimates = NULL;
 	int rc = -1;
 
-	fact.run_accepted.run = run;
-	fact.run_accepted.name = plan->name;
-	fact.run_accepted.units = (uint32_t)plan->instance_count;
-	memcpy(fact.run_accepted.plan_digest, plan->digest, sizeof fact.run_accepted.plan_digest);
-	if (learned_estimates(s, plan, &estimates, fact.run_accepted.estimates_blob, err) < 0)
+	*fact = (struct proto_fact){ .kind = PROTO_FACT_RUN_ACCEPTED };
+	fact->run_accepted.run = run;
+	fact->run_accepted.units = (uint32_t)plan->instance_count;
+	memcpy(fact->run_accepted.plan_digest, plan->digest, sizeof fact->run_accepted.plan_digest);
+	if (learned_estimates(blobs, learned, plan, &estimates, fact->run_accepted.estimates_blob, err) < 0)
 		goto out;
-	if (coord_graph_build(plan, run, estimates, &graph, err) < 0)
+	if (coord_graph_build(plan, run, estimates, &g, err) < 0)
 		goto out;
-	if (coord_admit_run(s->core, graph, err) < 0)
+	if (save_plan(blobs, plan, fact->run_accepted.plan_blob, err) < 0)
 		goto out;
-	if (save_plan(s, plan, fact.run_accepted.plan_blob, err) < 0)
-		goto out;
-	ev.run_accepted.graph = graph;
-	ev.run_accepted.fact = &fact;
-	graph = NULL; /* taken */
-	step(s, &ev);
+	fact->run_accepted.name = coord_graph_name(g);
+	*graph = g;
+	g = NULL;
 	rc = 0;
 out:
 	free(estimates);
+	coord_graph_destroy(&g);
+	return rc;
+}
+
+int coord_shell_prepare(struct rv_blobs *blobs, const char *estimates_dir, const struct plan *plan, uint64_t run, struct coord_graph **graph,
+			struct proto_fact *fact, struct rv_err *err)
+{
+	struct coord_learned *learned = NULL;
+	int rc;
+
+	if (estimates_dir)
+		(void)coord_learned_open(&learned, estimates_dir); /* without it all estimates are unknown */
+	rc = prepare(blobs, learned, plan, run, graph, fact, err);
+	coord_learned_close(&learned);
+	return rc;
+}
+
+int coord_shell_accept(struct coord_shell *s, struct coord_graph **graph, const struct proto_fact *fact, uint64_t now_us, uint64_t real_us,
+		       struct rv_err *err)
+{
+	struct coord_event ev = { .kind = COORD_EV_RUN_ACCEPTED, .now_us = now_us, .real_us = real_us };
+
+	if (coord_admit_run(s->core, *graph, err) < 0)
+		return -1;
+	ev.run_accepted.graph = *graph;
+	ev.run_accepted.fact = fact;
+	*graph = NULL; /* taken */
+	step(s, &ev);
+	return 0;
+}
+
+int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_graph *graph = NULL;
+	struct proto_fact fact;
+	int rc;
+
+	if (prepare(s->blobs, s->learned, plan, run, &graph, &fact, err) < 0)
+		return -1;
+	rc = coord_shell_accept(s, &graph, &fact, now_us, real_us, err);
 	coord_graph_destroy(&graph);
 	return rc;
 }
@@ -651,6 +692,22 @@ int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err)
 const struct coord *coord_shell_core(const struct coord_shell *s)
 {
 	return s->core;
+}
+
+struct rv_str coord_shell_cluster(const struct coord_shell *s)
+{
+	return rv_str_of(s->cluster);
+}
+
+struct journal *coord_shell_journal(struct coord_shell *s)
+{
+	return s->journal;
+}
+
+const struct coord_runlist *coord_shell_runs(struct coord_shell *s)
+{
+	coord_runlist_fill(&s->runs, s->core);
+	return &s->runs;
 }
 
 uint64_t coord_shell_epoch(const struct coord_shell *s)

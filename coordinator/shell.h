@@ -18,6 +18,7 @@
 #include "coordinator/core/io.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/outbox.h"
+#include "coordinator/runlist.h"
 
 struct coord_shell;
 struct plan;
@@ -48,10 +49,14 @@ struct coord_shell_ops {
 	void (*durable)(void *arg, uint64_t position);
 	void (*reply)(void *arg, uint64_t client, bool done_before, uint32_t changed);
 	void (*run_finished)(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason);
+	/* It ended long ago and is not in the core any more; its facts are in the journal. */
+	void (*run_gone)(void *arg, uint64_t run);
 };
 
 struct coord_shell_config {
 	const char *state_dir;        /* the journal's; exists or its last part is made */
+	const char *what;             /* who we are, for those who find the directory taken; NULL: "reeve" */
+	uint32_t runs_ended_max;      /* ended runs that the core keeps (and units of theirs: RV_UNITS_ENDED_KEPT); 0: all */
 	enum journal_durability durability;
 	struct coord_config core;
 	struct rv_blobs *blobs;       /* borrowed */
@@ -68,6 +73,13 @@ void coord_shell_close(struct coord_shell **s);
 
 /* Accepts a checked plan as run `run`: saves it as a blob, builds its graph, tells the core. Takes effect with the next turn. */
 int coord_shell_submit(struct coord_shell *s, const struct plan *plan, uint64_t run, uint64_t now_us, uint64_t real_us, struct rv_err *err);
+/* The same in two steps, the first of which takes long for a large plan and may be another thread's: it has its own `blobs` and reads
+ * estimates from `estimates_dir` (may be NULL). `fact` gets what RUN_ACCEPTED says; its name borrows from the graph. */
+int coord_shell_prepare(struct rv_blobs *blobs, const char *estimates_dir, const struct plan *plan, uint64_t run, struct coord_graph **graph,
+			struct proto_fact *fact, struct rv_err *err);
+/* Takes the graph on success. */
+int coord_shell_accept(struct coord_shell *s, struct coord_graph **graph, const struct proto_fact *fact, uint64_t now_us, uint64_t real_us,
+		       struct rv_err *err);
 /* An output that dependents of this unit find although it did not run here (a `satisfied` unit). Not journaled: the giver knows it. */
 int coord_shell_give_output(struct coord_shell *s, uint64_t run, uint32_t unit, struct rv_str bytes, bool is_json, struct rv_err *err);
 /* A person's act: a MUTATION fact, checked here. `client` 0: no reply. */
@@ -98,7 +110,11 @@ int coord_shell_journal_fd(const struct coord_shell *s);                  /* -1:
 int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err);  /* when it is readable */
 
 const struct coord *coord_shell_core(const struct coord_shell *s);
+struct journal *coord_shell_journal(struct coord_shell *s); /* to read from */
+/* The lines of all runs there ever were here, ended ones included; borrowed until the next step. */
+const struct coord_runlist *coord_shell_runs(struct coord_shell *s);
 uint64_t coord_shell_epoch(const struct coord_shell *s);
+struct rv_str coord_shell_cluster(const struct coord_shell *s); /* its id, as hex */
 /* Of an accepted run; zeros where there is no such run. */
 const uint8_t *coord_shell_plan_digest(const struct coord_shell *s, uint64_t run);
 

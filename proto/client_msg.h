@@ -20,7 +20,7 @@
 #define PROTO_ENDPOINTS_MAX 16u
 #define PROTO_ENDPOINT_BYTES_MAX 256u
 #define PROTO_CLUSTER_BYTES_MAX 64u
-#define PROTO_MESSAGE_BYTES_MAX 1024u             /* of a refusal's sentence, and of its hint */
+#define PROTO_MESSAGE_BYTES_MAX ((size_t)32 << 10) /* of a refusal's text (a plan's: all its diagnostics), and of its hint */
 
 /* --- client -> coordinator ---------------------------------------------------------------------------------------------- */
 

@@ -392,3 +392,43 @@ int proto_fact_decode(struct rv_str *at, struct rv_arena *arena, struct proto_fa
 	*at = rest;
 	return 1;
 }
+
+int proto_fact_peek(struct rv_str *at, struct proto_fact_head *out, struct rv_err *err)
+{
+	struct proto_scan_limits limits = { RECORD_BYTES_MAX, RV_FRAME_DEPTH_MAX, RV_FRAME_VALUES_MAX };
+	struct rv_str rest = *at, record;
+	struct proto_cursor c;
+	uint64_t kind, what;
+
+	if (at->bytes == 0)
+		return 0;
+	if (!take_record(&rest, &record))
+		return rv_fail(err, RV_E_CORRUPT, "a fact is cut off");
+	if (proto_scan(record, &limits, err))
+		return -1;
+	c = proto_cursor(record);
+	(void)proto_read_array(&c);
+	kind = proto_read_uint(&c);
+	*out = (struct proto_fact_head){ .kind = (enum proto_fact_kind)kind, .record = rv_str(at->at, at->bytes - rest.bytes) };
+	switch (kind) {
+	case PROTO_FACT_RUN_ACCEPTED:
+	case PROTO_FACT_ASSIGNED:
+	case PROTO_FACT_ENDED:
+	case PROTO_FACT_ATTEMPT_ENDED:
+	case PROTO_FACT_RUN_STOPPED:
+	case PROTO_FACT_RUN_FINISHED:
+		out->run = proto_read_uint(&c);
+		break;
+	case PROTO_FACT_MUTATION:
+		what = proto_read_uint(&c);
+		out->run = proto_read_uint(&c);
+		out->of_node = what >= PROTO_MUT_DRAIN;
+		break;
+	default:
+		break;
+	}
+	if (c.failed || kind == 0 || kind > PROTO_FACT_LAST)
+		return rv_fail(err, RV_E_CORRUPT, "malformed fact");
+	*at = rest;
+	return 1;
+}

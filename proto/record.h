@@ -148,6 +148,15 @@ int proto_fact_encode(const struct proto_fact *f, struct rv_buf *out);
 /* Reads the record at *at, moves *at behind it. 1: read; 0: no more; -1: RV_E_CORRUPT / RV_E_VERSION. Borrows from the
  * bytes; arrays come from `arena`. */
 int proto_fact_decode(struct rv_str *at, struct rv_arena *arena, struct proto_fact *out, struct rv_err *err);
+/* Only what stands at a record's front: for those who pass facts on without folding them. */
+struct proto_fact_head {
+	enum proto_fact_kind kind;
+	uint64_t run;         /* that it concerns; 0: none */
+	bool of_node;         /* a MUTATION of a node */
+	struct rv_str record; /* all of it, with its length */
+};
+/* As proto_fact_decode(). */
+int proto_fact_peek(struct rv_str *at, struct proto_fact_head *out, struct rv_err *err);
 const char *proto_fact_name(enum proto_fact_kind kind);
 
 #endif

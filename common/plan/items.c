@@ -17,6 +17,10 @@ int plan_read_named_file(struct plan_loader *l, uint32_t node, size_t limit, str
 	struct rv_buf path;
 	int rc;
 
+	if (l->opt->names_no_files) {
+		plan_error_at(l, PLAN_E_CONFLICT, node, "a plan that is handed over names no files: whoever hands it over reads them");
+		return -1;
+	}
 	rv_buf_init(&path, 65536);
 	if (name.at[0] != '/' && dir.bytes)
 		(void)rv_buf_printf(&path, "%.*s/", RV_STR_ARGS(dir));

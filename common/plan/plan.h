@@ -277,6 +277,7 @@ struct plan_load_options {
 	const char *shown_name;        /* in diagnostics; NULL: the path as given */
 	const char *default_name;      /* of a plan without `name`; NULL: the file's name without its extension */
 	size_t line_bytes_max;         /* of JSON lines; 0: RV_PLAN_LINE_BYTES_MAX */
+	bool names_no_files;           /* it comes from elsewhere: no file that it names is read here (E_CONFLICT) */
 };
 
 struct plan_diags;

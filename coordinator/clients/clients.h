@@ -38,9 +38,6 @@ struct coord_clients_config {
 	struct rv_blobs *blobs;        /* borrowed */
 	const char *estimates_dir;     /* of plans that are taken; NULL: none */
 	struct coord_access *access;   /* borrowed; NULL: no tokens, no keys */
-	const uint8_t *server_key;     /* PROTO_KEY_BYTES, for TOKEN_CREATED; NULL: there is no tcp */
-	const char *const *endpoints;  /* that a token names */
-	uint32_t endpoint_count;
 	const char *version;           /* of the program */
 	const char *what;              /* "coordinator" or "run" */
 	const struct rv_log *log;      /* may be NULL */
@@ -50,12 +47,15 @@ struct coord_clients_config {
 int coord_clients_create(struct coord_clients **out, const struct coord_clients_config *cfg, struct rv_err *err);
 /* The shell is open: what came before a restart (uploads) is looked at. `shell` is borrowed. */
 int coord_clients_serve(struct coord_clients *c, struct coord_shell *shell, uint64_t now_us, struct rv_err *err);
+/* There is a tcp side: tokens and keys are of use. `server_key` is PROTO_KEY_BYTES, public; all is borrowed for its life. */
+void coord_clients_listening(struct coord_clients *c, const uint8_t *server_key, const char *const *endpoints, uint32_t endpoint_count);
 /* Before the shell is closed: the thread ends; uploads stay where they are. NULL is fine. */
 void coord_clients_destroy(struct coord_clients **c);
 
 /* --- the shell's ops; `c` is the argument --- */
 void coord_clients_on_fact(struct coord_clients *c, const struct proto_fact *f, uint64_t real_us, bool replayed);
 void coord_clients_on_transition(struct coord_clients *c, const struct coord_transition *t, uint64_t position, bool replayed);
+void coord_clients_on_run_gone(struct coord_clients *c, uint64_t run);
 void coord_clients_on_reply(struct coord_clients *c, uint64_t client, bool done_before, uint32_t changed);
 void coord_clients_on_message(struct coord_clients *c, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m);
 void coord_clients_on_denied(struct coord_clients *c, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m);

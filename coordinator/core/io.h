@@ -275,6 +275,33 @@ void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct 
 /* Runs in order of acceptance: the i-th's number, 0 past the end. */
 uint64_t coord_run_at(const struct coord *c, uint32_t i);
 struct rv_str coord_node_name(const struct coord *c, uint32_t node);
+/* Nodes are numbered from 0 in order of admission; they stay when they are removed. */
+uint32_t coord_node_count(const struct coord *c);
+uint32_t coord_node_find(const struct coord *c, struct rv_str name); /* not a removed one; COORD_NONE */
+void coord_node_key(const struct coord *c, uint32_t node, uint8_t hash[PROTO_DIGEST_BYTES]);
+uint64_t coord_node_peer(const struct coord *c, uint32_t node);      /* of its session; 0: it is away */
+uint32_t coord_peer_node(const struct coord *c, uint64_t peer);      /* whose session that is; COORD_NONE */
+/* Was the act of this request id done, as far as is remembered? */
+bool coord_request_done(const struct coord *c, uint64_t request);
+
+enum coord_node_standing { COORD_NODE_AWAY, COORD_NODE_JOINED, COORD_NODE_SUSPECT, COORD_NODE_REMOVED };
+
+struct coord_node_view {
+	enum coord_node_standing standing;
+	bool draining;
+	const char *health;          /* good, careful, probed, quarantined */
+	uint64_t slots, slots_used, agent_slots, agent_used;
+	uint32_t attempts;           /* that it holds, as far as is believed */
+	uint32_t failures_row;       /* failures of the environment in a row */
+	uint32_t probes;
+	uint64_t heard_us;           /* since it was heard, 0 while it is away */
+	uint64_t heartbeat_us, rtt_us;
+	uint64_t incarnation;
+	const char *labels;          /* key NUL value NUL ... */
+	uint32_t label_count;
+};
+
+void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_view *out);
 
 /* For tests: how often each cell of the units' [state][event] table was used, replay included, and whether it may be. */
 #define COORD_UNIT_EVENTS 8u

@@ -76,6 +76,69 @@ struct rv_str coord_node_name(const struct coord *c, uint32_t node)
 	return node < c->node_count ? rv_str_of(c->nodes[node].name) : RV_STR("");
 }
 
+uint32_t coord_node_count(const struct coord *c)
+{
+	return c->node_count;
+}
+
+uint32_t coord_node_find(const struct coord *c, struct rv_str name)
+{
+	for (uint32_t i = 0; i < c->node_count; i++)
+		if (!c->nodes[i].removed && rv_str_equal(rv_str_of(c->nodes[i].name), name))
+			return i;
+	return COORD_NONE;
+}
+
+void coord_node_key(const struct coord *c, uint32_t node, uint8_t hash[PROTO_DIGEST_BYTES])
+{
+	rv_check(node < c->node_count);
+	memcpy(hash, c->nodes[node].key, PROTO_DIGEST_BYTES);
+}
+
+uint64_t coord_node_peer(const struct coord *c, uint32_t node)
+{
+	rv_check(node < c->node_count);
+	return c->nodes[node].state == COORD_N_AWAY ? 0 : c->nodes[node].peer;
+}
+
+uint32_t coord_peer_node(const struct coord *c, uint64_t peer)
+{
+	return rv_intmap_get(&c->peer_map, peer);
+}
+
+bool coord_request_done(const struct coord *c, uint64_t request)
+{
+	return coord_request_known(c, request);
+}
+
+void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_view *out)
+{
+	static const char *const health[] = { [COORD_H_GOOD] = "good", [COORD_H_CAREFUL] = "careful", [COORD_H_PROBED] = "probed",
+					      [COORD_H_QUARANTINED] = "quarantined" };
+	static const enum coord_node_standing standing[] = { [COORD_N_AWAY] = COORD_NODE_AWAY, [COORD_N_JOINED] = COORD_NODE_JOINED,
+							     [COORD_N_SUSPECT] = COORD_NODE_SUSPECT };
+	const struct coord_node *n;
+
+	rv_check(node < c->node_count);
+	n = &c->nodes[node];
+	*out = (struct coord_node_view){ .standing = n->removed ? COORD_NODE_REMOVED : standing[n->state],
+					 .draining = n->draining,
+					 .health = health[n->health],
+					 .slots = n->slots,
+					 .slots_used = n->slots_used,
+					 .agent_slots = n->agent_slots,
+					 .agent_used = n->agent_used,
+					 .attempts = n->attempt_count,
+					 .failures_row = n->failures_row,
+					 .probes = n->probes,
+					 .heard_us = n->state == COORD_N_AWAY ? 0 : rv_sat_sub(coord_live_us(c), n->heard_us),
+					 .heartbeat_us = n->heartbeat_us,
+					 .rtt_us = n->rtt_us,
+					 .incarnation = n->incarnation,
+					 .labels = n->text,
+					 .label_count = n->label_count };
+}
+
 const char *coord_unit_state_name(enum coord_unit_state s)
 {
 	static const char *const names[COORD_UNIT_STATE_COUNT] = {

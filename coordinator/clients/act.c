@@ -1,0 +1,110 @@
+/* act.c - what people do to runs, units and nodes (clients.h) */
+#include "private.h"
+
+#include "common/check.h"
+#include "common/map.h"
+#include "coordinator/access.h"
+
+static const struct coord_graph *graph_of(struct coord_clients *c, uint64_t run, struct rv_err *err)
+{
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
+
+	if (g)
+		return g;
+	if (coord_runlist_find(coord_shell_runs(c->shell), run)) {
+		(void)rv_fail(err, RV_E_CONFLICT, "run %s ended long ago and is not in the coordinator's memory any more", rv_run_id_of(run).text);
+		(void)rv_hint(err, "it can be looked at; submit the plan again to run it again");
+		return NULL;
+	}
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(run).text);
+	return NULL;
+}
+
+static int find_unit(const struct coord_graph *g, struct rv_str id, uint32_t *unit, struct rv_err *err)
+{
+	uint32_t count = 0;
+
+	*unit = coord_graph_find(g, id, &count);
+	if (*unit == COORD_NONE)
+		return rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in the run", RV_STR_ARGS(id));
+	if (count > 1) {
+		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" stands for %u units", RV_STR_ARGS(id), count);
+		return rv_hint(err, "name one of them, %.*s-0001 as a rule", RV_STR_ARGS(id));
+	}
+	return 0;
+}
+
+static int fill(struct coord_clients *c, const struct proto_act *m, struct proto_fact *f, struct rv_err *err)
+{
+	const struct coord *core = coord_shell_core(c->shell);
+	const struct coord_graph *g;
+
+	*f = (struct proto_fact){ .kind = PROTO_FACT_MUTATION };
+	f->mutation.what = (enum proto_mutation)m->what;
+	f->mutation.run = m->run;
+	f->mutation.unit = f->mutation.node = RV_MAP_NONE;
+	f->mutation.request = m->id;
+	f->mutation.value = m->value;
+	f->mutation.note = m->note;
+	if (m->what >= PROTO_MUT_DRAIN) {
+		f->mutation.run = 0;
+		f->mutation.node = coord_node_find(core, m->node);
+		if (f->mutation.node == COORD_NONE)
+			return rv_fail(err, RV_E_NOT_FOUND, "there is no node \"%.*s\"", RV_STR_ARGS(m->node));
+		return 0;
+	}
+	g = graph_of(c, m->run, err);
+	if (!g)
+		return -1;
+	if (m->unit.bytes)
+		return find_unit(g, m->unit, &f->mutation.unit, err);
+	if (m->what == PROTO_MUT_HOLD || m->what == PROTO_MUT_RELEASE || m->what == PROTO_MUT_SKIP)
+		return rv_fail(err, RV_E_USAGE, "a unit is missing");
+	return 0;
+}
+
+/* Whoever is removed is not let in again either. */
+static void revoke(struct coord_clients *c, uint32_t node, uint64_t real_us)
+{
+	uint8_t hash[PROTO_DIGEST_BYTES];
+	struct coord_access_verdict v;
+
+	if (!c->cfg.access)
+		return;
+	coord_node_key(coord_shell_core(c->shell), node, hash);
+	coord_access_revoke_hash(c->cfg.access, hash, &v);
+	clients_record(c, &v, real_us);
+}
+
+void act_do(struct coord_clients *c, uint64_t peer, const struct proto_act *m, uint64_t now_us, uint64_t real_us)
+{
+	struct asker from = { peer, m->request };
+	struct proto_fact f;
+	struct rv_err err = { 0 };
+
+	/* An act that was done stays done, even where what it was done to is gone by now. */
+	if (coord_request_done(coord_shell_core(c->shell), m->id)) {
+		c->acting = from;
+		act_replied(c, true, 0);
+		return;
+	}
+	if (fill(c, m, &f, &err) < 0) {
+		clients_refuse(c, from, &err);
+		return;
+	}
+	c->acting = from;
+	if (coord_shell_mutate(c->shell, &f, 1, now_us, real_us, &err) < 0) {
+		clients_refuse(c, from, &err);
+		return;
+	}
+	if (m->what == PROTO_MUT_REMOVE)
+		revoke(c, f.mutation.node, real_us);
+}
+
+void act_replied(struct coord_clients *c, bool done_before, uint32_t changed)
+{
+	struct proto_msg m = { .kind = PROTO_DONE };
+
+	m.done = (struct proto_done){ .request = c->acting.request, .done_before = done_before, .changed = changed };
+	coord_shell_say(c->shell, c->acting.peer, &m, COORD_SAY_AFTER_FACTS);
+}

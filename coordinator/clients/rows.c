@@ -1,0 +1,275 @@
+/* rows.c - lists: a JSON object a row, a page a request (clients.h); which keys: proto/PROTOCOL.md, "Rows" */
+#include "private.h"
+
+#include "common/check.h"
+#include "common/os/host.h"
+#include "coordinator/access.h"
+
+#include <stdlib.h>
+
+#define PAGE_BYTES ((size_t)512 << 10) /* of a page: the next row begins another */
+
+struct page {
+	struct rv_buf *text;
+	size_t ends[PROTO_ROWS_MAX];
+	uint32_t count, limit;
+};
+
+static bool page_full(const struct page *p)
+{
+	return p->count == p->limit || (p->count && p->text->bytes >= PAGE_BYTES);
+}
+
+static void row_done(struct page *p)
+{
+	p->ends[p->count++] = p->text->bytes;
+}
+
+static void put_text(struct rv_buf *b, const char *key, struct rv_str value)
+{
+	(void)rv_buf_printf(b, "\"%s\":", key);
+	(void)rv_buf_put_json(b, value);
+}
+
+static void put_number(struct rv_buf *b, const char *key, uint64_t value)
+{
+	(void)rv_buf_printf(b, ",\"%s\":%llu", key, (unsigned long long)value);
+}
+
+static void put_more_text(struct rv_buf *b, const char *key, struct rv_str value)
+{
+	(void)rv_buf_putc(b, ',');
+	put_text(b, key, value);
+}
+
+static void put_flag(struct rv_buf *b, const char *key, bool value)
+{
+	(void)rv_buf_printf(b, ",\"%s\":%s", key, value ? "true" : "false");
+}
+
+static void answer(struct coord_clients *c, struct asker to, const struct page *p, uint64_t next)
+{
+	struct proto_msg m = { .kind = PROTO_ROWS };
+	struct rv_str *all = calloc(p->count ? p->count : 1, sizeof *all);
+	struct rv_err err;
+	size_t at = 0;
+
+	if (!all || p->text->failed) {
+		(void)rv_fail(&err, RV_E_NO_MEMORY, "no memory for a list");
+		clients_refuse(c, to, &err);
+	} else if (clients_may_say(c, to.peer, p->text->bytes + 64)) {
+		for (uint32_t i = 0; i < p->count; at = p->ends[i++])
+			all[i] = rv_str(p->text->at + at, p->ends[i] - at);
+		m.rows = (struct proto_rows){ .request = to.request, .next = next, .rows = all, .row_count = p->count };
+		coord_shell_say(c->shell, to.peer, &m, COORD_SAY_NOW);
+	}
+	free(all);
+}
+
+/* --- about ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_about(struct coord_clients *c, struct page *p)
+{
+	const struct coord *core = coord_shell_core(c->shell);
+	const struct coord_runlist *runs = coord_shell_runs(c->shell);
+	struct coord_shell_stats shell;
+	struct coord_clients_stats stats;
+	uint32_t live = 0, joined = 0;
+	char host[RV_HOST_NAME_MAX + 1];
+
+	coord_shell_stats(c->shell, &shell);
+	coord_clients_stats(c, &stats);
+	for (uint32_t i = 0; i < runs->count; i++)
+		live += !runs->runs[i].finished_us;
+	for (uint32_t i = 0; i < coord_node_count(core); i++)
+		joined += coord_node_peer(core, i) != 0;
+	rv_host_name(host);
+	(void)rv_buf_putc(p->text, '{');
+	put_text(p->text, "what", rv_str_of(c->cfg.what));
+	put_more_text(p->text, "version", rv_str_of(c->cfg.version));
+	put_more_text(p->text, "state", RV_STR("serving"));
+	put_more_text(p->text, "cluster", coord_shell_cluster(c->shell));
+	put_more_text(p->text, "host", rv_str_of(host));
+	put_number(p->text, "epoch", coord_shell_epoch(c->shell));
+	put_number(p->text, "runs", runs->count);
+	put_number(p->text, "runs_live", live);
+	put_number(p->text, "nodes", coord_node_count(core));
+	put_number(p->text, "nodes_joined", joined);
+	put_number(p->text, "frames_in", shell.frames_in);
+	put_number(p->text, "frames_bad", shell.frames_bad);
+	put_number(p->text, "frames_dropped", shell.frames_dropped);
+	put_number(p->text, "messages_refused", shell.messages_refused);
+	put_number(p->text, "requests", stats.requests);
+	put_number(p->text, "requests_refused", stats.refused);
+	put_number(p->text, "requests_waiting", stats.waiting);
+	put_number(p->text, "uploads_begun", stats.uploads_begun);
+	put_number(p->text, "uploads_taken", stats.uploads_taken);
+	put_number(p->text, "uploads_expired", stats.uploads_expired);
+	put_number(p->text, "results_kept", stats.results_kept);
+	put_number(p->text, "results_dropped", stats.results_dropped);
+	(void)rv_buf_putc(p->text, '}');
+	row_done(p);
+}
+
+/* --- runs ---------------------------------------------------------------------------------------------------------------------- */
+
+static void put_run(struct coord_clients *c, struct page *p, const struct journal_run *r)
+{
+	const struct coord *core = coord_shell_core(c->shell);
+	uint64_t run = rv_run_id_number(rv_str_of(r->run.text));
+	struct coord_run_counts n;
+
+	(void)rv_buf_putc(p->text, '{');
+	put_text(p->text, "run", rv_str_of(r->run.text));
+	put_more_text(p->text, "name", r->name);
+	put_more_text(p->text, "state", r->state);
+	put_more_text(p->text, "reason", r->reason);
+	put_number(p->text, "created_us", r->created_us);
+	put_number(p->text, "finished_us", r->finished_us);
+	put_number(p->text, "total", r->total);
+	put_number(p->text, "succeeded", r->succeeded);
+	put_number(p->text, "failed", r->failed);
+	put_number(p->text, "skipped", r->skipped);
+	put_number(p->text, "cancelled", r->cancelled);
+	if (coord_run_graph(core, run)) {
+		coord_run_counts(core, run, &n);
+		put_number(p->text, "pending", n.pending);
+		put_number(p->text, "ready", n.ready);
+		put_number(p->text, "active", n.active);
+		put_number(p->text, "retry_wait", n.retry_wait);
+		put_number(p->text, "held", n.held);
+		put_number(p->text, "retries", n.retries);
+		put_number(p->text, "node_lost", n.node_lost);
+	}
+	put_flag(p->text, "in_memory", coord_run_graph(core, run) != NULL);
+	(void)rv_buf_putc(p->text, '}');
+	row_done(p);
+}
+
+static uint64_t put_runs(struct coord_clients *c, struct page *p, const struct proto_ask *m)
+{
+	const struct coord_runlist *runs = coord_shell_runs(c->shell);
+	const struct journal_run *one = m->run ? coord_runlist_find(runs, m->run) : NULL;
+
+	if (m->run) {
+		if (one)
+			put_run(c, p, one);
+		return 0;
+	}
+	for (uint64_t i = m->cursor; i < runs->count; i++) {
+		if (page_full(p))
+			return i;
+		put_run(c, p, &runs->runs[i]);
+	}
+	return 0;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------------------------------------------- */
+
+static void put_labels(struct rv_buf *b, const struct coord_node_view *v)
+{
+	const char *at = v->labels;
+
+	(void)rv_buf_puts(b, ",\"labels\":{");
+	for (uint32_t i = 0; i < v->label_count; i++) {
+		if (i)
+			(void)rv_buf_putc(b, ',');
+		(void)rv_buf_put_json(b, rv_str_of(at));
+		at += strlen(at) + 1;
+		(void)rv_buf_putc(b, ':');
+		(void)rv_buf_put_json(b, rv_str_of(at));
+		at += strlen(at) + 1;
+	}
+	(void)rv_buf_putc(b, '}');
+}
+
+static void put_node(struct coord_clients *c, struct page *p, uint32_t node)
+{
+	static const char *const standing[] = { [COORD_NODE_AWAY] = "away", [COORD_NODE_JOINED] = "joined", [COORD_NODE_SUSPECT] = "suspect",
+						[COORD_NODE_REMOVED] = "removed" };
+	const struct coord *core = coord_shell_core(c->shell);
+	uint8_t hash[PROTO_DIGEST_BYTES];
+	char hex[2 * PROTO_DIGEST_BYTES + 1];
+	struct coord_node_view v;
+
+	coord_node_view(core, node, &v);
+	coord_node_key(core, node, hash);
+	rv_hex(hex, hash, sizeof hash);
+	(void)rv_buf_putc(p->text, '{');
+	put_text(p->text, "name", coord_node_name(core, node));
+	put_more_text(p->text, "state", rv_str_of(standing[v.standing]));
+	put_flag(p->text, "draining", v.draining);
+	put_more_text(p->text, "health", rv_str_of(v.health));
+	put_more_text(p->text, "key", rv_str_of(hex));
+	put_number(p->text, "node", node);
+	put_number(p->text, "slots", v.slots);
+	put_number(p->text, "slots_used", v.slots_used);
+	put_number(p->text, "agent_slots", v.agent_slots);
+	put_number(p->text, "agent_slots_used", v.agent_used);
+	put_number(p->text, "attempts", v.attempts);
+	put_number(p->text, "failures_row", v.failures_row);
+	put_number(p->text, "probes", v.probes);
+	put_number(p->text, "heard_ago_us", v.heard_us);
+	put_number(p->text, "heartbeat_us", v.heartbeat_us);
+	put_number(p->text, "rtt_us", v.rtt_us);
+	put_number(p->text, "incarnation", v.incarnation);
+	put_labels(p->text, &v);
+	(void)rv_buf_putc(p->text, '}');
+	row_done(p);
+}
+
+static uint64_t put_nodes(struct coord_clients *c, struct page *p, uint64_t cursor)
+{
+	uint32_t count = coord_node_count(coord_shell_core(c->shell));
+
+	for (uint64_t i = cursor; i < count; i++) {
+		if (page_full(p))
+			return i;
+		put_node(c, p, (uint32_t)i);
+	}
+	return 0;
+}
+
+/* --- the request ----------------------------------------------------------------------------------------------------------------------- */
+
+static int gather(struct coord_clients *c, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
+{
+	switch (m->what) {
+	case PROTO_ASK_ABOUT:
+		put_about(c, p);
+		return 0;
+	case PROTO_ASK_RUNS:
+		if (m->run && !coord_runlist_find(coord_shell_runs(c->shell), m->run))
+			return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->run).text);
+		*next = put_runs(c, p, m);
+		return 0;
+	case PROTO_ASK_NODES:
+		*next = put_nodes(c, p, m->cursor);
+		return 0;
+	case PROTO_ASK_KEYS:
+		if (c->cfg.access)
+			*next = coord_access_keys(c->cfg.access, m->cursor, p->limit, p->text, p->ends, &p->count);
+		return 0;
+	case PROTO_ASK_TOKENS:
+		if (c->cfg.access)
+			*next = coord_access_tokens(c->cfg.access, m->cursor, p->limit, real_us, p->text, p->ends, &p->count);
+		return 0;
+	case PROTO_ASK_EXPLAIN:
+		break;
+	}
+	return rv_fail(err, RV_E_UNSUPPORTED, "a list of a kind that this version does not know");
+}
+
+void rows_ask(struct coord_clients *c, uint64_t peer, const struct proto_ask *m, uint64_t real_us)
+{
+	struct asker from = { peer, m->request };
+	struct page p = { .text = &c->text, .limit = m->limit };
+	struct rv_err err = { 0 };
+	uint64_t next = 0;
+
+	rv_buf_reset(&c->text);
+	if (gather(c, m, &p, real_us, &next, &err) < 0)
+		clients_refuse(c, from, &err);
+	else
+		answer(c, from, &p, next);
+}
