@@ -49,6 +49,7 @@ struct cli_client {
 	uint64_t lost_us;          /* since when there is no connection */
 	uint64_t again_us;         /* when a refused link is made anew; RV_NEVER: none is to be */
 	bool refused;              /* its last end was a refusal */
+	bool unknown;              /* for sure: the list of keys is whole before a coordinator listens */
 	uint64_t requests;
 	struct proto_frame_writer writer;
 	struct proto_frame_reader *reader;
@@ -103,7 +104,7 @@ static void take_events(struct cli_client *c, uint64_t now)
 			return;
 		case NET_DEALER_CONNECTED:
 			c->connected = c->was_connected = true;
-			c->refused = false;
+			c->refused = c->unknown = false;
 			c->calling.sent_us = RV_NEVER;
 			c->calling.answer_by_us = RV_NEVER;
 			break;
@@ -114,6 +115,7 @@ static void take_events(struct cli_client *c, uint64_t now)
 		case NET_DEALER_MISMATCH: /* it never tries again by itself */
 			lost(c, now);
 			c->refused = true;
+			c->unknown = e == NET_DEALER_REFUSED;
 			link_down(c);
 			c->again_us = now + REFUSED_US;
 			break;
@@ -189,6 +191,8 @@ static bool give_up(struct cli_client *c, uint64_t now)
 
 	if (c->connected)
 		return now >= c->calling.answer_by_us;
+	if (c->unknown)
+		return true;
 	return now >= rv_sat_add(c->lost_us, patience);
 }
 
