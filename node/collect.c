@@ -292,6 +292,7 @@ bool node_collect_begin(struct node_collect *c, struct node_collector *with, con
 	c->kill_reason = kill_reason;
 	c->fd = -1;
 	node_artifacts_init(&c->artifacts);
+	c->artifacts.store = with->stores_artifacts ? with->blobs : NULL;
 	rv_buf_init(&c->path, 0);
 	rv_buf_init(&c->output, 0);
 	rv_buf_init(&c->tail, 0);

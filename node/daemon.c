@@ -212,6 +212,7 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	}
 	d->collector.places = &d->preparer.places;
 	d->collector.blobs = d->cfg.blobs;
+	d->collector.stores_artifacts = d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs;
 	if (!d->cfg.warden)
 		daemon_warden_lost(d);
 	else if (daemon_warden_greet(d, err) < 0)

@@ -19,6 +19,8 @@ void node_artifacts_init(struct node_artifacts *a)
 	memset(a, 0, offsetof(struct node_artifacts, digest));
 	a->fd = a->file = -1;
 	a->digest_left = NODE_ARTIFACT_DIGEST_BYTES_MAX;
+	a->store = NULL;
+	a->copy.fd = -1;
 	rv_arena_init(&a->arena, 0);
 }
 
@@ -28,6 +30,7 @@ void node_artifacts_release(struct node_artifacts *a)
 		close(a->fd);
 	if (a->file >= 0)
 		close(a->file);
+	rv_blob_drop(&a->copy);
 	free(a->items);
 	rv_arena_release(&a->arena);
 	node_artifacts_init(a);
@@ -225,6 +228,8 @@ static bool open_next(struct node_artifacts *a)
 		a->file_left = item->bytes;
 		a->digest_left -= item->bytes;
 		rv_digest_begin(&a->digest);
+		if (a->store)
+			(void)rv_blob_begin(&a->copy, a->store, NULL); /* not begun: no digest */
 		return true;
 	}
 	return false;
@@ -232,8 +237,16 @@ static bool open_next(struct node_artifacts *a)
 
 static void close_file(struct node_artifacts *a)
 {
-	if (a->file_left == 0)
-		rv_digest_end(&a->digest, a->items[a->at].digest);
+	uint8_t *digest = a->items[a->at].digest;
+
+	if (a->store && a->copy.fd < 0) /* the store took not all of it */
+		a->file_left = UINT64_MAX;
+	if (a->file_left == 0 && !a->store)
+		rv_digest_end(&a->digest, digest);
+	else if (a->file_left == 0)
+		(void)rv_blob_end(&a->copy, NULL, digest, NULL); /* failed: the zeros stay */
+	else if (a->store)
+		rv_blob_drop(&a->copy);
 	close(a->file);
 	a->file = -1;
 	a->at++;
@@ -261,7 +274,10 @@ bool node_artifacts_digest(struct node_artifacts *a, uint64_t bytes)
 			close_file(a);
 			continue;
 		}
-		rv_digest_add(&a->digest, rv_str(chunk, (size_t)n));
+		if (!a->store)
+			rv_digest_add(&a->digest, rv_str(chunk, (size_t)n));
+		else if (a->copy.fd >= 0)
+			(void)rv_blob_add(&a->copy, rv_str(chunk, (size_t)n), NULL); /* a failure drops it */
 		a->file_left -= (uint64_t)n;
 		done += (uint64_t)n;
 	}

@@ -4,12 +4,16 @@
  * million names or a sparse terabyte, and may be changed while we look. So: everything is opened below its descriptor by
  * openat2 rules, only regular files of the directory's own owner count, links are neither followed nor listed, and all of
  * it is bounded by the numbers below. Digests are made in steps, so that a large artifact holds up nobody.
+ *
+ * On a node of a cluster what is digested is copied into the blob store by the way, for the coordinator to fetch; what cannot be copied (the
+ * disk is full) has a digest of zeros.
  */
 #ifndef NODE_EVIDENCE_H
 #define NODE_EVIDENCE_H
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/os/blobs.h"
 #include "common/os/keys.h"
 #include "node/cookie.h"
 #include "proto/msg.h"
@@ -40,6 +44,8 @@ struct node_artifacts {
 	uint64_t file_left;
 	uint64_t digest_left;        /* of NODE_ARTIFACT_DIGEST_BYTES_MAX */
 	struct rv_digest_state digest; /* means something while a file is open */
+	struct rv_blobs *store;      /* borrowed; what is digested is copied into it; NULL: it stays where it is */
+	struct rv_blob_writer copy;  /* of the open file; fd -1: none, or the store is full */
 };
 
 void node_artifacts_init(struct node_artifacts *a);

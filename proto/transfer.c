@@ -664,7 +664,8 @@ int proto_result_blobs(const struct proto_result *r, struct rv_buf *refs)
 	(void)add_value(refs, &r->output);
 	(void)add_value(refs, &r->tail);
 	for (uint32_t i = 0; i < r->artifact_count; i++)
-		(void)add_ref(refs, r->artifacts[i].digest, r->artifacts[i].bytes);
+		if (!rv_digest_is_zero(r->artifacts[i].digest))
+			(void)add_ref(refs, r->artifacts[i].digest, r->artifacts[i].bytes);
 	return refs->failed ? -1 : 0;
 }
 

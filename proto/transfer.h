@@ -84,7 +84,8 @@ struct proto_transfer_stats {
 
 void proto_transfer_stats(const struct proto_transfer *t, struct proto_transfer_stats *out);
 
-/* What messages name, appended to `refs`, a buffer of struct proto_blob_ref. A result: output, tail, artifacts; a dispatch: spec, deps, and the
+/* What messages name, appended to `refs`, a buffer of struct proto_blob_ref. A result: output, tail, artifacts (but those whose digest is zeros:
+ * nobody has their bytes); a dispatch: spec, deps, and the
  * outputs of deps that it holds itself. -1: no memory. */
 int proto_result_blobs(const struct proto_result *r, struct rv_buf *refs);
 int proto_dispatch_blobs(const struct proto_dispatch *d, struct rv_buf *refs);

@@ -353,7 +353,7 @@ static void start_next(struct intake *in, uint64_t real_us)
 	} while (coord_runlist_find(coord_shell_runs(in->c->shell), run));
 	next->state = UPLOAD_LOADING;
 	in->loading = next;
-	loader_start(in->loader, next->fd, run);
+	loader_start(in->loader, next->fd, run, next->workspace_id);
 	next->fd = -1; /* the thread's, which closes it */
 }
 

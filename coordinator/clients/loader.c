@@ -28,6 +28,7 @@ struct loader {
 	struct rv_blobs blobs;
 	bool blobs_open;
 	const char *estimates_dir;
+	char workspace_id[RV_NAME_BYTES_MAX + 1];
 	struct loaded loaded;
 };
 
@@ -62,6 +63,8 @@ static void load(struct loader *l)
 	} else if (plan_load_lines(read_fd, &l->fd, &opt, &plan, diags, &out->err) < 0) {
 		if (diags->errors_found)
 			(void)plan_diags_text(diags, &out->diags);
+	} else if (!(plan->workspace.id = rv_arena_str(&plan->arena, rv_str_of(l->workspace_id))).at) {
+		(void)rv_fail(&out->err, RV_E_NO_MEMORY, "no memory for a plan");
 	} else {
 		out->failed = coord_shell_prepare(&l->blobs, l->estimates_dir, plan, l->run, &out->graph, &out->fact, &out->err) < 0;
 	}
@@ -172,12 +175,13 @@ void loader_destroy(struct loader **lp)
 	*lp = NULL;
 }
 
-void loader_start(struct loader *l, int fd, uint64_t run)
+void loader_start(struct loader *l, int fd, uint64_t run, const char *workspace_id)
 {
 	pthread_mutex_lock(&l->mutex);
 	rv_check(l->job == IDLE);
 	l->fd = fd;
 	l->run = run;
+	(void)snprintf(l->workspace_id, sizeof l->workspace_id, "%s", workspace_id);
 	l->job = WANTED;
 	pthread_cond_signal(&l->changed);
 	pthread_mutex_unlock(&l->mutex);

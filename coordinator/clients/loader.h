@@ -24,8 +24,8 @@ struct loaded {
 int loader_create(struct loader **out, const char *state_dir, const char *estimates_dir, enum rv_blobs_sync sync, struct rv_err *err);
 /* Waits for a plan that is being loaded. */
 void loader_destroy(struct loader **l);
-/* Nothing may be under way. Takes `fd`, the whole upload. */
-void loader_start(struct loader *l, int fd, uint64_t run);
+/* Nothing may be under way. Takes `fd`, the whole upload; `workspace_id` is copied, "" = none. */
+void loader_start(struct loader *l, int fd, uint64_t run, const char *workspace_id);
 int loader_fd(const struct loader *l); /* readable once there is a result */
 /* NULL: not yet. Its graph may be taken; then loader_release(). */
 struct loaded *loader_result(struct loader *l);

@@ -145,7 +145,9 @@ static void say_tail(struct logs *l, struct relay *r)
 
 static void ask_node(struct logs *l, struct relay *r, uint64_t peer, uint64_t now_us)
 {
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(l->c->shell), r->run);
 	struct proto_msg m = { .kind = PROTO_LOG_WANTED };
+	char room[COORD_UNIT_ID_BYTES];
 
 	r->number = ++l->numbers;
 	r->state = LOG_ASKED;
@@ -157,6 +159,8 @@ static void ask_node(struct logs *l, struct relay *r, uint64_t peer, uint64_t no
 						  .stream = r->stream,
 						  .offset = r->offset,
 						  .bytes_max = r->bytes_max };
+	if (g)
+		m.log_wanted.unit_id = r->unit < coord_graph_unit_count(g) ? coord_graph_unit_id(g, r->unit, room) : RV_STR(PLAN_VERIFY_ID);
 	coord_shell_say(l->c->shell, peer, &m, COORD_SAY_NOW);
 }
 

@@ -614,8 +614,8 @@ static void a_transfer_that_is_destroyed_leaves_nothing(void **state)
 
 static void what_messages_name_is_listed(void **state)
 {
-	struct proto_artifact artifacts[2] = { { .bytes = 5, .digest = { 3 } }, { .bytes = 6, .digest = { 4 } } };
-	struct proto_result r = { .artifacts = artifacts, .artifact_count = 2 };
+	struct proto_artifact artifacts[3] = { { .bytes = 5, .digest = { 3 } }, { .bytes = 9 /* no digest */ }, { .bytes = 6, .digest = { 4 } } };
+	struct proto_result r = { .artifacts = artifacts, .artifact_count = 3 };
 	struct proto_dep deps[2] = { { .output = { .kind = PROTO_VALUE_INLINE } },
 				     { .output = { .kind = PROTO_VALUE_BLOB, .digest = { 9 }, .blob_bytes = 4097 } } };
 	struct proto_dispatch d = { .deps = deps, .dep_count = 2 };
