@@ -2,7 +2,12 @@
 #include "tests/lib/test.h"
 
 #include "tests/sim/scenario.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/world.h"
+
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 static void fine(const char *name, const struct sim_spec *spec, struct sim_report *report)
 {
@@ -81,6 +86,41 @@ static void three_runs_share_locks_and_directories(void **state)
 	}
 }
 
+/* How a child ends that may use 50 ms of a processor, and computes or waits for 300 ms by the clock. */
+static int end_of_one_that(bool computes)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct timespec begin, now;
+
+		sim_limit_cpu(50);
+		if (!computes)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+		do
+			(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+		while (computes && now.tv_sec - begin.tv_sec < 10);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void a_world_is_limited_in_what_it_computes_not_in_how_long_it_waits(void **state)
+{
+	int status = end_of_one_that(true);
+
+	(void)state;
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIM_CPU_SIGNAL);
+	status = end_of_one_that(false);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +128,7 @@ int main(void)
 		cmocka_unit_test(the_same_seed_is_the_same_world),
 		cmocka_unit_test(three_runs_on_four_nodes_get_equal_shares),
 		cmocka_unit_test(three_runs_share_locks_and_directories),
+		cmocka_unit_test(a_world_is_limited_in_what_it_computes_not_in_how_long_it_waits),
 	};
 
 	return RUN(tests);

@@ -7,8 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+void sim_limit_cpu(uint32_t ms)
+{
+	struct itimerval t = { .it_value = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 } };
+
+	rv_check(setitimer(ITIMER_PROF, &t, NULL) == 0);
+}
 
 bool sim_breaks(const struct sim_spec *s, char what[512])
 {
@@ -28,7 +36,7 @@ bool sim_breaks(const struct sim_spec *s, char what[512])
 		close(fd[0]);
 		(void)setrlimit(RLIMIT_CORE, &none);
 		(void)dup2(fd[1], 2); /* rv_check writes its last words there */
-		(void)alarm(60);
+		sim_limit_cpu(60000);
 		if (sim_run_world(s, false, &report) == SIM_BROKEN)
 			(void)!write(2, report.what, strlen(report.what));
 		_exit(0);
