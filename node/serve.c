@@ -15,9 +15,11 @@
 #include "node/uplink.h"
 #include "node/warden/client.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* After a quick restart of its machine a node may meet its own old session: that one is given up in a few seconds. */
@@ -45,6 +47,7 @@ struct serve {
 	const char *endpoints[NET_TOKEN_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
 	bool up;                       /* welcomed on this link, and told so */
+	uint64_t session_us;           /* STATE/session was touched; 0: it is not there */
 	bool renew;                    /* the daemon wants another connection; `why` */
 	const char *why;
 	bool ending;
@@ -206,6 +209,30 @@ static void note_welcome(struct serve *s)
 	rv_log(s->log, RV_LOG_INFO, "joined", "coordinator", node_uplink_endpoint(s->uplink), NULL);
 }
 
+/* For whoever watches; that it cannot be written is told once and hurts nobody else. */
+static void show_session(struct serve *s)
+{
+	char line[NET_ENDPOINT_BYTES_MAX + 32];
+	struct rv_err err;
+
+	if (!s->up) {
+		if (s->session_us)
+			(void)unlinkat(s->dir, NODE_SERVE_SESSION, 0);
+		s->session_us = 0;
+		return;
+	}
+	if (s->session_us && now_us() - s->session_us < NODE_SERVE_SESSION_TOUCH_US)
+		return;
+	if (s->session_us) {
+		(void)utimensat(s->dir, NODE_SERVE_SESSION, NULL, 0);
+	} else {
+		(void)snprintf(line, sizeof(line), "coordinator=%s\n", node_uplink_endpoint(s->uplink));
+		if (rv_file_write_at(s->dir, NODE_SERVE_SESSION, rv_str_of(line), 0600, RV_FILE_NOSYNC, &err) < 0)
+			rv_log(s->log, RV_LOG_WARN, "session_not_shown", "error", err.msg, NULL);
+	}
+	s->session_us = now_us();
+}
+
 static void renew_link(struct serve *s)
 {
 	if (!s->renew)
@@ -230,6 +257,7 @@ static uint64_t turn(void *arg)
 	node_daemon_turn(s->daemon, now_us());
 	renew_link(s);
 	note_welcome(s);
+	show_session(s);
 	watch_warden(s);
 	if (s->ending && node_daemon_stopped(s->daemon)) {
 		net_loop_stop(s->loop);
@@ -238,6 +266,8 @@ static uint64_t turn(void *arg)
 	if (more)
 		return 0;
 	next = rv_min_u64(node_uplink_next_deadline(s->uplink), node_daemon_next_deadline(s->daemon));
+	if (s->session_us)
+		next = rv_min_u64(next, s->session_us + NODE_SERVE_SESSION_TOUCH_US);
 	return next <= now_us() ? 0 : next;
 }
 
@@ -252,6 +282,7 @@ static int open_state(struct serve *s, struct rv_err *err)
 	(void)snprintf(what, sizeof(what), "reeve node %.*s", RV_STR_ARGS(s->cfg->node.name));
 	if (rv_lock_take(&s->lock, s->dir, NODE_SERVE_LOCK, what, NULL, err) < 0)
 		return -1;
+	(void)unlinkat(s->dir, NODE_SERVE_SESSION, 0);
 	if (net_keypair_keep(s->dir, NODE_SERVE_KEY, &s->own, err) < 0)
 		return -1;
 	if (rv_blobs_open_at(&s->blobs, s->dir, NODE_SERVE_BLOBS, RV_BLOBS_NOSYNC, 0, err) < 0)
@@ -400,6 +431,8 @@ int node_serve(const struct node_serve_config *cfg, struct rv_err *err)
 		rc = open_daemon(s, err);
 	if (rc == 0)
 		rc = net_loop_run(s->loop, err);
+	s->up = false;
+	show_session(s);
 	if (s->daemon)
 		end_warden(s);
 	if (rc == 0 && s->has_failed) {

@@ -4,7 +4,9 @@
  * keeps the link up (uplink.h) and drives the daemon (daemon.h).
  *
  * In STATE, the node's own directory (0700): lock, node.key, coordinator (where it is and its key, once joined), blobs/, what the warden and
- * the daemon keep (records, log, incarnation), runs/ (namespaces of workspace mode none).
+ * the daemon keep (records, log, incarnation), runs/ (namespaces of workspace mode none); and session, for those who watch over the node: it
+ * is there while the coordinator has this node for one that is present, says where the coordinator is, and is touched every
+ * NODE_SERVE_SESSION_TOUCH_US while the loop turns. What the daemon of a killed node left is removed by the next.
  *
  * Signals: the first TERM or INT ends the units (TERM, each unit's grace, KILL), gives back what has not started, waits a moment for results
  * to be acknowledged, says BYE; the second ends them at once. HUP is ignored.
@@ -19,6 +21,8 @@
 #define NODE_SERVE_KEY "node.key"
 #define NODE_SERVE_LOCK "lock"
 #define NODE_SERVE_BLOBS "blobs"
+#define NODE_SERVE_SESSION "session"
+#define NODE_SERVE_SESSION_TOUCH_US 5000000u
 #define NODE_SERVE_SOCKET "sock" /* of a coordinator on this host, in its state directory */
 
 struct warden_client;
