@@ -5,39 +5,9 @@
 #include "common/map.h"
 #include "coordinator/access.h"
 
-static const struct coord_graph *graph_of(struct coord_clients *c, uint64_t run, struct rv_err *err)
-{
-	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
-
-	if (g)
-		return g;
-	if (coord_runlist_find(coord_shell_runs(c->shell), run)) {
-		(void)rv_fail(err, RV_E_CONFLICT, "run %s ended long ago and is not in the coordinator's memory any more", rv_run_id_of(run).text);
-		(void)rv_hint(err, "it can be looked at; submit the plan again to run it again");
-		return NULL;
-	}
-	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(run).text);
-	return NULL;
-}
-
-static int find_unit(const struct coord_graph *g, struct rv_str id, uint32_t *unit, struct rv_err *err)
-{
-	uint32_t count = 0;
-
-	*unit = coord_graph_find(g, id, &count);
-	if (*unit == COORD_NONE)
-		return rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in the run", RV_STR_ARGS(id));
-	if (count > 1) {
-		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" stands for %u units", RV_STR_ARGS(id), count);
-		return rv_hint(err, "name one of them, %.*s-0001 as a rule", RV_STR_ARGS(id));
-	}
-	return 0;
-}
-
 static int fill(struct coord_clients *c, const struct proto_act *m, struct proto_fact *f, struct rv_err *err)
 {
 	const struct coord *core = coord_shell_core(c->shell);
-	const struct coord_graph *g;
 
 	*f = (struct proto_fact){ .kind = PROTO_FACT_MUTATION };
 	f->mutation.what = (enum proto_mutation)m->what;
@@ -53,11 +23,10 @@ static int fill(struct coord_clients *c, const struct proto_act *m, struct proto
 			return rv_fail(err, RV_E_NOT_FOUND, "there is no node \"%.*s\"", RV_STR_ARGS(m->node));
 		return 0;
 	}
-	g = graph_of(c, m->run, err);
-	if (!g)
+	if (!clients_find_unit(c, m->run, m->unit, &f->mutation.unit, err))
 		return -1;
 	if (m->unit.bytes)
-		return find_unit(g, m->unit, &f->mutation.unit, err);
+		return 0;
 	if (m->what == PROTO_MUT_HOLD || m->what == PROTO_MUT_RELEASE || m->what == PROTO_MUT_SKIP)
 		return rv_fail(err, RV_E_USAGE, "a unit is missing");
 	return 0;

@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/map.h"
 #include "common/os/clock.h"
+#include "common/plan/plan.h"
 #include "coordinator/access.h"
 
 #include <stdlib.h>
@@ -96,6 +97,40 @@ bool clients_may_say(struct coord_clients *c, uint64_t peer, size_t bytes)
 	*place += bytes;
 	said->any = true;
 	return true;
+}
+
+const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err)
+{
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
+	uint32_t count = 0;
+
+	*unit = COORD_NONE;
+	if (!g && coord_runlist_find(coord_shell_runs(c->shell), run)) {
+		(void)rv_fail(err, RV_E_CONFLICT, "run %s ended long ago and is not in the coordinator's memory any more", rv_run_id_of(run).text);
+		(void)rv_hint(err, "status and events still show it; submit the plan again to run it again");
+		return NULL;
+	}
+	if (!g) {
+		(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(run).text);
+		return NULL;
+	}
+	if (!id.bytes)
+		return g;
+	if (rv_str_equal(id, RV_STR(PLAN_VERIFY_ID)) && coord_graph_verify_spec(g).bytes) {
+		*unit = coord_graph_unit_count(g);
+		return g;
+	}
+	*unit = coord_graph_find(g, id, &count);
+	if (*unit == COORD_NONE) {
+		(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in run %s", RV_STR_ARGS(id), rv_run_id_of(run).text);
+		return NULL;
+	}
+	if (count > 1) {
+		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" stands for %u units", RV_STR_ARGS(id), count);
+		(void)rv_hint(err, "name one of them: `reeve status %s` lists them", rv_run_id_of(run).text);
+		return NULL;
+	}
+	return g;
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------------------------ */

@@ -9,7 +9,6 @@
 
 #include "common/check.h"
 #include "common/os/blobs.h"
-#include "common/plan/plan.h"
 #include "coordinator/outputs.h"
 
 #include <stdlib.h>
@@ -231,30 +230,6 @@ static void look(struct logs *l, struct relay *r, uint64_t now_us)
 		say_tail(l, r);
 }
 
-static int find_unit(struct logs *l, const struct proto_log *m, uint32_t *unit, struct rv_err *err)
-{
-	const struct coord_graph *g = coord_run_graph(coord_shell_core(l->c->shell), m->run);
-	uint32_t count = 0;
-
-	*unit = 0;
-	if (!g && coord_runlist_find(coord_shell_runs(l->c->shell), m->run)) {
-		(void)rv_fail(err, RV_E_NOT_FOUND, "run %s ended long ago: of its logs only tails of failed units are left", rv_run_id_of(m->run).text);
-		return rv_hint(err, "they are blobs that its facts name");
-	}
-	if (!g)
-		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->run).text);
-	if (rv_str_equal(m->unit, RV_STR(PLAN_VERIFY_ID)) && coord_graph_verify_spec(g).bytes) {
-		*unit = coord_graph_unit_count(g);
-		return 0;
-	}
-	*unit = coord_graph_find(g, m->unit, &count);
-	if (*unit == COORD_NONE)
-		return rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in the run", RV_STR_ARGS(m->unit));
-	if (count > 1)
-		return rv_fail(err, RV_E_USAGE, "\"%.*s\" stands for %u units: name one", RV_STR_ARGS(m->unit), count);
-	return 0;
-}
-
 void logs_ask(struct logs *l, uint64_t peer, const struct proto_log *m, uint64_t now_us)
 {
 	struct asker from = { peer, m->request };
@@ -262,7 +237,12 @@ void logs_ask(struct logs *l, uint64_t peer, const struct proto_log *m, uint64_t
 	struct rv_err err = { 0 };
 	uint32_t unit;
 
-	if (find_unit(l, m, &unit, &err) < 0) {
+	if (!m->unit.bytes) {
+		(void)rv_fail(&err, RV_E_USAGE, "a unit is missing: RUN/UNIT");
+		clients_refuse(l->c, from, &err);
+		return;
+	}
+	if (!clients_find_unit(l->c, m->run, m->unit, &unit, &err)) {
 		clients_refuse(l->c, from, &err);
 		return;
 	}

@@ -3,7 +3,9 @@
 
 #include "common/check.h"
 #include "common/os/host.h"
+#include "common/plan/plan.h"
 #include "coordinator/access.h"
+#include "coordinator/core/explain.h"
 
 #include <stdlib.h>
 
@@ -230,6 +232,77 @@ static uint64_t put_nodes(struct coord_clients *c, struct page *p, uint64_t curs
 	return 0;
 }
 
+/* --- explain: a row an obstacle ------------------------------------------------------------------------------------------------------------ */
+
+struct explaining {
+	struct coord_clients *c;
+	struct page *p;
+	uint64_t run;
+};
+
+static void put_unit(struct explaining *x, const char *key, uint64_t run, uint32_t unit)
+{
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(x->c->shell), run);
+	char room[COORD_UNIT_ID_BYTES];
+
+	if (unit == COORD_NONE || !g)
+		return;
+	put_more_text(x->p->text, key, unit >= coord_graph_unit_count(g) ? RV_STR(PLAN_VERIFY_ID) : coord_graph_unit_id(g, unit, room));
+	if (run != x->run)
+		put_more_text(x->p->text, "of_run", rv_str_of(rv_run_id_of(run).text));
+}
+
+static void put_obstacle(void *arg, const struct coord_obstacle *o)
+{
+	struct explaining *x = arg;
+	const struct coord *core = coord_shell_core(x->c->shell);
+	struct rv_buf *b = x->p->text;
+
+	if (page_full(x->p))
+		return;
+	(void)rv_buf_putc(b, '{');
+	put_text(b, "what", rv_str_of(coord_obstacle_name(o->kind)));
+	if (o->kind == COORD_O_ENDED || o->kind == COORD_O_DEPENDENCY)
+		put_more_text(b, "state", rv_str_of(coord_unit_state_name(o->state)));
+	if (o->reason)
+		put_more_text(b, "reason", rv_str_of(proto_reason_name(o->reason)));
+	put_unit(x, "unit", o->other_run, o->other);
+	put_unit(x, "root_cause", x->run, o->root_cause);
+	if (o->name.bytes)
+		put_more_text(b, "name", o->name);
+	if (o->limit) {
+		put_number(b, "limit", o->limit);
+		put_number(b, "used", o->used);
+	}
+	if (o->kind == COORD_O_RETRY_WAIT)
+		put_number(b, "left_us", o->amount);
+	else if (o->amount)
+		put_number(b, "count", o->amount);
+	if (o->node != COORD_NONE)
+		put_more_text(b, "node", coord_node_name(core, o->node));
+	if (o->kind == COORD_O_NODE)
+		put_more_text(b, "why", rv_str_of(coord_node_why_name(o->why)));
+	if (o->kind == COORD_O_ACTIVE) {
+		put_number(b, "attempt", o->attempt);
+		put_flag(b, "started", o->started);
+	}
+	(void)rv_buf_putc(b, '}');
+	row_done(x->p);
+}
+
+static int put_explain(struct coord_clients *c, struct page *p, const struct proto_ask *m, struct rv_err *err)
+{
+	struct explaining x = { .c = c, .p = p, .run = m->run };
+	uint32_t unit;
+
+	if (!m->unit.bytes)
+		return rv_fail(err, RV_E_USAGE, "a unit is missing: RUN/UNIT");
+	if (!clients_find_unit(c, m->run, m->unit, &unit, err))
+		return -1;
+	coord_explain(coord_shell_core(c->shell), m->run, unit, put_obstacle, &x);
+	return 0;
+}
+
 /* --- the request ----------------------------------------------------------------------------------------------------------------------- */
 
 static int gather(struct coord_clients *c, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
@@ -255,7 +328,7 @@ static int gather(struct coord_clients *c, const struct proto_ask *m, struct pag
 			*next = coord_access_tokens(c->cfg.access, m->cursor, p->limit, real_us, p->text, p->ends, &p->count);
 		return 0;
 	case PROTO_ASK_EXPLAIN:
-		break;
+		return put_explain(c, p, m, err);
 	}
 	return rv_fail(err, RV_E_UNSUPPORTED, "a list of a kind that this version does not know");
 }
