@@ -1,12 +1,16 @@
 #include "cli/host.h"
 
+#include "cli/cli.h"
 #include "cli/layout.h"
 #include "common/check.h"
+#include "common/net/bus.h"
 #include "common/net/link.h"
 #include "common/net/loop.h"
 #include "common/os/blobs.h"
 #include "common/os/clock.h"
 #include "common/os/signals.h"
+#include "coordinator/clients/clients.h"
+#include "coordinator/server.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +21,12 @@ enum {
 	FRAMES_MAX = 100000,  /* queued on a link; more is dropped and healed by resends */
 	ROUNDS_MAX = 64,      /* of moving frames to and fro before signals and the status line get their turn */
 	WARDEN_RESTARTS = 3,
+	DOOR_AFTER_US = 200000, /* a run that lives so long can be talked to; a shorter one does not pay for it */
+	DOOR_FRAMES_A_TURN = 64,
 };
+
+/* Peers that came by the door: their router's index, above the number of the connection. */
+#define DOOR_PEER ((uint64_t)1 << 32)
 
 /* What has to be looked at in this turn. Both ends of both links are in this thread, so what was sent is known: no socket is asked in
  * vain, which would be two system calls each time. */
@@ -48,6 +57,11 @@ struct cli_host {
 	uint64_t kill_warden_at; /* CLOCK_BOOTTIME; RV_NEVER: not */
 	bool warden_given_up;    /* killed by us: no other one follows */
 	const struct rv_log *log;
+	/* the door: the ipc socket in the run's directory; opened late, in a context of its own */
+	uint64_t door_us;        /* when; RV_NEVER: it is open, or cannot be */
+	struct net_bus *door_bus;
+	struct net_router *door;
+	struct coord_clients *clients;
 	unsigned dirty;
 	uint32_t coord_frames, node_frames; /* sent and not received yet: none is asked for in vain */
 	bool ending;
@@ -75,6 +89,8 @@ static int coord_send(void *arg, uint64_t peer, struct rv_str frame)
 {
 	struct cli_host *h = arg;
 
+	if (peer & DOOR_PEER)
+		return net_router_send(h->door, peer & ~DOOR_PEER, frame);
 	if (net_router_send(h->router, peer, frame) < 0)
 		return -1;
 	h->node_frames++;
@@ -189,6 +205,69 @@ static void drain_warden(struct cli_host *h)
 	h->dirty |= NODE;
 }
 
+/* --- the door -------------------------------------------------------------------------------------------------------- */
+
+static int open_door(struct cli_host *h, struct rv_err *err)
+{
+	struct coord_clients_config clients = {
+		.state_dir = h->run_dir,
+		.duty = COORD_SERVES_ONE_RUN,
+		.blobs = &h->blobs,
+		.version = CLI_VERSION,
+		.what = "run",
+		.log = h->log,
+	};
+	struct net_router_config cfg;
+	char endpoint[NET_ENDPOINT_BYTES_MAX + 1];
+
+	net_router_config_init(&cfg);
+	cfg.endpoint = endpoint;
+	if (net_bus_create(&h->door_bus, NET_BUS_NETWORK, err) < 0 ||
+	    net_bus_ipc_endpoint(h->door_bus, h->run_dir, COORD_SERVER_SOCKET, endpoint, sizeof endpoint, err) < 0 ||
+	    coord_clients_create(&h->clients, &clients, err) < 0 || coord_clients_serve(h->clients, h->coord, now_us(), err) < 0 ||
+	    net_router_open(&h->door, h->door_bus, &cfg, err) < 0)
+		return -1;
+	return net_router_watch(h->door, h->loop, err);
+}
+
+static void close_door(struct cli_host *h)
+{
+	coord_clients_destroy(&h->clients);
+	net_router_destroy(&h->door);
+	net_bus_destroy(&h->door_bus);
+}
+
+/* Whoever may enter the run's directory may look and steer. A run that nobody can talk to still runs. */
+static void attend_door(struct cli_host *h)
+{
+	static const struct coord_peer_identity guest = { .roles = PROTO_ROLE_OPERATOR, .trusted = true };
+	uint64_t peer, now = now_us(), real;
+	uint8_t key[NET_KEY_BYTES];
+	struct rv_str frame;
+	struct rv_err err;
+	int taken = 0;
+
+	if (now >= h->door_us) {
+		h->door_us = RV_NEVER;
+		if (open_door(h, &err) < 0) {
+			rv_log(h->log, RV_LOG_WARN, "socket_unavailable", "error", err.msg, NULL);
+			close_door(h);
+		}
+	}
+	if (!h->door)
+		return;
+	real = rv_clock_realtime_us();
+	while (taken < DOOR_FRAMES_A_TURN && net_router_receive_from(h->door, &peer, key, &frame) == 1) {
+		taken++;
+		if (coord_shell_on_frame(h->coord, DOOR_PEER | peer, &guest, frame, now, real, &err) < 0)
+			rv_log(h->log, RV_LOG_WARN, "frame_refused", "from", "client", "error", err.msg, NULL);
+	}
+	if (taken || coord_clients_next_deadline(h->clients) <= now) {
+		coord_clients_turn(h->clients, now, real);
+		h->dirty |= COORD;
+	}
+}
+
 /* --- a turn --------------------------------------------------------------------------------------------------------------- */
 
 static void drain_signals(struct cli_host *h)
@@ -248,6 +327,7 @@ static uint64_t turn(void *arg)
 	drain_signals(h);
 	kill_warden_when_due(h);
 	drain_warden(h);
+	attend_door(h);
 	settle(h);
 	watch_warden(h);
 	if (h->ending && node_daemon_stopped(h->node)) {
@@ -261,6 +341,9 @@ static uint64_t turn(void *arg)
 	next = rv_min_u64(next, coord_shell_next_deadline(h->coord));
 	next = rv_min_u64(next, node_daemon_next_deadline(h->node));
 	next = rv_min_u64(next, h->kill_warden_at);
+	next = rv_min_u64(next, h->door_us);
+	if (h->clients)
+		next = rv_min_u64(next, coord_clients_next_deadline(h->clients));
 	return next <= now_us() ? 0 : next;
 }
 
@@ -270,14 +353,50 @@ static void told_transition(void *arg, const struct coord *core, const struct co
 {
 	struct cli_host *h = arg;
 
+	if (h->clients)
+		coord_clients_on_transition(h->clients, t, position, replayed);
 	if (h->ops.transition)
 		h->ops.transition(h->arg, core, t, position, index, replayed);
+}
+
+static void told_message(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	struct cli_host *h = arg;
+
+	if (h->clients)
+		coord_clients_on_message(h->clients, peer, who, m);
+}
+
+static void told_denied(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	struct cli_host *h = arg;
+
+	if (h->clients)
+		coord_clients_on_denied(h->clients, peer, who, m);
+}
+
+static void told_fact(void *arg, const struct proto_fact *f, uint64_t real_us, bool replayed)
+{
+	struct cli_host *h = arg;
+
+	if (h->clients)
+		coord_clients_on_fact(h->clients, f, real_us, replayed);
+}
+
+static void told_reply(void *arg, uint64_t client, bool done_before, uint32_t changed)
+{
+	struct cli_host *h = arg;
+
+	if (h->clients)
+		coord_clients_on_reply(h->clients, client, done_before, changed);
 }
 
 static void told_durable(void *arg, uint64_t position)
 {
 	struct cli_host *h = arg;
 
+	if (h->clients)
+		coord_clients_durable(h->clients, position);
 	if (h->ops.durable)
 		h->ops.durable(h->arg, position);
 }
@@ -312,6 +431,10 @@ static int open_coordinator(struct cli_host *h, const struct cli_host_config *cf
 	c.log = cfg->log;
 	c.ops = (struct coord_shell_ops){
 		.send = coord_send,
+		.message = told_message,
+		.denied = told_denied,
+		.fact = told_fact,
+		.reply = told_reply,
 		.transition = told_transition,
 		.durable = told_durable,
 		.run_finished = told_finished,
@@ -386,6 +509,7 @@ void cli_host_close(struct cli_host **hp)
 	if (!h)
 		return;
 	node_daemon_destroy(&h->node);
+	close_door(h);
 	coord_shell_close(&h->coord);
 	net_loop_destroy(&h->loop);
 	net_dealer_destroy(&h->dealer);
@@ -406,6 +530,7 @@ int cli_host_run(struct cli_host *h, struct rv_err *err)
 	if (journal >= 0 && net_loop_watch(h->loop, journal, NET_READ, err) < 0)
 		return -1;
 	h->dirty = COORD | NODE;
+	h->door_us = now_us() + DOOR_AFTER_US;
 	node_daemon_connected(h->node, now_us());
 	if (net_loop_run(h->loop, err) < 0)
 		return -1;

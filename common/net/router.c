@@ -49,7 +49,8 @@ void net_router_config_init(struct net_router_config *cfg)
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
-/* Whoever may enter the directory may talk: nobody else may. */
+/* The socket is its owner's alone (bind_router), and nobody else may put another in its place. Others may pass through: a run's directory is
+ * 0711, for namespaces in it that belong to the users of units. */
 static int check_ipc_directory(const char *path, struct rv_err *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -62,10 +63,10 @@ static int check_ipc_directory(const char *path, struct rv_err *err)
 	dir[slash - path] = '\0';
 	if (stat(dir, &st) < 0)
 		return rv_fail_errno(err, errno, "cannot listen in %s", dir);
-	if (st.st_uid == geteuid() && !(st.st_mode & 077))
+	if (st.st_uid == geteuid() && !(st.st_mode & 022))
 		return 0;
-	(void)rv_fail(err, RV_E_DENIED, "others may enter %s, where the local socket lies (owner %u, mode %04o)", dir, st.st_uid, st.st_mode & 07777);
-	return rv_hint(err, "chmod 700, by its owner");
+	(void)rv_fail(err, RV_E_DENIED, "others may write in %s, where the local socket lies (owner %u, mode %04o)", dir, st.st_uid, st.st_mode & 07777);
+	return rv_hint(err, "chmod go-w, by its owner");
 }
 
 static uint32_t connections_allowed(uint32_t wanted)
@@ -97,8 +98,15 @@ static int set_curve(struct net_router *r, struct net_bus *bus, const struct net
 static int bind_router(struct net_router *r, const char *endpoint, struct rv_err *err)
 {
 	size_t size = sizeof r->endpoint;
+	mode_t old = 0;
+	int rc;
 
-	if (zmq_bind(r->raw, endpoint) < 0)
+	if (r->transport == NET_IPC)
+		old = umask(0177); /* libzmq makes the file in this call: nobody else connects in a moment before a chmod */
+	rc = zmq_bind(r->raw, endpoint);
+	if (r->transport == NET_IPC)
+		(void)umask(old);
+	if (rc < 0)
 		return net_socket_fail(err, "cannot listen on", endpoint);
 	if (r->transport == NET_IPC && chmod(endpoint + 6, 0600) < 0)
 		return rv_fail_errno(err, errno, "cannot close the socket %s to others", endpoint + 6);

@@ -42,6 +42,7 @@ int coord_clients_create(struct coord_clients **out, const struct coord_clients_
 int coord_clients_serve(struct coord_clients *c, struct coord_shell *shell, uint64_t now_us, struct rv_err *err)
 {
 	c->shell = shell;
+	facts_durable(c->facts, journal_durable(coord_shell_journal(shell)));
 	return c->intake ? intake_serve(c->intake, now_us, err) : 0;
 }
 

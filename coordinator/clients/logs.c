@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/os/blobs.h"
+#include "common/plan/plan.h"
 #include "coordinator/outputs.h"
 
 #include <stdlib.h>

@@ -250,7 +250,7 @@ static void talk_over_ipc(const char *dir)
 	pair_close(&p);
 }
 
-static void frames_pass_over_ipc_in_a_directory_that_nobody_else_enters(void **state)
+static void frames_pass_over_ipc_in_a_directory_that_nobody_else_writes(void **state)
 {
 	struct net_router_config cfg;
 	struct net_bus *bus = NULL;
@@ -263,7 +263,10 @@ static void frames_pass_over_ipc_in_a_directory_that_nobody_else_enters(void **s
 	talk_over_ipc(scratch_path());
 	talk_over_ipc(scratch_path()); /* the name is free again */
 
-	assert_int_equal(chmod(scratch_path(), 0750), 0);
+	assert_int_equal(chmod(scratch_path(), 0711), 0);
+	talk_over_ipc(scratch_path());
+
+	assert_int_equal(chmod(scratch_path(), 0770), 0);
 	assert_int_equal(net_bus_create(&bus, NET_BUS_NETWORK, NULL), 0);
 	net_router_config_init(&cfg);
 	assert_int_equal(net_bus_ipc_endpoint(bus, scratch_path(), "sock", endpoint, sizeof endpoint, NULL), 0);
@@ -419,7 +422,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_is_unknown_or_full_is_refused_not_dropped_in_silence),
 		cmocka_unit_test(the_loop_takes_a_turn_for_frames_and_for_its_deadline),
 		cmocka_unit_test(a_descriptor_wakes_the_loop_until_it_is_taken_out),
-		cmocka_unit_test_setup_teardown(frames_pass_over_ipc_in_a_directory_that_nobody_else_enters, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(frames_pass_over_ipc_in_a_directory_that_nobody_else_writes, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(a_path_longer_than_a_socket_address_is_gone_to_by_its_directory, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(a_stale_socket_file_is_replaced, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(nothing_said_to_a_dead_link_is_said_to_the_next, scratch_make, scratch_drop),
