@@ -1,6 +1,7 @@
 /* access.c - the fold of keys and tokens (access.h); decisions are in access_decide.c, lists and audits in access_list.c */
 #include "coordinator/access_state.h"
 
+#include "common/check.h"
 #include "common/net/curve.h"
 
 #include <stdlib.h>
@@ -156,6 +157,7 @@ static void forget_oldest_revoked(struct coord_access *a)
 		if (k->state == KEY_REVOKED && (!oldest || k->revoked_us < oldest->revoked_us))
 			oldest = k;
 	}
+	rv_check(oldest);
 	give_key_place(a, oldest);
 	a->revoked--;
 }
