@@ -327,7 +327,28 @@ struct warden_exited lab_exited(struct lab *lab, uint64_t key)
 	return m;
 }
 
-int lab_count(const struct lab *lab)
+/* Whether process `pid` ignores TERM by now: between its exec and its first line it does not yet. */
+static bool is_deaf(const char *pid)
+{
+	char path[300], status[4096];
+	const char *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, status, sizeof(status) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	status[n] = 0;
+	at = strstr(status, "SigIgn:");
+	return at && strtoull(at + 7, NULL, 16) >> (SIGTERM - 1) & 1;
+}
+
+static int count_units(const struct lab *lab, bool deaf_only)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
@@ -346,7 +367,8 @@ int lab_count(const struct lab *lab)
 			continue;
 		n = read(fd, line, sizeof(line) - 1);
 		close(fd);
-		if (n > 0 && memmem(line, (size_t)n, "--unit", 6) && memmem(line, (size_t)n, lab->mark, strlen(lab->mark)))
+		if (n > 0 && memmem(line, (size_t)n, "--unit", 6) && memmem(line, (size_t)n, lab->mark, strlen(lab->mark)) &&
+		    (!deaf_only || is_deaf(e->d_name)))
 			count++;
 	}
 	if (d)
@@ -354,14 +376,29 @@ int lab_count(const struct lab *lab)
 	return count;
 }
 
-int lab_await_count(const struct lab *lab, int want, uint64_t timeout_us)
+int lab_count(const struct lab *lab)
+{
+	return count_units(lab, false);
+}
+
+static int await(const struct lab *lab, bool deaf_only, int want, uint64_t timeout_us)
 {
 	uint64_t until = lab_now() + timeout_us;
 	int n;
 
-	while ((n = lab_count(lab)) != want && lab_now() < until)
+	while ((n = count_units(lab, deaf_only)) != want && lab_now() < until)
 		pause_us(2000);
 	return n;
+}
+
+int lab_await_count(const struct lab *lab, int want, uint64_t timeout_us)
+{
+	return await(lab, false, want, timeout_us);
+}
+
+int lab_await_deaf(const struct lab *lab, int want, uint64_t timeout_us)
+{
+	return await(lab, true, want, timeout_us);
 }
 
 static void become(uint32_t uid, const char *dir)
