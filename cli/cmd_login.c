@@ -68,12 +68,20 @@ static int refused(struct rv_err *err)
 
 static int log_in(struct login *l, struct rv_err *err)
 {
+	int rc;
+
 	if (net_token_read(l->token_file, &l->token, err) < 0)
 		return -1;
 	net_token_keypair(&l->token, &l->enrolling);
 	if (cli_login_key(l->token.server_key, &l->own, err) < 0)
 		return -1;
-	if (enrol(l, err) < 0)
+	rc = enrol(l, err);
+	if (rc < 0 && err->code == RV_E_STALE) { /* the key from an earlier login was revoked */
+		if (cli_login_new_key(l->token.server_key, &l->own, err) < 0)
+			return -1;
+		rc = enrol(l, err);
+	}
+	if (rc < 0)
 		return err->code == RV_E_DENIED ? refused(err) : -1;
 	return cli_login_store(&l->token, l->endpoint, l->admitted_as, err);
 }

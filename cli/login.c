@@ -247,7 +247,7 @@ int cli_login_find(const char *endpoint, struct cli_login *out, struct rv_err *e
 
 /* --- storing ------------------------------------------------------------------------------------------------------------------- */
 
-int cli_login_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *out, struct rv_err *err)
+static int own_key(const uint8_t server_key[NET_KEY_BYTES], bool renew, struct net_keypair *out, struct rv_err *err)
 {
 	char id[ID_CHARS + 1], file[32];
 	int dir, rc;
@@ -256,9 +256,22 @@ int cli_login_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *o
 		return -1;
 	id_of(server_key, id);
 	name_file(id, ".key", file);
-	rc = net_keypair_keep(dir, file, out, err);
+	if (renew && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+		rc = rv_fail_errno(err, errno, "cannot remove the revoked key %s", file);
+	else
+		rc = net_keypair_keep(dir, file, out, err);
 	(void)close(dir);
 	return rc;
+}
+
+int cli_login_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *out, struct rv_err *err)
+{
+	return own_key(server_key, false, out, err);
+}
+
+int cli_login_new_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *out, struct rv_err *err)
+{
+	return own_key(server_key, true, out, err);
 }
 
 struct replaced {

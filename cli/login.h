@@ -26,6 +26,8 @@ int cli_login_find(const char *endpoint, struct cli_login *out, struct rv_err *e
 
 /* Our key for the coordinator with this server key: read, or made and saved before anybody is told of it. */
 int cli_login_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *out, struct rv_err *err);
+/* The same where the one we have was revoked: that one goes. */
+int cli_login_new_key(const uint8_t server_key[NET_KEY_BYTES], struct net_keypair *out, struct rv_err *err);
 /* Keeps what `token` says of the coordinator, with `first` before its other endpoints, as the login made last. An older login of another
  * server key at one of these endpoints goes: that coordinator is not there any more. */
 int cli_login_store(const struct net_token *token, const char *first, const char *name, struct rv_err *err);

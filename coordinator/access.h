@@ -8,7 +8,7 @@
  * expires, so that a repeated ENROL gets the same answer; another key gets none.
  *
  * Keys that were revoked and tokens that have ended stay on the lists until their places are needed, so that revoking twice is no
- * error; they let nobody in.
+ * error; they let nobody in, and no token brings a revoked key back: its owner makes another.
  *
  * Audits (docs/invariants.md):
  * K1: a name is held by at most one admitted key, and found by it.
@@ -54,7 +54,8 @@ struct coord_access_verdict {
 int coord_access_token_create(const struct coord_access *a, const struct proto_token_create *req, uint64_t real_us, struct coord_access_verdict *out,
 			      struct rv_err *err);
 
-/* `enroller` is the key of the connection that ENROL came by. A key that was admitted before keeps its name and spends no use. */
+/* `enroller` is the key of the connection that ENROL came by. A key that was admitted before keeps its name and spends no use. RV_E_DENIED: the
+ * token is not accepted; RV_E_EXISTS: the name is held, the holder named; RV_E_STALE: this key was revoked. */
 int coord_access_enrol(const struct coord_access *a, const uint8_t enroller[PROTO_KEY_BYTES], const struct proto_enrol *req, uint64_t real_us,
 		       struct coord_access_verdict *out, struct proto_enrolled *answer, struct rv_err *err);
 

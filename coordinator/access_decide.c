@@ -133,7 +133,11 @@ int coord_access_enrol(const struct coord_access *a, const uint8_t enroller[PROT
 	}
 	if (t->uses_left == 0)
 		return refuse_token(err);
-	if (!k && rv_intmap_get(&a->by_key, coord_access_key_number(req->key)) != RV_MAP_NONE)
+	if (k) { /* revoked: whoever else has it must not come back with it */
+		(void)rv_fail(err, RV_E_STALE, "this key was revoked");
+		return rv_hint(err, "its owner needs a new one: without the old key's file, joining makes it");
+	}
+	if ( rv_intmap_get(&a->by_key, coord_access_key_number(req->key)) != RV_MAP_NONE)
 		return rv_fail(err, RV_E_EXISTS, "this key is a token's, or cannot be told from another");
 	if (check_name(a, req, err) < 0)
 		return -1;

@@ -1,6 +1,8 @@
 /* admit.c - tokens, enrolment, revocation: decided by coordinator/access, journaled, answered once durable (clients.h) */
 #include "private.h"
 
+#include "common/map.h"
+#include "common/os/keys.h"
 #include "coordinator/access.h"
 
 static bool has_access(struct coord_clients *c, struct asker from)
@@ -45,7 +47,31 @@ void admit_token_create(struct coord_clients *c, uint64_t peer, const struct pro
 	coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
 }
 
-void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_revoke *m, uint64_t real_us)
+/* A node whose key is gone is removed, so that what it holds runs elsewhere at once. The act is known by the REVOKE's own id. */
+static void remove_node(struct coord_clients *c, const struct proto_fact *key, uint64_t id, uint64_t now_us, uint64_t real_us)
+{
+	const struct coord *core = coord_shell_core(c->shell);
+	struct proto_fact f = { .kind = PROTO_FACT_MUTATION };
+	uint8_t revoked[RV_DIGEST_BYTES], hash[RV_DIGEST_BYTES];
+
+	rv_digest(rv_str((const char *)key->key.key, sizeof key->key.key), revoked);
+	f.mutation.what = PROTO_MUT_REMOVE;
+	f.mutation.unit = RV_MAP_NONE;
+	f.mutation.request = id;
+	for (uint32_t i = 0; i < coord_node_count(core); i++) {
+		struct coord_node_view view;
+
+		coord_node_key(core, i, hash);
+		coord_node_view(core, i, &view);
+		if (memcmp(hash, revoked, sizeof hash) != 0 || view.standing == COORD_NODE_REMOVED)
+			continue;
+		f.mutation.node = i;
+		(void)coord_shell_mutate(c->shell, &f, 0, now_us, real_us, NULL); /* refused only if there is no such node */
+		return;
+	}
+}
+
+void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_revoke *m, uint64_t now_us, uint64_t real_us)
 {
 	struct asker from = { peer, m->request };
 	struct proto_msg answer = { .kind = PROTO_DONE };
@@ -58,6 +84,8 @@ void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_rev
 		clients_refuse(c, from, &err);
 		return;
 	}
+	if (v.fact_count && v.facts[0].kind == PROTO_FACT_KEY)
+		remove_node(c, &v.facts[0], m->id, now_us, real_us);
 	clients_record(c, &v, real_us);
 	answer.done = (struct proto_done){ .request = m->request, .done_before = v.fact_count == 0, .changed = v.fact_count > 0 };
 	coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);

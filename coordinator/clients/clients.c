@@ -225,7 +225,7 @@ void coord_clients_on_message(struct coord_clients *c, uint64_t peer, const stru
 		admit_token_create(c, peer, &m->token_create, real_us);
 		return;
 	case PROTO_REVOKE:
-		admit_revoke(c, peer, &m->revoke, real_us);
+		admit_revoke(c, peer, &m->revoke, now_us, real_us);
 		return;
 	case PROTO_ENROL:
 		admit_enrol(c, peer, who, &m->enrol, real_us);

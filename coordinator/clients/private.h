@@ -74,7 +74,7 @@ void act_replied(struct coord_clients *c, bool done_before, uint32_t changed);
 struct coord_access_verdict;
 void clients_record(struct coord_clients *c, const struct coord_access_verdict *v, uint64_t real_us);
 void admit_token_create(struct coord_clients *c, uint64_t peer, const struct proto_token_create *m, uint64_t real_us);
-void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_revoke *m, uint64_t real_us);
+void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_revoke *m, uint64_t now_us, uint64_t real_us);
 void admit_enrol(struct coord_clients *c, uint64_t peer, const struct coord_peer_identity *who, const struct proto_enrol *m, uint64_t real_us);
 
 /* --- pieces.c: blobs --- */

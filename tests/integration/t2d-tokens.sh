@@ -126,6 +126,14 @@ expect 0 reeve key list $at -o json
 want_json '{k["name"]: k["state"] for k in d["keys"]}["bob"] == "revoked"'
 expect 0 reeve key list $at -o wide
 
+say "who was revoked comes back with another key, by another token"
+expect 0 reeve token create $at --role operator
+cp "$T/out" back
+expect 0 env HOME="$T/other" "$REEVE" login --token-file back --name bob
+expect 0 env HOME="$T/other" "$REEVE" key list -o json
+want_json 'sorted(k["state"] for k in d["keys"] if k["name"] == "bob") == ["admitted", "revoked"]'
+expect 0 reeve key revoke $at bob
+
 say "all of it is in the journal: the next coordinator knows the same"
 expect 0 reeve key list $at -o json
 cp "$T/out" before

@@ -2,13 +2,14 @@
 
     attack.py ENDPOINT TOKEN_OF_NODES TOKEN_OF_ANOTHER PID REEVE STATE
 
-Each check says what it looked for; the first that fails ends the program with 1. Between attacks an honest node is asked for: its HELLO
-gets a WELCOME, which also shows that everything sent before has been read, since one socket is read in order.
+Each check says what it looked for; the first that fails ends the program with 1. After an attack the attacker's own link is asked something
+that is answered (read_all), since one link is read in order: what came before has been read, and whatever it led to has come back. An
+honest node is heard all the while.
 """
 
 import json
 import os
-import resource
+import re
 import socket
 import struct
 import subprocess
@@ -16,7 +17,6 @@ import sys
 import time
 
 import msgpack
-import zmq
 
 import peer
 from peer import Keys, Peer, Token
@@ -71,16 +71,38 @@ class Stage:
         return len(os.listdir(f'/proc/{self.pid}/fd'))
 
     def alive(self, node, name='honest'):
-        """The coordinator has read all that came before and serves."""
+        """The coordinator serves: a node's HELLO begins a session."""
         self.n += 1
-        welcome = node.ask(node.hello(name, n=self.n), (peer.WELCOME, peer.GOAWAY))
+        welcome = node.ask(node.hello(name, n=self.n, labels=[['who', name]]), (peer.WELCOME, peer.GOAWAY))
         check(welcome and welcome[0] == peer.WELCOME, f'an honest HELLO is welcomed: {welcome}')
         return welcome
 
-    def quiet(self, link, what, kinds=(peer.WELCOME, peer.HB_ACK, peer.RESULT_ACK, peer.ENROLLED, peer.ROWS, peer.DONE)):
-        """Nothing has come to this link that an honest peer would have got. The caller has seen the coordinator alive since."""
-        got = link.receive(kinds, 0.2)
-        check(got is None, f'{what}: answered by {got}')
+    def read_all(self, link, what):
+        """All that this link has sent was read, and none of it has had an answer that an honest peer would have got. A client's request of
+        somebody who is none is refused: that is the answer waited for."""
+        self.n += 1
+        link.send([peer.ASK, 10**6 + self.n, 1, 0, '', 0, 1])
+        while True:
+            got = link.receive((peer.REFUSED, *HONEST_ANSWERS))
+            check(got and got[0] == peer.REFUSED, f'{what}: {got}')
+            if got[1] == 10**6 + self.n:
+                return
+
+
+HONEST_ANSWERS = (peer.WELCOME, peer.HB_ACK, peer.RESULT_ACK, peer.ENROLLED, peer.ROWS, peer.DONE)
+
+
+def derivation():
+    """The test vector of PROTOCOL.md, computed here from what its text says."""
+    say('the enrolling key is what PROTOCOL.md says')
+    with open(os.path.join(os.path.dirname(__file__), '../../proto/PROTOCOL.md'), encoding='utf-8') as f:
+        text = f.read()
+    want = dict(re.findall(r'^\| (ID|SECRET|secret key|public key|its hash) \| `(\w+)` \|$', text, re.M))
+    check(len(want) == 5, f'a test vector: {want}')
+    token = Token(f"reeve-token-1 tcp://h:1 {'0' * 64} {want['ID']} {want['SECRET']}")
+    keys = token.keys()
+    check((keys.secret.hex(), keys.public.hex(), keys.hash.hex()) == (want['secret key'], want['public key'], want['its hash']),
+          'the test vector')
 
 
 # --- handshakes -----------------------------------------------------------------------------------------------------------
@@ -197,27 +219,17 @@ def hostile_frames():
     yield 'more depth than a frame may have', msgpack.packb([1, [peer.RESULT, 1, [[[[[[[[[0]]]]]]]]]]])
 
 
-def refused_count(s):
-    """How many frames the coordinator has called refused, by its log: told of at powers of two."""
-    return s.log.count('frame_refused')
-
-
-def frames(s, node, link, who):
-    say(f'hostile frames of {who}')
+def frames(s, link, role):
+    say(f'hostile frames of a peer with role {role}')
     for what, frame in hostile_frames():
         link.send_raw(frame)
-        s.quiet_soon = what
-    s.alive(node)
-    s.quiet(link, f'hostile frames of {who}')
-    say(f'hostile shapes of {who}: parts, an empty part, sizes')
+        s.read_all(link, what)
+    say('hostile shapes: parts, an empty part, a byte too many')
     bye = pack([peer.BYE])
-    link.send_raw(*[bye] * 17)
-    link.send_raw(b'', bye)
-    link.send_raw(bye, b'')
-    link.send_raw(*[b''] * 3)
-    link.send_raw(b'\x91' * (MIB + 1))
-    s.alive(node)
-    s.quiet(link, f'hostile shapes of {who}')
+    for what, parts in (('17 parts', [bye] * 17), ('an empty part before', [b'', bye]), ('an empty part behind', [bye, b'']),
+                        ('three empty parts', [b''] * 3), ('one byte over the limit', [b'\x91' * (MIB + 1)])):
+        link.send_raw(*parts)
+        s.read_all(link, what)
 
 
 def too_large(s, node, keys):
@@ -264,15 +276,13 @@ def wrong_roles(s, node, intruder):
         check(answer and answer[0] == peer.REFUSED and answer[2] == 8, f'{request[0]} of an enroller: {answer}')
     for message in node_messages(s.token.keys().hash):
         door.send(message)
-    s.alive(node)
-    s.quiet(door, 'a node\'s messages of an enroller')
+        s.read_all(door, f"{message[0]} of an enroller")
     door.close()
     say("the coordinator's own messages are refused from anybody")
     for kind in list(range(32, 44)) + list(range(96, 105)):
         intruder.send([kind, 1, 1, 1, b'', []])
         intruder.send([kind, 1, [[0, 1]]])
-    s.alive(node)
-    s.quiet(intruder, "the coordinator's messages of a node")
+        s.read_all(intruder, f"the coordinator's own message {kind} of a node")
     check((s.cli('token', 'list', '-o', 'json'), s.cli('key', 'list', '-o', 'json')) == before, 'tokens and keys are as before')
 
 
@@ -283,8 +293,8 @@ def identities(s, node, intruder):
     intruder.send(intruder.hello('honest', key_hash=node.keys.hash))
     intruder.send(intruder.hello('other', key_hash=bytes(32)))
     intruder.send_raw(pack(node.hello('honest', n=s.n)))
+    s.read_all(intruder, "a HELLO in another's name")
     s.alive(node)
-    s.quiet(intruder, "a HELLO in another's name")
     names = [row['name'] for row in json.loads(s.cli('key', 'list', '-o', 'json'))['keys']]
     check(names.count('honest') == 1, f'one honest node: {names}')
 
@@ -293,41 +303,55 @@ def result(epoch, unit, attempt, outcome=1, flags=1):
     return [unit, attempt, epoch, outcome, 0, 0, flags, 0, 0, 10**15, 5, 5, 0, 0]
 
 
-def take_work(s, node, name='honest'):
-    """The unit that the honest node is given; it says nothing about it yet."""
-    dispatch = node.receive((peer.DISPATCH,), 30)
-    check(dispatch is not None, 'the honest node is given a unit')
-    return dispatch
-
-
-def others_results(s, node, intruder, run):
+def others_results(s, node, intruder):
     say("results of another node's unit, of attempts that never were, of units that are not there")
-    welcome = intruder.ask(intruder.hello('intruder', slots=1), (peer.WELCOME, peer.GOAWAY))
+    s.alive(node)
+    person = Peer(f'ipc://{s.state}/sock').connected()
+    run = person.submit('{"version": 1, "name": "prey"}', '{"id": "a", "command": ["true"], "labels": {"who": "honest"}}')
+    dispatch = node.receive((peer.DISPATCH,), 30)
+    check(dispatch and dispatch[1] == run, f'the honest node is given the unit: {dispatch}')
+    unit, attempt, epoch = dispatch[4][0][:3]
+    check((unit, attempt) == (0, 1), f'unit 0, attempt 1: {dispatch[4]}')
+    welcome = intruder.ask(intruder.hello('intruder'), (peer.WELCOME, peer.GOAWAY))
     check(welcome and welcome[0] == peer.WELCOME, f'the intruder is an ordinary node: {welcome}')
-    epoch, session = welcome[1], welcome[2]
-    for unit, attempt in ((0, 1), (1, 1), (0, 0), (0, 2), (0, 2**32 - 1), (2**32 - 1, 1), (10**6, 1)):
-        for e in (epoch, epoch - 1, epoch + 1, 0, 2**64 - 1):
-            for number in (run, run + 1, 0, 2**64 - 1):
-                intruder.send([peer.RESULT, number, [result(e, unit, attempt)]])
+    session = welcome[2]
+    acks = []
+    for number in (run, run + 1, 0, 2**64 - 1):
+        for u, a in ((0, 1), (1, 1), (0, 0), (0, 2), (0, 2**32 - 1), (2**32 - 1, 1), (10**6, 1)):
+            for e in (epoch, epoch - 1, epoch + 1, 0, 2**64 - 1):
+                intruder.send([peer.RESULT, number, [result(e, u, a)]])
     for kind in (3, 7, 8, 9):  # TAKEN, NOT_HERE, RETRACTED, ALREADY_STARTED
         intruder.send([kind, run, [[0, 1]]])
     intruder.send([4, run, [[0, 1, 1]]])
     intruder.send([5, run, [[0, 1, 10**15]]])
-    say('heartbeats of other sessions, with counters from nowhere')
-    for session_said in (session + 1, 0, 2**64 - 1):
-        intruder.send([peer.HEARTBEAT, session_said, 1, 0, 0, 0, 0])
+    say('heartbeats of other sessions, with counters from nowhere; answers that nobody asked for')
+    for said in (session + 1, 0, 2**64 - 1):
+        intruder.send([peer.HEARTBEAT, said, 1, 0, 0, 0, 0])
     for n in (0, 2**64 - 1):
         intruder.send([peer.HEARTBEAT, session, n, 2**64 - 1, 2**64 - 1, 2**64 - 1, 2**32 - 1])
     intruder.send([12, 1, bytes(32), 10, 0, b'x' * 10])
     intruder.send([13, 1, 1, 0, 10, True, True, False, b'x' * 10])
-    check(intruder.ask([peer.HEARTBEAT, session, 1, 0, 0, 0, 0], (peer.HB_ACK, peer.GOAWAY)), 'the coordinator has read it all')
-    return epoch
-
-
-def state_of(s, run_id):
-    done = subprocess.run([s.reeve, 'status', run_id, '-o', 'json', '--coordinator', s.state], capture_output=True, text=True, timeout=60)
-    check(done.returncode == 0, f'status: {done.stderr}')
-    return json.loads(done.stdout)
+    intruder.send([peer.BLOB_GET, 987654, bytes(32), 0])
+    while True:
+        got = intruder.receive((peer.RESULT_ACK, peer.BLOB_DATA))
+        check(got, 'the coordinator has read it all')
+        if got[0] == peer.BLOB_DATA and got[1] == 987654:
+            break
+        if got[0] == peer.RESULT_ACK:
+            acks += [item[2] for item in got[2]]
+    check(1 not in acks, f'no result of the intruder is accepted: {acks}')
+    say('the honest result is the one that counts, once')
+    mine = [peer.RESULT, run, [result(epoch, unit, attempt)]]
+    ack = node.ask(mine, (peer.RESULT_ACK,))
+    check(ack and ack[2][0][2] == 1, f'the honest result is accepted: {ack}')
+    ack = node.ask(mine, (peer.RESULT_ACK,))
+    check(ack and ack[2][0][2] != 1, f'a copy of it is not: {ack}')
+    ack = intruder.ask(mine, (peer.RESULT_ACK,))
+    check(ack and ack[2][0][2] != 1, f"nor is another node's copy: {ack}")
+    rows = person.ask([peer.ASK, 5, 2, run, '', 0, 10], (peer.ROWS, peer.REFUSED))
+    row = json.loads(rows[3][0])
+    check((row['state'], row['succeeded'], row['failed']) == ('succeeded', 1, 0), f'the run succeeded: {row}')
+    person.close()
 
 
 # --- revoked ------------------------------------------------------------------------------------------------------------------------
@@ -340,13 +364,17 @@ def revoked(s, node):
     session = welcome[2]
     check(link.ask([peer.HEARTBEAT, session, 1, 0, 0, 0, 0], (peer.HB_ACK,)), 'and heard')
     s.cli('key', 'revoke', 'leaver')
+    goaway = link.receive((peer.GOAWAY,))
+    check(goaway and goaway[1] == 2, f'it is told that it was revoked: {goaway}')
     for n in range(2, 10):
         link.send([peer.HEARTBEAT, session, n, 0, 0, 0, 0])
     link.send(link.hello('leaver', n=2))
     link.send([peer.ASK, 1, 1, 0, '', 0, 10])
-    link.send([11, 1, bytes(32), 0])
-    s.alive(node)
-    s.quiet(link, 'a revoked node')
+    link.send([peer.BLOB_GET, 1, bytes(32), 0])
+    link.send(link.hello('leaver', n=3))
+    for _ in range(3):  # a link that is told nothing cannot be asked whether it was read: others are served meanwhile, several times over
+        s.alive(node)
+    check(link.receive(range(200), 0.3) is None, 'a revoked node is told nothing')
     again = s.connect(link.keys)
     check(again.handshake() == peer.REFUSED_KEY, 'no new connection either')
     again.close()
@@ -360,10 +388,11 @@ def flood(s, node, intruder):
     for i in range(20):
         for j in range(1000):
             intruder.send_raw(frames_now[(i + j) % len(frames_now)])
-        s.alive(node)
+            s.alive(node)
         samples.append(s.memory())
     for _ in range(100):
         intruder.send_raw(b'\x91' * MIB)
+    s.read_all(intruder, 'a flood')
     s.alive(node)
     samples.append(s.memory())
     return samples
@@ -371,6 +400,7 @@ def flood(s, node, intruder):
 
 def main():
     s = Stage(*sys.argv[1:4], int(sys.argv[4]), *sys.argv[5:7])
+    derivation()
     handshakes(s)
     raw_bytes(s)
     node = s.join('honest')
@@ -378,12 +408,13 @@ def main():
     intruder = s.join('intruder', s.token)
     start = s.memory()
     door = s.connect(s.token.keys()).connected()
-    frames(s, node, door, 'an enroller')
+    frames(s, door, 'enroller')
     door.close()
-    frames(s, node, intruder, 'a node')
+    frames(s, intruder, 'node')
     too_large(s, node, intruder.keys)
     wrong_roles(s, node, intruder)
     identities(s, node, intruder)
+    others_results(s, node, intruder)
     revoked(s, node)
     silent_connections(s, node, int(os.environ.get('SILENT', '1000')))
     samples = flood(s, node, intruder)

@@ -5,6 +5,7 @@ None when it is over.
 """
 
 import hashlib
+import os
 import time
 
 import msgpack
@@ -14,8 +15,9 @@ import zmq.utils.z85
 
 HELLO, HEARTBEAT, RESULT, BYE, ENROL = 1, 2, 6, 10, 14
 WELCOME, HB_ACK, DISPATCH, RESULT_ACK, GOAWAY = 32, 33, 34, 36, 40
-ASK, ACT, TOKEN_CREATE, REVOKE = 64, 66, 71, 72
-ROWS, DONE, REFUSED, ENROLLED = 96, 98, 99, 104
+BLOB_GET, BLOB_DATA = 11, 42
+ASK, ACT, SUBMIT_BEGIN, SUBMIT_DATA, SUBMIT_COMMIT, TOKEN_CREATE, REVOKE = 64, 66, 67, 68, 69, 71, 72
+ROWS, DONE, REFUSED, SUBMITTED, ENROLLED = 96, 98, 99, 100, 104
 
 CONNECTED = zmq.EVENT_HANDSHAKE_SUCCEEDED
 REFUSED_KEY = zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -74,6 +76,7 @@ class Peer:
         if plain:
             self.socket.plain_username, self.socket.plain_password = plain
         self.keys = keys
+        self.waiting = []
         self.monitor = self.socket.get_monitor_socket()
         self.socket.connect(endpoint)
 
@@ -112,15 +115,18 @@ class Peer:
         self.send_raw(msgpack.packb([1, *messages]))
 
     def receive(self, kinds, seconds=20):
-        """The next message of one of these kinds; others are passed over."""
+        """The next message of one of these kinds; others are passed over. A frame may hold several."""
         until = time.monotonic() + seconds
-        while self.socket.poll(max(0, int((until - time.monotonic()) * 1000))):
-            frame = msgpack.unpackb(self.socket.recv(), raw=False, strict_map_key=False)
-            assert frame[0] == 1
-            for message in frame[1:]:
+        while True:
+            while self.waiting:
+                message = self.waiting.pop(0)
                 if message[0] in kinds:
                     return message
-        return None
+            if not self.socket.poll(max(0, int((until - time.monotonic()) * 1000))):
+                return None
+            frame = msgpack.unpackb(self.socket.recv(), raw=False, strict_map_key=False)
+            assert frame[0] == 1
+            self.waiting = frame[1:]
 
     def ask(self, message, kinds, seconds=20):
         self.send(message)
@@ -129,6 +135,17 @@ class Peer:
     def enrol(self, keys, name):
         return self.ask([ENROL, 7, keys.public, name], (ENROLLED, REFUSED))
 
-    def hello(self, name='n', n=1, incarnation=1, key_hash=None, page=0, last=True, held=(), slots=1):
-        node = [name, key_hash or self.keys.hash, b'b' * 16, incarnation, slots, 1, 1 << 30, [], [], 'tree']
+    def hello(self, name='n', n=1, incarnation=1, key_hash=None, page=0, last=True, held=(), slots=1, labels=()):
+        node = [name, key_hash or self.keys.hash, b'b' * 16, incarnation, slots, 1, 1 << 30, list(labels), [], 'tree']
         return [HELLO, node, n, page, last, list(held)]
+
+    def submit(self, *lines):
+        """A plan as JSON lines, by an operator; gives its run."""
+        plan = ''.join(line + '\n' for line in lines).encode()
+        submission = int.from_bytes(os.urandom(7), 'big') | 1
+        kinds = (SUBMITTED, REFUSED)
+        for message in ([SUBMIT_BEGIN, 1, submission, len(plan), 0, ''], [SUBMIT_DATA, 2, submission, 0, plan],
+                        [SUBMIT_COMMIT, 3, submission, hashlib.blake2b(plan, digest_size=32).digest()]):
+            answer = self.ask(message, kinds)
+            assert answer and answer[0] == SUBMITTED, answer
+        return answer[4]

@@ -332,19 +332,20 @@ static void a_revoked_key_has_no_role_at_once(void **state)
 	assert_int_equal(err.code, RV_E_NOT_FOUND);
 }
 
-static void a_revoked_key_comes_back_by_a_token_alone(void **state)
+static void no_token_brings_a_revoked_key_back(void **state)
 {
 	struct desk *d = *state;
 	struct proto_enrolled answer = { 0 };
+	struct rv_err err;
 
-	assert_int_equal(make_token(d, "t1", 1, PROTO_ROLE_NODE, MINUTE, 1, NULL), 1);
+	assert_int_equal(make_token(d, "t1", 1, PROTO_ROLE_NODE, MINUTE, 3, NULL), 1);
 	assert_int_equal(enrol(d, 1, 2, "n2", &answer, NULL), 2);
 	assert_int_equal(revoke_by(d, PROTO_REVOKE_KEY, "n2", NULL), 1);
-	assert_int_equal(enrol(d, 1, 2, "n2", &answer, NULL), -1); /* used up */
-	assert_int_equal(make_token(d, "t2", 3, PROTO_ROLE_NODE, MINUTE, 1, NULL), 1);
-	assert_int_equal(enrol(d, 3, 2, "n2b", &answer, NULL), 2);
-	assert_str(answer.name, "n2b");
-	assert_int_equal(roles(d, 2), PROTO_ROLE_NODE);
+	assert_int_equal(enrol(d, 1, 2, "n2", &answer, &err), -1);
+	assert_int_equal(err.code, RV_E_STALE);
+	assert_int_equal(roles(d, 2), 0);
+	assert_int_equal(enrol(d, 1, 4, "n2", &answer, NULL), 2); /* its owner with another one, by its name */
+	assert_int_equal(roles(d, 4), PROTO_ROLE_NODE);
 }
 
 /* --- limits ---------------------------------------------------------------------------------------------------------------------- */
@@ -513,7 +514,7 @@ int main(void)
 		desk_test(a_name_that_is_held_is_refused_to_the_second_naming_the_holder),
 		desk_test(a_key_has_the_role_it_was_admitted_with),
 		desk_test(a_revoked_key_has_no_role_at_once),
-		desk_test(a_revoked_key_comes_back_by_a_token_alone),
+		desk_test(no_token_brings_a_revoked_key_back),
 		desk_test(tokens_that_have_ended_make_room_and_live_ones_are_bounded),
 		desk_test(keys_are_bounded_and_revoked_ones_make_room),
 		desk_test(facts_that_no_decision_gave_break_nothing),

@@ -34,7 +34,7 @@ static void a_pair_is_made_of_its_secret(void **state)
 		assert_int_equal(((uint8_t *)&a)[i], 0);
 }
 
-/* proto/PROTOCOL.md has this one; tests/integration compares it with Python's hashlib. */
+/* proto/PROTOCOL.md has this one; tests/lib/attack.py computes it with Python's hashlib. */
 static void the_enrolling_key_is_derived_as_written_down(void **state)
 {
 	struct net_token t = { .id = "0123456789" };
