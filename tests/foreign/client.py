@@ -53,7 +53,11 @@ class Graph:
                 self.rules.append(line.get("trigger_rule", "all_success"))
         self.needs = [[i for name in names for i in named[name][0]] + ([one] if one is not None else []) for names, one in self.needs]
 
-    def derive(self, units, over):
+    def verify(self):
+        self.needs.append([])
+        self.rules.append("all_success")
+
+    def derive(self, units, over, stopped):
         """Skips are no facts: they follow from how dependencies ended. So does what a stopped run never started."""
         live = ("pending", "active", "retry_wait")
         again = True
@@ -69,8 +73,12 @@ class Graph:
                     unit.update(state="skipped", reason="blocked")
                     again = True
         for unit in units:
-            if over and unit["state"] in live:
-                unit.update(state="cancelled", reason="not_started")
+            if not over or unit["state"] not in live:
+                continue
+            if stopped in ("fail_fast", "not_started") and unit.get("class", "none") != "none":
+                unit.update(state="failed")  # it waited for one more try, which does not come
+            else:
+                unit.update(state="cancelled", reason="not_started" if stopped in (None, "fail_fast") else stopped)
 
 
 class Client:
@@ -206,21 +214,29 @@ class Client:
         facts = self.follow(run)
         accepted = next(r for _, _, r in facts if r[0] == 2)
         plan = self.value_by_digest(accepted[3])
-        account["name"], account["plan"] = accepted[2], plan
+        account["name"], account["plan"], stopped = accepted[2], plan, None
         graph = Graph(plan)
         units = [{"id": id, "state": "pending", "attempts": 0, "node": None, "output": None} for id in graph.ids]
         for _, _, (kind, *f) in facts:
             if kind == 9:
                 account["nodes"][f[0]] = f[2]
+            elif kind == 3 and f[1] == len(units):
+                units.append({"id": "__verify__", "state": "active"})
+                graph.verify()
+                units[-1].update(attempts=f[2], node=f[3])
             elif kind == 3:
                 units[f[1]].update(state="active", attempts=f[2], node=f[3])
             elif kind == 4:
                 self._ended(units[f[1]], f)
             elif kind == 5:
-                units[f[1]].update(state="retry_wait", node=f[3])
+                units[f[1]].update({"state": "retry_wait", "node": f[3], "class": CLASSES[f[7]], "reason": REASONS[f[8]]})
+            elif kind == 6:
+                stopped = REASONS[f[1]]
+            elif kind == 8 and f[0] == ACTS.index("cancel") and f[2] == 2**32 - 1:
+                stopped = "cancelled"
             elif kind == 7:
                 account.update(state=UNIT_STATES[f[1]], reason=REASONS[f[2]], counts=f[3:7])
-        graph.derive(units, account["state"] is not None)
+        graph.derive(units, account["state"] is not None, stopped)
         states = [u["state"] for u in units]
         if account["state"]:
             counted = [states.count(UNIT_STATES[n]) for n in (1, 2, 3, 4)]

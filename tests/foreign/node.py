@@ -87,9 +87,9 @@ class Attempt:
 
 
 class Node:
-    def __init__(self, directory, name, endpoint, slots, server_key=None, keys=None, tell=lambda **what: None):
+    def __init__(self, directory, name, endpoint, slots, server_key=None, keys=None, tell=lambda **what: None, trouble=False):
         self.dir, self.name, self.endpoint, self.slots = os.path.abspath(directory), name, endpoint, slots
-        self.server_key, self.keys, self.tell = server_key, keys, tell
+        self.server_key, self.keys, self.tell, self.trouble = server_key, keys, tell, trouble
         self.blobs = Blobs(os.path.join(self.dir, "blobs"))
         self.context = zmq.Context()
         self.poller = zmq.Poller()
@@ -110,6 +110,7 @@ class Node:
         self.counts = dict(frames=0, stale=0, dispatch_again=0, malformed=0, sessions=0, pieces=0)
         self.out = []
         self.logs = {}
+        self.troubled, self.doubled = set(), set()
         self._load()
 
     # ------------------------------------------------------------ what survives a restart
@@ -312,6 +313,12 @@ class Node:
     def _say(self, kind, key, *fields):
         """Queues an item of a batched kind; items of one kind and run that follow each other share a message."""
         run, unit, number = key
+        if self.trouble and kind in (TAKEN, STARTED) and key not in self.troubled:
+            self.troubled.add(key)
+            return
+        if self.trouble and kind == RESULT and key not in self.doubled:
+            self.doubled.add(key)
+            self._say(kind, key, *fields)
         item = [unit, number, *fields]
         if self.out and self.out[-1][:2] == [kind, run] and len(self.out[-1][2]) < 500:
             self.out[-1][2].append(item)

@@ -2,13 +2,14 @@
 """peer.py - a node and a client that share no line with reeve: they were written from proto/PROTOCOL.md alone
 
     peer.py enrol  DIR --token FILE --name N       makes DIR/key, admits it, saves where the coordinator is
-    peer.py node   DIR --name N [--slots 2]        runs units until TERM or DRAIN; what happens as JSON lines on stdout
+    peer.py node   DIR --name N [--slots 2] [--trouble]         runs units until TERM or DRAIN; what happens as JSON lines on stdout
     peer.py submit DIR PLAN.jsonl [--piece BYTES] [--twice]     prints the run
     peer.py rows   DIR WHAT [RUN] [UNIT]           a JSON array
     peer.py follow DIR RUN                         waits for the end; the account of the run, folded from its facts
     peer.py output DIR RUN UNIT                    the bytes of an output
     peer.py log    DIR RUN UNIT                    what it printed
-    peer.py act    DIR WHAT [RUN] [--unit U] [--node N]
+    peer.py act    DIR WHAT [RUN] [--unit U] [--node N]         twice, as one whose answer was lost would
+    peer.py vector PROTOCOL.md                     the test vector of tokens that stands in it
 
 DIR holds what `enrol` saved. `--ipc PATH` instead reaches a coordinator's socket on this machine, without keys. Exit 0: done, 1: refused or failed.
 """
@@ -16,6 +17,7 @@ DIR holds what `enrol` saved. `--ipc PATH` instead reaches a coordinator's socke
 import argparse
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -23,7 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import zmq  # noqa: E402
 
 from client import Client, Refused, Unreachable  # noqa: E402
-from frames import ENROL, ENROLLED, Keys, Malformed, Token, byte_string, run_number, run_text, save  # noqa: E402
+from frames import ENROL, ENROLLED, Keys, Malformed, Token, byte_string, digest_of, enrolling_key, run_number, run_text, save  # noqa: E402
 from node import Node  # noqa: E402
 
 
@@ -63,8 +65,18 @@ def reach(args):
 
 def node(args):
     endpoint, server_key, keys = reach(args)
-    counts = Node(args.dir, args.name, endpoint, args.slots, server_key, keys, tell).run()
+    counts = Node(args.dir, args.name, endpoint, args.slots, server_key, keys, tell, args.trouble).run()
     tell(event="over", **counts)
+
+
+def vector(args):
+    with open(args.dir, encoding="utf-8") as f:
+        rows = dict(re.findall(r"^\| ([A-Za-z0-9 ]+) \| `([0-9a-z]+)` \|$", f.read(), re.M))
+    keys = enrolling_key(rows["ID"], bytes.fromhex(rows["SECRET"]))
+    got = {"secret key": keys.secret, "public key": keys.public, "its hash": digest_of(keys.public)}
+    for name, value in got.items():
+        if value.hex() != rows[name]:
+            raise Malformed("%s: %s, the text says %s" % (name, value.hex(), rows[name]))
 
 
 def plain(value):
@@ -126,11 +138,13 @@ def main():
     v = verb("node", node)
     v.add_argument("--name", required=True)
     v.add_argument("--slots", type=int, default=2)
+    v.add_argument("--trouble", action="store_true", help="the first word of each attempt is lost, each result said twice")
     v = verb("submit", ask, "plan")
     v.add_argument("--piece", type=int, default=262144)
     v.add_argument("--twice", action="store_true")
     v = verb("rows", ask, "what", "run?", "unit?")
     v.add_argument("--at-once", type=int, default=100)
+    verb("vector", vector)
     verb("follow", ask, "run")
     verb("output", ask, "run", "unit")
     verb("log", ask, "run", "unit").add_argument("--piece", type=int, default=262144)
