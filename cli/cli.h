@@ -47,6 +47,21 @@ int cli_cmd_node(int argc, char **argv);
 int cli_cmd_token(int argc, char **argv);
 int cli_cmd_key(int argc, char **argv);
 int cli_cmd_login(int argc, char **argv);
+int cli_cmd_explain(int argc, char **argv);
+int cli_cmd_watch(int argc, char **argv);
+int cli_cmd_wait(int argc, char **argv);
+int cli_cmd_cancel(int argc, char **argv);
+int cli_cmd_pause(int argc, char **argv);
+int cli_cmd_unpause(int argc, char **argv);
+int cli_cmd_skip(int argc, char **argv);
+int cli_cmd_hold(int argc, char **argv);
+int cli_cmd_release(int argc, char **argv);
+int cli_cmd_set(int argc, char **argv);
+int cli_cmd_submit(int argc, char **argv);
+int cli_cmd_nodes(int argc, char **argv);
+int cli_cmd_drain(int argc, char **argv);
+int cli_cmd_undrain(int argc, char **argv);
+int cli_cmd_remove(int argc, char **argv);
 
 /* Goes on with an ended run in this process, as `run --resume=RUN` does (cmd_run.c); `retry` comes here. */
 struct plan;

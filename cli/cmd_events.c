@@ -3,12 +3,7 @@
 #include "cli/find.h"
 #include "cli/query.h"
 #include "cli/schedule.h"
-#include "cli/text.h"
 #include "common/id.h"
-
-#include <time.h>
-
-#define FOLLOW_NS 200000000 /* between two looks at a journal that another process writes */
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
@@ -21,38 +16,6 @@ struct stream {
 	struct rv_buf line;
 	uint64_t count;
 };
-
-/* For people: time, event, unit, what about it. */
-static void put_text_line(struct stream *s, const struct coord_transition *t)
-{
-	const struct cli_tally *tally = s->view.graph ? &s->view.tally : NULL;
-	char room[COORD_UNIT_ID_BYTES];
-	struct rv_buf why;
-
-	cli_put_time(&s->line, t->real_us);
-	(void)rv_buf_printf(&s->line, "  %-15s", coord_transition_name(t->kind));
-	if (tally && t->unit != COORD_NONE) {
-		(void)rv_buf_puts(&s->line, " ");
-		cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(tally, t->unit, room), &s->line);
-	}
-	if (t->attempt)
-		(void)rv_buf_printf(&s->line, " attempt %u", t->attempt);
-	if (t->kind == COORD_T_UNIT_FINISHED)
-		(void)rv_buf_printf(&s->line, " %s", coord_unit_state_name(t->state));
-	if (t->kind == COORD_T_RUN_FINISHED)
-		(void)rv_buf_printf(&s->line, " %s", coord_run_state_name(t->run_state));
-	rv_buf_init(&why, 0);
-	if (tally && t->unit != COORD_NONE && (t->kind == COORD_T_UNIT_FINISHED || t->kind == COORD_T_UNIT_RETRY_WAIT))
-		cli_put_reason(tally, t->unit, &why);
-	else if (t->reason)
-		(void)rv_buf_puts(&why, proto_reason_name(t->reason));
-	if (why.bytes) {
-		(void)rv_buf_puts(&s->line, ": ");
-		cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&why), &s->line);
-	}
-	(void)rv_buf_putc(&s->line, '\n');
-	rv_buf_release(&why);
-}
 
 static bool wanted(struct stream *s, const struct coord_transition *t)
 {
@@ -82,7 +45,7 @@ static void listen(void *arg, const struct coord_transition *t)
 		if (s->format == CLI_JSON)
 			s->line.bytes--;
 	} else {
-		put_text_line(s, t);
+		cli_event_text(t, s->view.graph ? &s->view.tally : NULL, &s->line);
 	}
 	cli_out_put(&s->out, rv_buf_str(&s->line));
 	s->count++;
@@ -91,17 +54,17 @@ static void listen(void *arg, const struct coord_transition *t)
 /* Until the run has ended or its process is gone. */
 static int follow(struct stream *s, struct rv_err *err)
 {
-	static const struct timespec pause = { 0, FOLLOW_NS };
-
-	for (;;) {
+	while (!cli_runview_ended(&s->view)) {
 		bool owned = cli_runview_owned(&s->view); /* asked before reading: what it wrote last is still read */
 
-		if (cli_runview_more(&s->view, err))
-			return -1;
-		if (cli_out_flush(&s->out) || cli_runview_ended(&s->view) || !owned)
+		if (cli_out_flush(&s->out))
 			return 0;
-		(void)nanosleep(&pause, NULL);
+		if (cli_runview_wait(&s->view, err))
+			return cli_runview_interrupted(&s->view) ? 1 : -1;
+		if (!owned)
+			return 0;
 	}
+	return 0;
 }
 
 enum follow { FOLLOW_NO, FOLLOW_YES };
@@ -109,8 +72,8 @@ enum follow { FOLLOW_NO, FOLLOW_YES };
 static int stream_events(const struct cli_query *q, struct cli_target target, enum cli_format format, enum follow how)
 {
 	struct stream s = { .format = format, .word = target.unit, .unit = COORD_NONE };
-	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_FAILURES, .listen = listen,
-					   .arg = &s };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = target.run,
+					   .keep = CLI_KEEP_FAILURES, .listen = listen, .arg = &s };
 	struct rv_err err;
 	int status = CLI_OK, rc;
 
@@ -120,8 +83,12 @@ static int stream_events(const struct cli_query *q, struct cli_target target, en
 		cli_out_puts(&s.out, "{\"schema\":\"reeve.events/1\",\"events\":[");
 	rc = cli_runview_open(&s.view, &opt, &err);
 	if (rc == 0 && how == FOLLOW_YES)
+		rc = cli_runview_catch_signals(&s.view, &err);
+	if (rc == 0 && how == FOLLOW_YES)
 		rc = follow(&s, &err);
-	if (rc) {
+	if (rc > 0) {
+		status = CLI_INTERRUPTED;
+	} else if (rc) {
 		rv_buf_reset(&s.out.buf); /* half an answer is none */
 		if (!s.view.graph && !target.unit.bytes)
 			cli_query_hint_unit(q, "events", target.run, &err);
@@ -143,7 +110,7 @@ int cli_cmd_events(int argc, char **argv)
 		{ "follow", 'f', RV_OPT_FLAG, &following, NULL, "go on until the run has ended", 0, 0 },
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};
@@ -187,7 +154,7 @@ int cli_cmd_export(int argc, char **argv)
 	struct cli_query q = { .words_max = 2 };
 	const struct rv_opt table[] = {
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

@@ -4,10 +4,6 @@
 #include "cli/query.h"
 #include "cli/text.h"
 
-#include <time.h>
-
-#define FOLLOW_NS 100000000
-
 struct show {
 	struct cli_runview view;
 	struct cli_out out;
@@ -17,7 +13,7 @@ struct show {
 	uint64_t tail_lines;    /* RV_NEVER: all of it */
 	uint64_t attempt;       /* 0: the newest */
 	bool raw, following, failed;
-	bool printed;
+	bool printed, interrupted;
 	char last;              /* byte written */
 };
 
@@ -104,10 +100,52 @@ static void end_text(struct show *s)
 
 /* --- one unit ------------------------------------------------------------------------------------------------------------ */
 
+/* A retry began: its log is gone on with. */
+static int next_attempt(struct show *s, struct cli_logs *l, struct rv_err *err)
+{
+	void *arg = l->arg;
+
+	if (cli_logs_init(l, &s->view, l->unit, s->view.tally.units[l->unit].attempt, err))
+		return -1;
+	l->piece = show_piece;
+	l->arg = arg;
+	return 0;
+}
+
+static int stopped(struct show *s)
+{
+	return cli_runview_interrupted(&s->view) || (s->view.remote.client && cli_client_interrupted(s->view.remote.client)) ? 1 : -1;
+}
+
+/* A coordinator keeps the question until there is something; what became of the unit is asked when a log has ended. 1: interrupted. */
+static int follow_remote(struct show *s, struct cli_logs *l, struct rv_err *err)
+{
+	for (;;) {
+		const struct cli_unit *u = &s->view.tally.units[l->unit];
+
+		if (l->attempt && !l->ended) {
+			l->wait_ms = CLI_VIEW_WAIT_MS;
+			if (cli_logs_read(l, err) < 0)
+				return stopped(s);
+			if (cli_out_flush(&s->out))
+				return 0;
+			continue;
+		}
+		if (cli_runview_more(&s->view, err))
+			return stopped(s);
+		if (u->attempt > l->attempt && !s->attempt) {
+			if (next_attempt(s, l, err))
+				return -1;
+		} else if (cli_unit_ended(u) || s->attempt) {
+			return 0;
+		} else if (cli_runview_wait(&s->view, err)) {
+			return stopped(s);
+		}
+	}
+}
+
 static int follow(struct show *s, struct cli_logs *l, struct rv_err *err)
 {
-	static const struct timespec pause = { 0, FOLLOW_NS };
-
 	for (;;) {
 		const struct cli_unit *u = &s->view.tally.units[l->unit];
 		bool over = (cli_unit_ended(u) && u->attempt <= l->attempt) || !cli_runview_owned(&s->view);
@@ -116,17 +154,10 @@ static int follow(struct show *s, struct cli_logs *l, struct rv_err *err)
 			return -1;
 		if (cli_out_flush(&s->out) || over)
 			return 0;
-		(void)nanosleep(&pause, NULL);
-		if (cli_runview_more(&s->view, err))
+		if (cli_runview_wait(&s->view, err))
+			return stopped(s);
+		if (!s->attempt && s->view.tally.units[l->unit].attempt > l->attempt && next_attempt(s, l, err))
 			return -1;
-		if (!s->attempt && s->view.tally.units[l->unit].attempt > l->attempt) { /* a retry began: go on with it */
-			void *arg = l->arg;
-
-			if (cli_logs_init(l, &s->view, l->unit, s->view.tally.units[l->unit].attempt, err))
-				return -1;
-			l->piece = show_piece;
-			l->arg = arg;
-		}
 	}
 }
 
@@ -152,13 +183,16 @@ static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
 	l.arg = s;
 	cli_text_init(&s->text[0], CLI_TEXT_LINES);
 	cli_text_init(&s->text[1], CLI_TEXT_LINES);
-	rc = cli_logs_read(&l, err);
+	rc = attempt || !cli_runview_remote(&s->view) ? cli_logs_read(&l, err) : 0;
 	if (rc >= 0 && s->following) {
 		if (s->tail_lines != RV_NEVER)
 			show_tail(s);
-		rc = follow(s, &l, err);
+		rc = cli_runview_remote(&s->view) ? follow_remote(s, &l, err) : follow(s, &l, err);
+		s->interrupted = rc > 0;
 	}
 	end_text(s);
+	if (l.tail_only)
+		cli_say("the node is gone: these are the last bytes that attempt %u left", l.attempt);
 	s->tail_lines = lines;
 	return rc < 0 ? -1 : 0;
 }
@@ -197,7 +231,7 @@ static int show_failed(struct show *s, struct rv_err *err)
 
 static int run_logs(struct show *s, const struct cli_query *q, struct cli_target target)
 {
-	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL };
 	struct rv_err err;
 	uint32_t unit = 0;
 	int status = CLI_OK, rc;
@@ -206,12 +240,16 @@ static int run_logs(struct show *s, const struct cli_query *q, struct cli_target
 	rv_buf_init(&s->safe, 0);
 	rv_buf_init(&s->tail, 0);
 	rc = cli_runview_open(&s->view, &opt, &err);
+	if (rc == 0 && s->following)
+		rc = cli_runview_catch_signals(&s->view, &err);
 	if (rc == 0 && target.unit.bytes)
 		rc = cli_find_unit(s->view.graph, target.unit, &unit, &err);
 	if (rc == 0)
 		rc = target.unit.bytes ? show_unit(s, unit, &err) : show_failed(s, &err);
 	if (rc)
 		status = cli_fail(&err);
+	else if (s->interrupted)
+		status = CLI_INTERRUPTED;
 	status = cli_out_end(&s->out, status);
 	cli_runview_close(&s->view);
 	rv_buf_release(&s->safe);
@@ -230,7 +268,7 @@ int cli_cmd_logs(int argc, char **argv)
 		{ "failed", 0, RV_OPT_FLAG, &s.failed, NULL, "of every unit of RUN that failed", 0, 0 },
 		{ "raw", 0, RV_OPT_FLAG, &s.raw, NULL, "the bytes as they were written: may act on the terminal", 0, 0 },
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

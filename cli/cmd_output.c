@@ -18,9 +18,11 @@
 
 static int read_output(struct cli_runview *v, const struct cli_details *d, struct rv_buf *out, struct rv_err *err)
 {
+	struct cli_blob_source blobs = cli_runview_blobs(v);
+
 	if (d->output.kind == PROTO_VALUE_INLINE)
 		return rv_buf_put_str(out, d->output.inline_bytes) ? rv_fail(err, RV_E_NO_MEMORY, "no memory for the output") : 0;
-	return rv_blobs_get_all(&v->blobs, d->output.digest, OUTPUT_BYTES_MAX, out, err);
+	return cli_blob_get_all(&blobs, d->output.digest, OUTPUT_BYTES_MAX, out, err);
 }
 
 static int no_output(const struct cli_runview *v, uint32_t unit)
@@ -85,11 +87,11 @@ int cli_cmd_output(int argc, char **argv)
 	const struct rv_opt table[] = {
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};
-	struct cli_runview_options opt = { .keep = CLI_KEEP_ALL };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .keep = CLI_KEEP_ALL };
 	struct cli_target target;
 	struct cli_runview v;
 	struct rv_err err;
@@ -108,6 +110,7 @@ int cli_cmd_output(int argc, char **argv)
 	if (!target.unit.bytes)
 		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
 	opt.state = q.state;
+	opt.coordinator = q.coordinator;
 	opt.run = target.run;
 	if (cli_runview_open(&v, &opt, &err) || cli_find_unit(v.graph, target.unit, &unit, &err))
 		status = cli_fail(&err);
@@ -181,18 +184,21 @@ static int copy_bytes(int from, int to, const char *name, const uint8_t *expect,
 	return 0;
 }
 
-/* From the store of blobs, or from the attempt's own directory where it still lies. */
+/* From the store of blobs or the coordinator; or from the attempt's own directory where it still lies. */
 static int open_artifact(struct artifacts *a, struct rv_str unit, uint32_t attempt, const struct proto_artifact *art, int *fd,
 			 struct rv_err *err)
 {
 	char space[PATH_MAX], path[PATH_MAX];
-	uint64_t bytes;
-	int dir, rc = rv_blobs_find(&a->view.blobs, art->digest, &bytes, err);
+	struct cli_blob_source blobs = cli_runview_blobs(&a->view);
+	int dir, rc = cli_blob_open(&blobs, art->digest, fd, err);
 
-	if (rc < 0)
-		return -1;
-	if (rc == 1)
-		return rv_blobs_open_blob(&a->view.blobs, art->digest, fd, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (cli_runview_remote(&a->view)) {
+		(void)rv_fail(err, RV_E_NOT_FOUND, "the coordinator does not have artifact \"%.*s\" of unit \"%.*s\"",
+			      (int)rv_min_u64(art->name.bytes, 128), art->name.at, RV_STR_ARGS(unit));
+		return rv_hint(err, "without it, `reeve artifacts` lists what there is");
+	}
 	if (cli_runview_namespace(&a->view, unit, attempt, space, err))
 		return -1;
 	(void)snprintf(path, sizeof(path), "artifacts/%.*s", RV_STR_ARGS(art->name));
@@ -312,7 +318,7 @@ static int answer_artifacts(struct artifacts *a, uint32_t first, uint32_t count,
 
 static int run_artifacts(struct artifacts *a, const struct cli_query *q, struct cli_target target)
 {
-	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL };
 	struct rv_err err;
 	uint32_t unit = 0;
 	int status;
@@ -346,7 +352,7 @@ int cli_cmd_artifacts(int argc, char **argv)
 		{ "copy", 0, RV_OPT_STRING, &a.copy, "DIR", "fetch them to DIR/UNIT/NAME", 0, 0 },
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

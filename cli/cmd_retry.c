@@ -1,6 +1,8 @@
-/* cmd_retry.c - `reeve retry RUN/UNIT`: one more try for a unit of an ended run, in this process */
+/* cmd_retry.c - `reeve retry RUN/UNIT`: one more try for a unit; of an ended `run` in this process, else by whoever has the run */
+#include "cli/act.h"
 #include "cli/find.h"
 #include "cli/query.h"
+#include "cli/rows.h"
 #include "cli/settings.h"
 #include "common/plan/plan.h"
 
@@ -14,9 +16,8 @@ static int check(struct cli_runview *v, const struct cli_target *target, const s
 	char room[COORD_UNIT_ID_BYTES];
 
 	*unit = COORD_NONE;
-	if (cli_runview_owned(v))
-		return rv_fail(err, RV_E_UNSUPPORTED, "run %s is still running; retrying a unit of a live run %s", v->id.text,
-			       CLI_WAITS_MACHINES);
+	if (cli_runview_owned(v)) /* it began to live between two looks */
+		return rv_fail(err, RV_E_BUSY, "run %s is running", v->id.text);
 	if (!target->unit.bytes) {
 		if (v->tally.state == COORD_RUN_SUCCEEDED)
 			return rv_fail(err, RV_E_CONFLICT, "every unit of run %s succeeded", v->id.text);
@@ -79,6 +80,75 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 	return rc;
 }
 
+/* --- at a coordinator, or in a live run ------------------------------------------------------------------------------- */
+
+/* Does somebody who runs have it? A run on disk that has no process is gone on with here. */
+static bool somewhere_live(const struct cli_query *q, struct rv_str run, struct cli_place *place)
+{
+	char state[PATH_MAX];
+	struct rv_run_id id;
+
+	if (q->state)
+		return false;
+	if (cli_place_named(q->coordinator))
+		return true;
+	if (cli_place_near(place))
+		return !(run.bytes && cli_find_state(NULL, state, NULL) == 0 && cli_find_run(state, run, &id, NULL) == 0);
+	if (cli_find_state(NULL, state, NULL))
+		return true; /* a login, or an error that says what there is not */
+	if (cli_find_run(state, run, &id, NULL))
+		return false;
+	return cli_place_find(NULL, CLI_PLACE_RUNS, rv_str_of(id.text), place, NULL) == 0 && place->kind == CLI_PLACE_RUN;
+}
+
+/* The core alone does not ask twice: what a person has to confirm is looked at here. */
+static int confirmed(const struct cli_query *q, struct cli_target target, const struct wish *w, struct rv_err *err)
+{
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .run = target.run, .keep = CLI_KEEP_FAILURES };
+	char room[COORD_UNIT_ID_BYTES];
+	struct cli_runview v;
+	uint32_t unit;
+	int rc;
+
+	if (w->force || !target.unit.bytes)
+		return 0;
+	rc = cli_runview_open(&v, &opt, err);
+	if (rc == 0)
+		rc = cli_find_unit(v.graph, target.unit, &unit, err);
+	if (rc == 0 && unit < v.tally.count && v.tally.units[unit].state == COORD_UNIT_SUCCEEDED) {
+		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" succeeded", RV_STR_ARGS(cli_tally_unit_id(&v.tally, unit, room)));
+		rc = rv_hint(err, "--force runs it once more; what depends on it is not run again");
+	} else if (rc == 0 && unit < v.tally.count && coord_graph_at_most_once(v.graph, unit) && v.tally.units[unit].attempt) {
+		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is at_most_once and has been started",
+			      RV_STR_ARGS(cli_tally_unit_id(&v.tally, unit, room)));
+		rc = rv_hint(err, "--force starts it once more");
+	}
+	cli_runview_close(&v);
+	return rc;
+}
+
+static int retry_there(const struct cli_query *q, struct cli_target target, const struct wish *w)
+{
+	struct cli_act_wish act = { .what = target.unit.bytes ? PROTO_MUT_RETRY : PROTO_MUT_RESUME, .unit = target.unit };
+	struct cli_act_done done = { .act = "retry", .unit = target.unit };
+	struct cli_client *client = NULL;
+	struct cli_place place;
+	struct rv_run_id id;
+	struct rv_err err;
+	int status;
+
+	if (confirmed(q, target, w, &err) || cli_place_find(q->coordinator, CLI_PLACE_RUNS, target.run, &place, &err) ||
+	    cli_client_open(&client, &place, &err) || cli_rows_find_run(client, target.run, &id, &err)) {
+		status = cli_fail(&err);
+	} else {
+		act.run = rv_run_id_number(rv_str_of(id.text));
+		done.run = rv_str_of(id.text);
+		status = cli_act_do(client, &act, &done, &err) ? cli_fail(&err) : cli_act_answer(&done, q->format);
+	}
+	cli_client_close(&client);
+	return status;
+}
+
 int cli_cmd_retry(int argc, char **argv)
 {
 	struct cli_query q = { .words_max = 1 };
@@ -92,24 +162,25 @@ int cli_cmd_retry(int argc, char **argv)
 		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_AGENTS, 0, 0 },
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};
 	struct cli_target target;
+	struct cli_place place;
 	int status;
 
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
 		return cli_usage("retry", "RUN/UNIT, or RUN --failed",
-				 "Grants one more try to a unit of an ended run and goes on with the run in this process, as\n"
-				 "`reeve run --resume` does. What was skipped because of the unit goes back to pending.", table);
+				 "Grants one more try to a unit; what was skipped because of it goes back to pending. At a coordinator\n"
+				 "and in a live run it is asked for; an ended `run` goes on in this process, as `run --resume` does.", table);
 	if (!q.words)
 		return cli_failf(RV_E_USAGE, "`reeve retry` needs a unit: RUN/UNIT, or RUN --failed");
 	target = cli_query_target(argv[0], w.failed ? CLI_WORD_RUN_UNIT : CLI_WORD_NEEDS_UNIT);
 	if (w.failed == (target.unit.bytes > 0))
 		return cli_failf(RV_E_USAGE, w.failed ? "--failed is for a whole run: name RUN without a unit" :
 							"a unit is missing: RUN/UNIT, or RUN --failed");
-	return retry(&q, target, &w);
+	return somewhere_live(&q, target.run, &place) ? retry_there(&q, target, &w) : retry(&q, target, &w);
 }

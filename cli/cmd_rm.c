@@ -118,7 +118,7 @@ int cli_cmd_rm(int argc, char **argv)
 		{ "force", 0, RV_OPT_FLAG, &force, NULL, "also a run that has not ended and that no process owns", 0, 0 },
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR,
+		{ "coordinator", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

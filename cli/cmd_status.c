@@ -2,6 +2,8 @@
 #include "cli/find.h"
 #include "cli/layout.h"
 #include "cli/query.h"
+#include "cli/rows.h"
+#include "cli/text.h"
 #include "cli/unitview.h"
 #include "common/os/clock.h"
 #include "common/os/file.h"
@@ -9,10 +11,7 @@
 #include "coordinator/journal/journal.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
-
-#define WATCH_NS 300000000
 
 /* --- all runs, without a replay -------------------------------------------------------------------------------------- */
 
@@ -173,6 +172,133 @@ static int list_runs(const struct cli_query *q)
 	return status;
 }
 
+/* --- the runs of a coordinator ------------------------------------------------------------------------------------------ */
+
+static uint32_t count_of(struct rv_str row, const char *key)
+{
+	return (uint32_t)rv_min_u64(cli_row_uint(row, key), UINT32_MAX);
+}
+
+/* A row of the coordinator's list, as the run's own journal would tell it. Texts borrow from `rooms`. */
+static void run_of_row(struct rv_str row, struct rv_buf rooms[3], struct journal_run *out)
+{
+	struct rv_buf id;
+
+	*out = (struct journal_run){ .name = cli_row_text(row, "name", &rooms[0]), .state = cli_row_text(row, "state", &rooms[1]),
+				     .reason = cli_row_text(row, "reason", &rooms[2]), .created_us = cli_row_uint(row, "created_us"),
+				     .finished_us = cli_row_uint(row, "finished_us"), .total = count_of(row, "total"),
+				     .succeeded = count_of(row, "succeeded"), .failed = count_of(row, "failed"),
+				     .skipped = count_of(row, "skipped"), .cancelled = count_of(row, "cancelled") };
+	rv_buf_init(&id, 0);
+	if (rv_run_id_valid(cli_row_text(row, "run", &id)))
+		memcpy(out->run.text, id.at, RV_RUN_ID_CHARS);
+	rv_buf_release(&id);
+}
+
+static void put_about(const struct cli_rows *about, struct cli_client *c, enum cli_format format, struct rv_buf *out)
+{
+	struct rv_buf room;
+	struct rv_str row;
+
+	if (about->count != 1)
+		return;
+	row = cli_row(about, 0);
+	if (format == CLI_JSON) {
+		cli_json_key(out, "coordinator");
+		(void)rv_buf_put_str(out, row);
+		return;
+	}
+	rv_buf_init(&room, 0);
+	(void)rv_buf_printf(out, "%s: ", cli_client_shown(c));
+	cli_text_safe(CLI_TEXT_CELL, cli_row_text(row, "state", &room), out);
+	(void)rv_buf_printf(out, ", %llu of %llu node%s here, %llu of %llu run%s live\n", (unsigned long long)cli_row_uint(row, "nodes_joined"),
+			    (unsigned long long)cli_row_uint(row, "nodes"), cli_s(cli_row_uint(row, "nodes")),
+			    (unsigned long long)cli_row_uint(row, "runs_live"), (unsigned long long)cli_row_uint(row, "runs"),
+			    cli_s(cli_row_uint(row, "runs")));
+	rv_buf_release(&room);
+}
+
+static void put_cluster(const struct cli_query *q, struct cli_client *c, const struct cli_rows *about, const struct cli_rows *runs, struct rv_buf *out)
+{
+	struct listing l = { .query = q, .owned = true };
+	struct rv_buf rooms[3];
+	uint32_t i;
+
+	cli_table_init(&l.table, run_columns, RV_ARRAY_LEN(run_columns), q->format);
+	rv_buf_init(&l.out, 0);
+	for (i = 0; i < 3; i++)
+		rv_buf_init(&rooms[i], 0);
+	if (q->format == CLI_JSON) {
+		(void)rv_buf_putc(out, '{');
+		cli_json_str(out, "schema", RV_STR("reeve.status/1"));
+	}
+	if (q->format != CLI_JSONL && q->format != CLI_NAME)
+		put_about(about, c, q->format, out);
+	if (q->format == CLI_JSON)
+		(void)rv_buf_puts(out, ",\"runs\":[");
+	for (i = 0; i < runs->count; i++) {
+		struct journal_run r;
+
+		run_of_row(cli_row(runs, i), rooms, &r);
+		(void)list_run(&l, &r);
+	}
+	(void)rv_buf_put_str(out, rv_buf_str(&l.out));
+	if (q->format == CLI_JSON)
+		(void)rv_buf_puts(out, "]}\n");
+	else if (q->format == CLI_TABLE || q->format == CLI_WIDE)
+		cli_table_print(&l.table, out);
+	for (i = 0; i < 3; i++)
+		rv_buf_release(&rooms[i]);
+	cli_table_release(&l.table);
+	rv_buf_release(&l.out);
+}
+
+static int status_of_cluster(const struct cli_query *q, const struct cli_place *place)
+{
+	struct cli_client *c = NULL;
+	struct cli_rows about, runs;
+	struct rv_buf out;
+	struct rv_err err;
+	int status;
+
+	cli_rows_init(&about);
+	cli_rows_init(&runs);
+	rv_buf_init(&out, 0);
+	if (cli_client_open(&c, place, &err) || cli_rows_fetch(&about, c, PROTO_ASK_ABOUT, 0, RV_STR(""), &err) ||
+	    cli_rows_fetch(&runs, c, PROTO_ASK_RUNS, 0, RV_STR(""), &err)) {
+		status = cli_fail(&err);
+	} else {
+		put_cluster(q, c, &about, &runs, &out);
+		status = cli_answer(rv_buf_str(&out), CLI_OK);
+	}
+	cli_client_close(&c);
+	cli_rows_release(&about);
+	cli_rows_release(&runs);
+	rv_buf_release(&out);
+	return status;
+}
+
+/* As a run is looked for (runview.h): --state, a coordinator that is named, the nearest of a coordinator and of a directory of runs, a login. */
+static int status_of_all(const struct cli_query *q)
+{
+	struct cli_place place;
+	char state[PATH_MAX];
+	struct rv_err err;
+
+	if (q->state)
+		return list_runs(q);
+	if (cli_place_named(q->coordinator)) {
+		if (cli_place_find(q->coordinator, CLI_PLACE_NO_RUNS, RV_STR(""), &place, &err))
+			return cli_fail(&err);
+		return status_of_cluster(q, &place);
+	}
+	if (cli_place_near(&place))
+		return cli_find_state(NULL, state, NULL) == 0 && strlen(state) > strlen(place.dir) ? list_runs(q) : status_of_cluster(q, &place);
+	if (cli_find_state(NULL, state, NULL) && cli_place_find(NULL, CLI_PLACE_NO_RUNS, RV_STR(""), &place, NULL) == 0)
+		return status_of_cluster(q, &place);
+	return list_runs(q);
+}
+
 /* --- one run --------------------------------------------------------------------------------------------------------------- */
 
 static const struct cli_column unit_columns[] = {
@@ -271,14 +397,13 @@ static int show_run(struct cli_runview *v, enum cli_format format)
  * takes the place of the one before. */
 static int watch_run(struct cli_runview *v, enum cli_format format, struct rv_err *err)
 {
-	static const struct timespec pause = { 0, WATCH_NS };
 	uint64_t shown = 0;
 
+	if (cli_runview_catch_signals(v, err))
+		return cli_fail(err);
 	for (;;) {
 		bool owned = cli_runview_owned(v);
 
-		if (cli_runview_more(v, err))
-			return cli_fail(err);
 		if (v->next != shown) {
 			int status;
 
@@ -291,7 +416,8 @@ static int watch_run(struct cli_runview *v, enum cli_format format, struct rv_er
 		}
 		if (cli_runview_ended(v) || !owned)
 			return CLI_OK;
-		(void)nanosleep(&pause, NULL);
+		if (cli_runview_wait(v, err))
+			return cli_runview_interrupted(v) ? CLI_INTERRUPTED : cli_fail(err);
 	}
 }
 
@@ -299,7 +425,7 @@ enum watch { WATCH_NO, WATCH_YES };
 
 static int status_of_run(const struct cli_query *q, struct rv_str run, enum watch how)
 {
-	struct cli_runview_options opt = { .state = q->state, .run = run, .keep = CLI_KEEP_ALL };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = run, .keep = CLI_KEEP_ALL };
 	struct cli_runview v;
 	struct rv_err err;
 	int status;
@@ -324,7 +450,7 @@ int cli_cmd_status(int argc, char **argv)
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
 		{ "watch", 'w', RV_OPT_FLAG, &watching, NULL, "of a run: again whenever something changes, until it has ended", 0, 0 },
-		CLI_OPT_COORDINATOR,
+		CLI_OPT_COORDINATOR(&q.coordinator),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};
@@ -335,10 +461,10 @@ int cli_cmd_status(int argc, char **argv)
 		return status;
 	if (q.help)
 		return cli_usage("status", "[RUN[/UNIT]]",
-				 "Without a word: the runs of the state directory. With RUN: its units and why each is where it\n"
+				 "Without a word: the coordinator and its runs, or the runs of the state directory. With RUN: its units and why each is where it\n"
 				 "is. With RUN/UNIT: its attempts and what happened to it. RUN may be shortened.", table);
 	if (!q.words)
-		return watching ? cli_failf(RV_E_USAGE, "--watch needs a run: status RUN -w") : list_runs(&q);
+		return watching ? cli_failf(RV_E_USAGE, "--watch needs a run: status RUN -w") : status_of_all(&q);
 	target = cli_query_target(argv[0], CLI_WORD_RUN_UNIT);
 	if (target.unit.bytes)
 		return watching ? cli_failf(RV_E_USAGE, "--watch follows a run; `reeve logs -f` follows a unit") :

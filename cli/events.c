@@ -1,7 +1,8 @@
-/* events.c - a transition as one line of JSON */
+/* events.c - a transition as one line, of JSON or for people */
 #include "cli/events.h"
 
 #include "cli/render.h"
+#include "cli/text.h"
 #include "common/id.h"
 
 static void put_run(const struct coord_transition *tr, struct rv_buf *out)
@@ -108,6 +109,37 @@ void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t
 			put_counts(t, out);
 	}
 	(void)rv_buf_puts(out, "}\n");
+}
+
+/* For people: time, event, unit, what about it. */
+void cli_event_text(const struct coord_transition *t, const struct cli_tally *tally, struct rv_buf *out)
+{
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_buf why;
+
+	cli_put_time(out, t->real_us);
+	(void)rv_buf_printf(out, "  %-15s", coord_transition_name(t->kind));
+	if (tally && t->unit != COORD_NONE) {
+		(void)rv_buf_puts(out, " ");
+		cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(tally, t->unit, room), out);
+	}
+	if (t->attempt)
+		(void)rv_buf_printf(out, " attempt %u", t->attempt);
+	if (t->kind == COORD_T_UNIT_FINISHED)
+		(void)rv_buf_printf(out, " %s", coord_unit_state_name(t->state));
+	if (t->kind == COORD_T_RUN_FINISHED)
+		(void)rv_buf_printf(out, " %s", coord_run_state_name(t->run_state));
+	rv_buf_init(&why, 0);
+	if (tally && t->unit != COORD_NONE && (t->kind == COORD_T_UNIT_FINISHED || t->kind == COORD_T_UNIT_RETRY_WAIT))
+		cli_put_reason(tally, t->unit, &why);
+	else if (t->reason)
+		(void)rv_buf_puts(&why, proto_reason_name(t->reason));
+	if (why.bytes) {
+		(void)rv_buf_puts(out, ": ");
+		cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&why), out);
+	}
+	(void)rv_buf_putc(out, '\n');
+	rv_buf_release(&why);
 }
 
 void cli_event_plan_rejected(struct rv_str why, uint64_t real_us, struct rv_buf *out)

@@ -183,7 +183,7 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 	if (l->events_fd >= 0)
 		cli_event_json(t, &l->tally, core, position, index, &l->events);
 	if (ended && l->cfg.format == CLI_JSONL) {
-		struct cli_result_scope scope = { .tally = &l->tally, .blobs = l->blobs, .state_option = l->cfg.state_option };
+		struct cli_result_scope scope = { .tally = &l->tally, .blobs = { .store = l->blobs }, .state_option = l->cfg.state_option };
 
 		cli_result_unit_json(&scope, t->unit, &l->units);
 		(void)rv_buf_putc(&l->units, '\n');

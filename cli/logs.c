@@ -19,6 +19,8 @@ int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, u
 	int i;
 
 	*l = (struct cli_logs){ .view = view, .unit = unit, .attempt = attempt };
+	if (cli_runview_remote(view))
+		return 0;
 	if (cli_runview_namespace(view, cli_tally_unit_id(&view->tally, unit, room), attempt, space, err))
 		return -1;
 	for (i = 0; i < 2; i++)
@@ -134,10 +136,48 @@ static int read_tail(struct cli_logs *l, struct rv_err *err)
 	return rc;
 }
 
+/* --- a coordinator ---------------------------------------------------------------------------------------------------------- */
+
+/* Once if it may wait, else until it has nothing new. */
+static int read_remote(struct cli_logs *l, struct rv_err *err)
+{
+	struct proto_msg request = { .kind = PROTO_LOG }, answer;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_str id = cli_tally_unit_id(&l->view->tally, l->unit, room);
+	int any = 0;
+
+	do {
+		const struct proto_log_piece *p = &answer.log_piece;
+
+		request.log = (struct proto_log){ .run = l->view->tally.run, .unit = id, .attempt = l->attempt, .stream = 3, .offset = l->seen[0],
+						  .bytes_max = PROTO_PIECE_BYTES_MAX, .wait_ms = l->wait_ms };
+		if (cli_client_call(l->view->remote.client, &request, PROTO_LOG_BYTES, &answer, err))
+			return -1;
+		if (!p->known) {
+			(void)rv_fail(err, RV_E_NOT_FOUND, "what attempt %u of unit \"%.*s\" printed cannot be had", l->attempt, RV_STR_ARGS(id));
+			return rv_hint(err, "its node is away, and keeps it; of a failed attempt it would have left the last 64 KiB");
+		}
+		if (p->next < l->seen[0])
+			return rv_fail(err, RV_E_CORRUPT, "the log of unit \"%.*s\" goes back", RV_STR_ARGS(id));
+		l->ended = p->ended;
+		l->tail_only |= p->tail_only;
+		l->seen[0] = p->next;
+		if (!p->bytes.bytes)
+			break;
+		any = 1;
+		l->piece(l->arg, 0, p->bytes);
+	} while (!l->ended && !l->wait_ms);
+	return any;
+}
+
 int cli_logs_read(struct cli_logs *l, struct rv_err *err)
 {
 	bool there = false;
-	int rc = read_files(l, &there, err);
+	int rc;
+
+	if (cli_runview_remote(l->view))
+		return read_remote(l, err);
+	rc = read_files(l, &there, err);
 
 	if (!there && rc == 0)
 		rc = read_shared(l, &there, err);

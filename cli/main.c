@@ -20,6 +20,7 @@
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_coordinator   the loop of coordinator/server.h, its options and log
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
+ *	cmd_submit, cmd_wait (follow), cmd_act (act), cmd_nodes (rows)      of a coordinator; remote: a run there
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
  */
@@ -69,34 +70,34 @@ static const struct command commands[] = {
 	{ "artifacts", cli_cmd_artifacts, "files that units handed over; --copy fetches them", RUNS, NULL },
 	{ "events", cli_cmd_events, "everything that happened, in order (-f follows)", RUNS, NULL },
 	{ "export", cli_cmd_export, "a run as events or schedule", RUNS, NULL },
-	{ "explain", NULL, "why a unit is not running", RUNS, CLI_WAITS_MACHINES },
-	{ "watch", NULL, "live view of a run", RUNS, CLI_WAITS_MACHINES },
-	{ "wait", NULL, "wait for a run to end", RUNS, CLI_WAITS_MACHINES },
+	{ "explain", cli_cmd_explain, "why a unit is not running", RUNS, NULL },
+	{ "watch", cli_cmd_watch, "live view of a run", RUNS, NULL },
+	{ "wait", cli_cmd_wait, "wait for a run to end", RUNS, NULL },
 	{ "top", NULL, "live utilisation", RUNS, CLI_WAITS_COMFORTS },
 	{ "usage", NULL, "tokens, cost and CPU by run, unit, agent, model", RUNS, CLI_WAITS_AGENTS },
 
 	{ "retry", cli_cmd_retry, "one more try for a unit of an ended run", ACTS, NULL },
 	{ "rm", cli_cmd_rm, "remove an ended run", ACTS, NULL },
-	{ "cancel", NULL, "cancel a run or unit", ACTS, CLI_WAITS_MACHINES },
-	{ "pause", NULL, "stop handing out units of a run", ACTS, CLI_WAITS_MACHINES },
-	{ "unpause", NULL, "the opposite of pause", ACTS, CLI_WAITS_MACHINES },
-	{ "skip", NULL, "skip a unit", ACTS, CLI_WAITS_MACHINES },
-	{ "hold", NULL, "keep a unit waiting for a release", ACTS, CLI_WAITS_MACHINES },
-	{ "release", NULL, "let a held unit go", ACTS, CLI_WAITS_MACHINES },
-	{ "set", NULL, "change max_workers, priority or limits of a live run", ACTS, CLI_WAITS_MACHINES },
+	{ "cancel", cli_cmd_cancel, "cancel a run or unit", ACTS, NULL },
+	{ "pause", cli_cmd_pause, "stop handing out units of a run", ACTS, NULL },
+	{ "unpause", cli_cmd_unpause, "the opposite of pause", ACTS, NULL },
+	{ "skip", cli_cmd_skip, "skip a unit", ACTS, NULL },
+	{ "hold", cli_cmd_hold, "keep a unit waiting for a release", ACTS, NULL },
+	{ "release", cli_cmd_release, "let a held unit go", ACTS, NULL },
+	{ "set", cli_cmd_set, "change max_workers, priority or limits of a live run", ACTS, NULL },
 
 	{ "coordinator", cli_cmd_coordinator, "keep runs and hand out units to nodes", MACHINES, NULL },
 	{ "node", cli_cmd_node, "run units for a coordinator", MACHINES, NULL },
 	{ "token", cli_cmd_token, "who may join, and with which role", MACHINES, NULL },
 	{ "key", cli_cmd_key, "list and revoke keys", MACHINES, NULL },
 	{ "login", cli_cmd_login, "remember a coordinator", MACHINES, NULL },
-	{ "submit", NULL, "hand a plan to a coordinator", MACHINES, CLI_WAITS_MACHINES },
+	{ "submit", cli_cmd_submit, "hand a plan to a coordinator", MACHINES, NULL },
 	{ "add", NULL, "add units to an open run", MACHINES, CLI_WAITS_MACHINES },
 	{ "close", NULL, "no more units for an open run", MACHINES, CLI_WAITS_MACHINES },
-	{ "nodes", NULL, "nodes and their health", MACHINES, CLI_WAITS_MACHINES },
-	{ "drain", NULL, "no new units for a node", MACHINES, CLI_WAITS_MACHINES },
-	{ "undrain", NULL, "the opposite of drain", MACHINES, CLI_WAITS_MACHINES },
-	{ "remove", NULL, "fence a node's attempts and revoke its key", MACHINES, CLI_WAITS_MACHINES },
+	{ "nodes", cli_cmd_nodes, "nodes and their health", MACHINES, NULL },
+	{ "drain", cli_cmd_drain, "no new units for a node", MACHINES, NULL },
+	{ "undrain", cli_cmd_undrain, "the opposite of drain", MACHINES, NULL },
+	{ "remove", cli_cmd_remove, "fence a node's attempts and revoke its key", MACHINES, NULL },
 	{ "credentials", NULL, "provider keys, masked, and their state", MACHINES, CLI_WAITS_AGENTS },
 	{ "mcp", NULL, "stdio bridge to an attempt's MCP endpoint", MACHINES, CLI_WAITS_AGENTS },
 

@@ -5,7 +5,6 @@
 #include "common/limits.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, char **argv, int *status)
 {
@@ -26,10 +25,8 @@ int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, c
 				    q->words_max, cli_s((uint64_t)q->words_max), argv[q->words_max]);
 		return -1;
 	}
-	if (!q->state && getenv("REEVE_COORDINATOR") && *getenv("REEVE_COORDINATOR")) {
-		(void)rv_fail(&err, RV_E_UNSUPPORTED, "REEVE_COORDINATOR is set, and asking a coordinator %s", CLI_WAITS_MACHINES);
-		(void)rv_hint(&err, "unset it, or name a state directory with --state");
-		*status = cli_fail(&err);
+	if (q->state && q->coordinator) {
+		*status = cli_failf(RV_E_CONFLICT, "--state reads a directory, --coordinator asks one who runs: give one of them");
 		return -1;
 	}
 	if (cli_format_parse(q->format_option, &q->format, &err)) {
@@ -54,7 +51,7 @@ struct cli_target cli_query_target(const char *word, enum cli_word how)
 
 void cli_query_hint_unit(const struct cli_query *q, const char *verb, struct rv_str word, struct rv_err *err)
 {
-	struct cli_runview_options opt = { .state = q->state, .keep = CLI_KEEP_FAILURES };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .keep = CLI_KEEP_FAILURES };
 	struct cli_runview v;
 	uint32_t unit;
 

@@ -7,11 +7,12 @@
 
 #define CLI_OPT_STATE(into)                                                                        \
 	{ "state", 0, RV_OPT_STRING, (into), "DIR", "state directory (default: the nearest .reeve upwards)", 0, 0 }
-#define CLI_OPT_COORDINATOR                                                                        \
-	{ "coordinator", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_MACHINES, 0, 0 }
+#define CLI_OPT_COORDINATOR(into)                                                                  \
+	{ "coordinator", 0, RV_OPT_STRING, (into), "ADDR", "tcp://HOST:PORT or a coordinator's state directory (default: the nearest)", 0, 0 }
 
 struct cli_query {
 	const char *state;         /* --state */
+	const char *coordinator;   /* --coordinator */
 	const char *format_option; /* -o */
 	enum cli_format format;
 	bool help;

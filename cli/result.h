@@ -5,14 +5,13 @@
 #ifndef CLI_RESULT_H
 #define CLI_RESULT_H
 
+#include "cli/blobsource.h"
 #include "cli/tally.h"
-
-struct rv_blobs;
 
 struct cli_result_scope {
 	const struct cli_tally *tally;
 	struct rv_str settings;   /* JSON object (layout.h settings.json); "" = {} */
-	struct rv_blobs *blobs;   /* for the last output line; NULL: only what is inline */
+	struct cli_blob_source blobs; /* for the last output line; zeros: only what is inline */
 	const char *state_option; /* "" or " --state DIR", for commands that are suggested */
 };
 

@@ -1,4 +1,4 @@
-/* runview.c - a run opened from its state directory and replayed */
+/* runview.c - a run replayed: what is common, and the state directory; remote.c: the coordinator */
 #include "cli/runview.h"
 
 #include "cli/find.h"
@@ -9,6 +9,9 @@
 #include "coordinator/journal/journal.h"
 #include "coordinator/recover.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,7 +23,7 @@ static void on_graph(void *arg, const struct coord_graph *graph, const struct pr
 {
 	struct cli_runview *v = arg;
 
-	if (v->graph) /* a run's directory holds one run; more would be a coordinator's */
+	if (v->graph) /* one run is viewed */
 		return;
 	if (cli_tally_init(&v->tally, graph, v->keep, &v->err) == 0)
 		v->graph = graph;
@@ -71,25 +74,39 @@ static void read_settings(struct cli_runview *v)
 static int open_stores(struct cli_runview *v, struct rv_err *err)
 {
 	struct journal_options options = { .mode = JOURNAL_READ };
-	struct coord_config cfg;
 	char path[PATH_MAX];
 
 	if (cli_run_path(v->state, v->id, NULL, v->dir, err) || cli_run_path(v->state, v->id, CLI_DIR_BLOBS, path, err))
 		return -1;
 	if (journal_open(&v->journal, v->dir, &options, err))
 		return -1;
-	if (rv_blobs_open(&v->blobs, path, RV_BLOBS_NOSYNC, 0, err))
-		return -1;
+	return rv_blobs_open(&v->blobs, path, RV_BLOBS_NOSYNC, 0, err);
+}
+
+static struct coord_recover_hooks hooks_of(struct cli_runview *v)
+{
+	return (struct coord_recover_hooks){ .transition = on_transition, .graph = on_graph, .arg = v };
+}
+
+static int make_core(struct cli_runview *v, struct rv_err *err)
+{
+	struct coord_config cfg;
+
 	coord_config_init(&cfg);
 	v->core = coord_create(&cfg);
 	return v->core ? 0 : rv_fail(err, RV_E_NO_MEMORY, "no memory to replay run %s", v->id.text);
 }
 
-int cli_runview_more(struct cli_runview *v, struct rv_err *err)
+static int read_more(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err)
 {
-	struct coord_recover_hooks hooks = { .transition = on_transition, .graph = on_graph, .arg = v };
+	struct coord_recover_hooks hooks = hooks_of(v);
+	int rc;
 
-	if (coord_recover(v->journal, &v->blobs, v->core, &hooks, v->next, &v->next, err))
+	if (v->remote.client)
+		rc = cli_remote_read(v, wait_ms, err);
+	else
+		rc = coord_recover(v->journal, &v->blobs, v->core, &hooks, v->next, &v->next, err);
+	if (rc)
 		return -1;
 	if (v->err.code) {
 		if (err)
@@ -101,21 +118,119 @@ int cli_runview_more(struct cli_runview *v, struct rv_err *err)
 	return 0;
 }
 
+int cli_runview_more(struct cli_runview *v, struct rv_err *err)
+{
+	return read_more(v, 0, err);
+}
+
+/* --- following ------------------------------------------------------------------------------------------------------ */
+
+int cli_runview_catch_signals(struct cli_runview *v, struct rv_err *err)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+
+	if (v->remote.client)
+		return cli_client_catch_signals(v->remote.client, err);
+	if (!v->catching && rv_signals_open(&v->signals, numbers, RV_ARRAY_LEN(numbers), err))
+		return -1;
+	v->catching = true;
+	return 0;
+}
+
+static void look_later(struct cli_runview *v)
+{
+	struct pollfd p = { .fd = v->catching ? v->signals.fd : -1, .events = POLLIN };
+	struct rv_signal sig;
+
+	(void)poll(&p, 1, (int)(CLI_VIEW_LOOK_US / 1000)); /* cut short: we look earlier */
+	while (v->catching && rv_signals_next(&v->signals, &sig) == 1)
+		v->interrupted = true;
+}
+
+int cli_runview_wait(struct cli_runview *v, struct rv_err *err)
+{
+	int rc;
+
+	if (!v->remote.client) {
+		look_later(v);
+		return v->interrupted ? rv_fail(err, RV_E_BUSY, "interrupted") : cli_runview_more(v, err);
+	}
+	rc = read_more(v, CLI_VIEW_WAIT_MS, err);
+	v->interrupted = cli_client_interrupted(v->remote.client);
+	return rc;
+}
+
+/* --- where ------------------------------------------------------------------------------------------------------------- */
+
+/* The directory of a live `run` that was named like a coordinator is read from disk: it outlives its process. */
+static void state_of_run(const struct cli_place *place, char out[PATH_MAX])
+{
+	(void)snprintf(out, PATH_MAX, "%s", place->dir);
+	out[strlen(out) - strlen("/" CLI_DIR_RUNS "/") - RV_RUN_ID_CHARS] = '\0';
+}
+
+/* 1: at a coordinator; 0: in a directory (v->state is set, or is to be looked for); -1: the one that was named is not there. */
+static int decide(struct cli_runview *v, const struct cli_runview_options *opt, struct cli_place *place, struct rv_str *run, struct rv_err *err)
+{
+	struct rv_run_id id;
+
+	if (opt->where == CLI_VIEW_DISK || opt->state)
+		return 0;
+	if (cli_place_named(opt->coordinator)) {
+		if (cli_place_find(opt->coordinator, CLI_PLACE_NO_RUNS, *run, place, err))
+			return -1;
+		(void)snprintf(v->state_option, sizeof(v->state_option), "%s", place->option);
+		if (place->kind != CLI_PLACE_RUN)
+			return 1;
+		state_of_run(place, v->state);
+		*run = rv_str_of(place->run.text);
+		return 0;
+	}
+	if (cli_place_near(place)) {
+		/* nearer than it there may be runs; and in its own directory one that is named */
+		if (cli_find_state(NULL, v->state, NULL) ||
+		    (strlen(v->state) <= strlen(place->dir) && !(run->bytes && cli_find_run(v->state, *run, &id, NULL) == 0))) {
+			v->state[0] = '\0';
+			return 1;
+		}
+		return 0;
+	}
+	if (cli_find_state(NULL, v->state, NULL) == 0)
+		return 0;
+	v->state[0] = '\0';
+	return cli_place_find(NULL, CLI_PLACE_NO_RUNS, *run, place, NULL) == 0;
+}
+
 int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *opt, struct rv_err *err)
 {
-	*v = (struct cli_runview){ .blobs = { .dir = -1 }, .listen = opt->listen, .arg = opt->arg, .keep = opt->keep };
+	struct coord_recover_hooks hooks = hooks_of(v);
+	struct cli_place place;
+	struct rv_str run = opt->run;
+	int where;
+
+	*v = (struct cli_runview){ .blobs = { .dir = -1 }, .signals = { .fd = -1 }, .listen = opt->listen, .arg = opt->arg, .keep = opt->keep };
 	rv_buf_init(&v->settings, 0);
-	if (cli_find_state(opt->state, v->state, err) || cli_find_run(v->state, opt->run, &v->id, err))
+	where = decide(v, opt, &place, &run, err);
+	if (where < 0)
 		return -1;
-	if (opt->state)
-		(void)snprintf(v->state_option, sizeof(v->state_option), " --state %s", opt->state);
-	if (open_stores(v, err) || cli_runview_more(v, err))
+	if (where == 0) {
+		if ((!v->state[0] && cli_find_state(opt->state, v->state, err)) || cli_find_run(v->state, run, &v->id, err))
+			return -1;
+		if (opt->state)
+			(void)snprintf(v->state_option, sizeof(v->state_option), " --state %s", opt->state);
+		if (open_stores(v, err) || make_core(v, err))
+			return -1;
+	} else if (make_core(v, err) || cli_remote_open(v, &place, run, &hooks, err)) {
+		return -1;
+	}
+	if (cli_runview_more(v, err))
 		return -1;
 	if (!v->graph) {
 		(void)rv_fail(err, RV_E_NOT_FOUND, "run %s ended before its plan was accepted", v->id.text);
 		return rv_hint(err, "`reeve rm %s` removes what it left", v->id.text);
 	}
-	read_settings(v);
+	if (!v->remote.client)
+		read_settings(v);
 	return 0;
 }
 
@@ -124,6 +239,10 @@ void cli_runview_close(struct cli_runview *v)
 	if (v->graph)
 		cli_tally_release(&v->tally);
 	v->graph = NULL;
+	cli_remote_close(v);
+	if (v->catching)
+		rv_signals_close(&v->signals);
+	v->catching = false;
 	coord_destroy(&v->core);
 	if (v->blobs.dir >= 0)
 		rv_blobs_close(&v->blobs);
@@ -139,6 +258,8 @@ bool cli_runview_owned(const struct cli_runview *v)
 	struct rv_lock_holder holder;
 	int dir, held;
 
+	if (v->remote.client)
+		return true;
 	if (rv_dir_open(v->dir, &dir, NULL))
 		return false;
 	held = rv_lock_probe(dir, CLI_FILE_LOCK, &holder, NULL);
@@ -154,9 +275,14 @@ int cli_runview_plan(struct cli_runview *v, struct plan **out, struct rv_err *er
 	return coord_recover_plan(&v->blobs, &accepted, out, err);
 }
 
+struct cli_blob_source cli_runview_blobs(struct cli_runview *v)
+{
+	return (struct cli_blob_source){ .store = v->remote.client ? NULL : &v->blobs, .client = v->remote.client };
+}
+
 struct cli_result_scope cli_runview_scope(struct cli_runview *v)
 {
-	return (struct cli_result_scope){ .tally = &v->tally, .settings = rv_buf_str(&v->settings), .blobs = &v->blobs,
+	return (struct cli_result_scope){ .tally = &v->tally, .settings = rv_buf_str(&v->settings), .blobs = cli_runview_blobs(v),
 					  .state_option = v->state_option };
 }
 

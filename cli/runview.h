@@ -1,7 +1,10 @@
-/* runview.h - a run opened from its state directory, ended or running, and replayed through the coordinator's core
+/* runview.h - a run, ended or running, replayed through the coordinator's core
  *
- * Nobody is asked and nothing is written: the journal is read beside its owner, the core folds its facts, and the tally
- * listens to the same transitions that a live run gives. What is shown is what the coordinator believed.
+ *	from its state directory    nobody is asked and nothing is written: the journal is read beside its owner
+ *	from a coordinator          its facts and its plan are asked for (FACTS, BLOB_GET), and nothing is kept here
+ *
+ * Either way the core folds the facts, and the tally listens to the same transitions that a live run gives. What is shown is what the
+ * coordinator believed.
  */
 #ifndef CLI_RUNVIEW_H
 #define CLI_RUNVIEW_H
@@ -10,19 +13,33 @@
 #include "cli/tally.h"
 #include "common/id.h"
 #include "common/os/blobs.h"
+#include "common/os/signals.h"
 #include "coordinator/core/io.h"
 
 #include <limits.h>
 
+struct coord_refold;
 struct journal;
 
+/* What is told by a coordinator, and how far. */
+struct cli_remote {
+	struct cli_client *client;
+	struct coord_refold *fold;
+	uint32_t next_index;       /* with cli_runview.next */
+	uint64_t notes_next;       /* UINT64_MAX: none are wanted yet */
+	uint64_t notes_after;      /* position: notes about facts before it are old */
+};
+
 struct cli_runview {
-	char state[PATH_MAX];      /* .reeve or --state DIR, absolute */
-	char dir[PATH_MAX];        /* STATE/runs/RUN */
-	char state_option[PATH_MAX + 16]; /* " --state DIR" where it was given: for suggested commands */
+	char state[PATH_MAX];      /* .reeve or --state DIR, absolute; "": at a coordinator */
+	char dir[PATH_MAX];        /* STATE/runs/RUN; "" there */
+	char state_option[PATH_MAX + 32]; /* " --state DIR" or " --coordinator ADDR" where it was given: for suggested commands */
 	struct rv_run_id id;
-	struct journal *journal;
-	struct rv_blobs blobs;
+	struct journal *journal;   /* NULL: at a coordinator */
+	struct rv_blobs blobs;     /* of the directory */
+	struct cli_remote remote;
+	struct rv_signals signals; /* of a directory that is followed */
+	bool catching, interrupted;
 	struct coord *core;
 	const struct coord_graph *graph; /* of the core; NULL: the run was never accepted */
 	struct cli_tally tally;
@@ -36,7 +53,14 @@ struct cli_runview {
 	struct rv_err err;         /* of something that failed inside a callback */
 };
 
+enum cli_runview_where {
+	CLI_VIEW_DISK,     /* a state directory: the one named, else the nearest */
+	CLI_VIEW_ANYWHERE, /* with --state that; else a coordinator that is named, the nearest coordinator or directory of runs, a login */
+};
+
 struct cli_runview_options {
+	enum cli_runview_where where;
+	const char *coordinator;   /* --coordinator, NULL: not given */
 	const char *state;         /* --state, NULL: find it */
 	struct rv_str run;         /* "" = the newest */
 	enum cli_keep keep;
@@ -48,9 +72,24 @@ struct cli_runview_options {
 int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *opt, struct rv_err *err);
 /* What was committed since. */
 int cli_runview_more(struct cli_runview *v, struct rv_err *err);
+/* The same, but waits a while for it (a directory: CLI_VIEW_LOOK_US; a coordinator: until it tells, at most CLI_VIEW_WAIT_MS). Live notes
+ * (started, ready, nodes) are told from the first call on. An interrupt ends it: then cli_runview_interrupted(). */
+#define CLI_VIEW_LOOK_US 200000u
+#define CLI_VIEW_WAIT_MS 20000u
+int cli_runview_wait(struct cli_runview *v, struct rv_err *err);
+/* From now on INT, TERM and HUP end cli_runview_wait() instead of the process. */
+int cli_runview_catch_signals(struct cli_runview *v, struct rv_err *err);
+static inline bool cli_runview_interrupted(const struct cli_runview *v)
+{
+	return v->interrupted;
+}
+static inline bool cli_runview_remote(const struct cli_runview *v)
+{
+	return v->remote.client != NULL;
+}
 void cli_runview_close(struct cli_runview *v);
 
-/* Does a process own the run now? */
+/* Does a process own the run now? At a coordinator: it answered. */
 bool cli_runview_owned(const struct cli_runview *v);
 static inline bool cli_runview_ended(const struct cli_runview *v)
 {
@@ -62,11 +101,18 @@ struct plan;
 int cli_runview_plan(struct cli_runview *v, struct plan **out, struct rv_err *err);
 
 struct cli_result_scope cli_runview_scope(struct cli_runview *v);
+struct cli_blob_source cli_runview_blobs(struct cli_runview *v);
 
 /* A string of settings.json into out[PATH_MAX]; false: it is not there. */
 bool cli_runview_setting(const struct cli_runview *v, const char *key, char out[PATH_MAX]);
 /* The directory of an attempt's namespace (NAMESPACES/runs/RUN/units/UNIT/ATTEMPT), which need not exist. */
 int cli_runview_namespace(const struct cli_runview *v, struct rv_str unit_id, uint32_t attempt, char out[PATH_MAX],
 			  struct rv_err *err);
+
+/* --- shared by its two halves (runview.c, remote.c) --- */
+struct coord_recover_hooks;
+int cli_remote_open(struct cli_runview *v, const struct cli_place *place, struct rv_str run, const struct coord_recover_hooks *hooks, struct rv_err *err);
+int cli_remote_read(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err);
+void cli_remote_close(struct cli_runview *v);
 
 #endif

@@ -55,7 +55,7 @@ static void listen(void *arg, const struct coord_transition *tr)
 int cli_schedule_export(const struct cli_query *q, struct cli_target target)
 {
 	struct schedule s = { 0 };
-	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_FAILURES, .listen = listen,
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = target.run, .keep = CLI_KEEP_FAILURES, .listen = listen,
 					   .arg = &s };
 	struct rv_err err;
 	int status = CLI_OK;

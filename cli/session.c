@@ -348,7 +348,7 @@ static int finish(struct session *s)
 	struct cli_result_scope scope = {
 		.tally = cli_live_tally(s->live),
 		.settings = rv_buf_str(&s->settings),
-		.blobs = cli_host_blobs(s->host),
+		.blobs = { .store = cli_host_blobs(s->host) },
 		.state_option = s->state_option,
 	};
 	struct rv_buf out;

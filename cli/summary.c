@@ -36,9 +36,8 @@ static void put_last_line(const struct cli_result_scope *s, const struct cli_det
 
 	if (d->tail.kind == PROTO_VALUE_INLINE) {
 		tail = d->tail.inline_bytes;
-	} else if (d->tail.kind == PROTO_VALUE_BLOB && s->blobs) {
-		if (rv_blobs_get(s->blobs, d->tail.digest, rv_sat_sub(d->tail.blob_bytes, sizeof(room)), room, sizeof(room), &got,
-				 NULL))
+	} else if (d->tail.kind == PROTO_VALUE_BLOB) {
+		if (cli_blob_tail(&s->blobs, d->tail.digest, d->tail.blob_bytes, room, sizeof(room), &got, NULL))
 			return; /* the summary is no place to fail: `logs` will say it */
 		tail = rv_str(room, got);
 	} else if (d->output.kind == PROTO_VALUE_INLINE) {

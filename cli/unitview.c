@@ -278,7 +278,7 @@ static int answer(struct unit_story *s, enum cli_format format)
 int cli_unitview_status(const struct cli_query *q, struct cli_target target)
 {
 	struct unit_story s = { .word = target.unit, .unit = COORD_NONE };
-	struct cli_runview_options opt = { .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL, .listen = listen, .arg = &s };
+	struct cli_runview_options opt = { .where = CLI_VIEW_ANYWHERE, .coordinator = q->coordinator, .state = q->state, .run = target.run, .keep = CLI_KEEP_ALL, .listen = listen, .arg = &s };
 	struct rv_err err;
 	int status;
 

@@ -1,0 +1,218 @@
+/* cmd_nodes.c - `reeve nodes` and `reeve explain`: lists that the coordinator makes */
+#include "cli/client.h"
+#include "cli/query.h"
+#include "cli/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- nodes -------------------------------------------------------------------------------------------------------------- */
+
+static const struct cli_column node_columns[] = {
+	{ "NODE", CLI_LEFT, false },      { "STATE", CLI_LEFT, false },   { "HEALTH", CLI_LEFT, false },
+	{ "SLOTS", CLI_RIGHT, false },    { "AGENTS", CLI_RIGHT, false }, { "UNITS", CLI_RIGHT, false },
+	{ "HEARD", CLI_RIGHT, false },    { "LABELS", CLI_LEFT, false },  { "KILL", CLI_LEFT, true },
+	{ "FAILURES", CLI_RIGHT, true },  { "PROBES", CLI_RIGHT, true },  { "RTT", CLI_RIGHT, true },
+	{ "MEMORY", CLI_RIGHT, true },    { "KEY", CLI_LEFT, true },
+};
+
+#define KEY_SHOWN 16
+
+static void cell_text(struct cli_table *t, struct rv_str row, const char *key)
+{
+	struct rv_buf room;
+
+	rv_buf_init(&room, 0);
+	cli_table_cell(t, cli_row_text(row, key, &room));
+	rv_buf_release(&room);
+}
+
+static void cell_of(struct cli_table *t, struct rv_str row, const char *used, const char *all)
+{
+	cli_table_cellf(t, "%llu/%llu", (unsigned long long)cli_row_uint(row, used), (unsigned long long)cli_row_uint(row, all));
+}
+
+static void cell_duration(struct cli_table *t, uint64_t us)
+{
+	struct rv_buf b;
+
+	rv_buf_init(&b, 0);
+	if (us)
+		cli_put_duration(&b, us);
+	cli_table_cell(t, rv_buf_str(&b));
+	rv_buf_release(&b);
+}
+
+/* {"os":"linux","zone":"a"} as os=linux,zone=a */
+static void cell_labels(struct cli_table *t, struct rv_str row)
+{
+	struct rv_buf room, out;
+	struct rv_str s;
+	size_t i;
+
+	rv_buf_init(&room, 0);
+	rv_buf_init(&out, 0);
+	s = cli_row_text(row, "labels", &room);
+	for (i = 0; i < s.bytes; i++)
+		if (!strchr("{}\"", s.at[i]))
+			(void)rv_buf_putc(&out, s.at[i] == ':' ? '=' : s.at[i]);
+	cli_table_cell(t, rv_buf_str(&out));
+	rv_buf_release(&room);
+	rv_buf_release(&out);
+}
+
+static void put_node(struct cli_table *t, struct rv_str row)
+{
+	struct rv_buf room, size;
+	struct rv_str key;
+
+	rv_buf_init(&room, 0);
+	rv_buf_init(&size, 0);
+	cell_text(t, row, "name");
+	if (cli_row_true(row, "draining"))
+		cli_table_cellf(t, "%.*s, draining", RV_STR_ARGS(cli_row_text(row, "state", &room)));
+	else
+		cell_text(t, row, "state");
+	cell_text(t, row, "health");
+	cell_of(t, row, "slots_used", "slots");
+	cell_of(t, row, "agent_slots_used", "agent_slots");
+	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "attempts"));
+	cell_duration(t, cli_row_uint(row, "heard_ago_us"));
+	cell_labels(t, row);
+	cell_text(t, row, "kill_level");
+	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "failures_row"));
+	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "probes"));
+	cell_duration(t, cli_row_uint(row, "rtt_us"));
+	if (cli_row_uint(row, "memory_bytes"))
+		cli_put_bytes(&size, cli_row_uint(row, "memory_bytes"));
+	cli_table_cell(t, rv_buf_str(&size));
+	key = cli_row_text(row, "key", &room);
+	cli_table_cell(t, rv_str(key.at, rv_min_u64(key.bytes, KEY_SHOWN)));
+	rv_buf_release(&room);
+	rv_buf_release(&size);
+}
+
+static int answer_nodes(const struct cli_rows *rows, enum cli_format format)
+{
+	struct cli_table table;
+	struct rv_buf out;
+	uint32_t i;
+	int status;
+
+	rv_buf_init(&out, 0);
+	cli_table_init(&table, node_columns, RV_ARRAY_LEN(node_columns), format);
+	if (!cli_rows_plain(rows, format, "reeve.nodes/1", "nodes", "name", &out)) {
+		for (i = 0; i < rows->count; i++)
+			put_node(&table, cli_row(rows, i));
+		cli_table_print(&table, &out);
+	}
+	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	cli_table_release(&table);
+	rv_buf_release(&out);
+	return status;
+}
+
+int cli_cmd_nodes(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 0 };
+	const struct rv_opt table[] = {
+		CLI_OPT_FORMAT(&q.format_option),
+		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	struct cli_client *client = NULL;
+	struct cli_place place;
+	struct cli_rows rows;
+	struct rv_err err;
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("nodes", "", "The nodes that the coordinator knows, with their room, what they run and their health.", table);
+	cli_rows_init(&rows);
+	if (cli_place_find(q.coordinator, CLI_PLACE_RUNS, RV_STR(""), &place, &err) || cli_client_open(&client, &place, &err) ||
+	    cli_rows_fetch(&rows, client, PROTO_ASK_NODES, 0, RV_STR(""), &err))
+		status = cli_fail(&err);
+	else
+		status = answer_nodes(&rows, q.format);
+	cli_client_close(&client);
+	cli_rows_release(&rows);
+	return status;
+}
+
+/* --- explain -------------------------------------------------------------------------------------------------------------- */
+
+static const struct cli_column explain_columns[] = {
+	{ "ABOUT", CLI_LEFT, false },
+	{ "NODE", CLI_LEFT, false },
+	{ "WHY", CLI_LEFT, false },
+};
+
+static int answer_explain(const struct cli_rows *rows, enum cli_format format)
+{
+	struct cli_table table;
+	struct rv_buf out;
+	uint32_t i;
+	int status;
+
+	rv_buf_init(&out, 0);
+	cli_table_init(&table, explain_columns, RV_ARRAY_LEN(explain_columns), format);
+	if (!cli_rows_plain(rows, format, "reeve.explain/1", "reasons", "about", &out)) {
+		for (i = 0; i < rows->count; i++) {
+			struct rv_str row = cli_row(rows, i);
+
+			cell_text(&table, row, "about");
+			cell_text(&table, row, "node");
+			cell_text(&table, row, "why");
+		}
+		cli_table_print(&table, &out);
+	}
+	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	cli_table_release(&table);
+	rv_buf_release(&out);
+	return status;
+}
+
+int cli_cmd_explain(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 1 };
+	const struct rv_opt table[] = {
+		CLI_OPT_FORMAT(&q.format_option),
+		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	struct cli_client *client = NULL;
+	struct cli_target target;
+	struct cli_place place;
+	struct cli_rows rows;
+	struct rv_run_id id;
+	struct rv_err err;
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("explain", "[RUN/]UNIT",
+				 "Why a unit is not running: dependencies, holds, limits, locks, directories, and for each node what it\n"
+				 "lacks. Asked of the coordinator, which alone knows.", table);
+	if (!q.words)
+		return cli_failf(RV_E_USAGE, "`reeve explain` needs a unit: RUN/UNIT");
+	target = cli_query_target(argv[0], CLI_WORD_NEEDS_UNIT);
+	if (!target.unit.bytes)
+		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
+	if (target.unit.bytes > RV_UNIT_ID_BYTES_MAX)
+		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
+	cli_rows_init(&rows);
+	if (cli_place_find(q.coordinator, CLI_PLACE_RUNS, target.run, &place, &err) || cli_client_open(&client, &place, &err) ||
+	    cli_rows_find_run(client, target.run, &id, &err) ||
+	    cli_rows_fetch(&rows, client, PROTO_ASK_EXPLAIN, rv_run_id_number(rv_str_of(id.text)), target.unit, &err))
+		status = cli_fail(&err);
+	else
+		status = answer_explain(&rows, q.format);
+	cli_client_close(&client);
+	cli_rows_release(&rows);
+	return status;
+}

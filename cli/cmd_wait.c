@@ -1,0 +1,58 @@
+/* cmd_wait.c - `reeve wait` and `reeve watch` */
+#include "cli/follow.h"
+#include "cli/query.h"
+
+static int follow(const struct cli_query *q, const char *verb, const char *word, enum cli_follow_how how, bool exit_status)
+{
+	struct cli_target t = cli_query_target(word, CLI_WORD_RUN_UNIT);
+	struct cli_follow f = { .state = q->state, .coordinator = q->coordinator, .run = t.run, .format = q->format, .how = how,
+				.exit_status = exit_status };
+
+	if (t.unit.bytes)
+		return cli_failf(RV_E_USAGE, "`reeve %s` is for a whole run: name RUN without a unit", verb);
+	return cli_follow(&f);
+}
+
+int cli_cmd_wait(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 1 };
+	const struct rv_opt table[] = {
+		CLI_OPT_FORMAT(&q.format_option),
+		CLI_OPT_STATE(&q.state),
+		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("wait", "[RUN]",
+				 "Waits until a run (the newest, where none is named) has ended, prints its result and exits as `run`\n"
+				 "does. Ctrl-C detaches: the run goes on.", table);
+	return follow(&q, "wait", q.words ? argv[0] : NULL, CLI_FOLLOW_QUIET, true);
+}
+
+int cli_cmd_watch(int argc, char **argv)
+{
+	struct cli_query q = { .words_max = 1 };
+	bool exit_status = false;
+	const struct rv_opt table[] = {
+		{ "exit-status", 0, RV_OPT_FLAG, &exit_status, NULL, "exit as the run does (default: 0 once it has ended)", 0, 0 },
+		CLI_OPT_FORMAT(&q.format_option),
+		CLI_OPT_STATE(&q.state),
+		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_HELP(&q.help),
+		CLI_OPT_END,
+	};
+	int status;
+
+	if (cli_query_parse(&q, table, argc, argv, &status))
+		return status;
+	if (q.help)
+		return cli_usage("watch", "[RUN]",
+				 "A line for everything that happens in a run, until it has ended. A slow reader loses nothing. Ctrl-C\n"
+				 "detaches: the run goes on.", table);
+	return follow(&q, "watch", q.words ? argv[0] : NULL, CLI_FOLLOW_LINES, exit_status);
+}
