@@ -43,7 +43,7 @@ want_err "run $run is still running: reeve (pid $(pid_of run) on "
 expect 2 reeve status -w
 expect 2 reeve status -w $run/gate
 expect 2 reeve retry $run/first
-want_err "waits for: many machines"
+want_err "--force runs it once more"
 
 touch go
 finish run 0
