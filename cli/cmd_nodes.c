@@ -145,10 +145,137 @@ int cli_cmd_nodes(int argc, char **argv)
 /* --- explain -------------------------------------------------------------------------------------------------------------- */
 
 static const struct cli_column explain_columns[] = {
-	{ "ABOUT", CLI_LEFT, false },
+	{ "WHAT", CLI_LEFT, false },
 	{ "NODE", CLI_LEFT, false },
 	{ "WHY", CLI_LEFT, false },
 };
+
+/* A member of the row behind these words; nothing where it is missing. */
+static void put_member(struct rv_buf *out, const char *before, struct rv_str row, const char *key, const char *behind)
+{
+	struct rv_buf room;
+
+	rv_buf_init(&room, 0);
+	if (cli_row_text(row, key, &room).bytes)
+		(void)rv_buf_printf(out, "%s%.*s%s", before, RV_STR_ARGS(rv_buf_str(&room)), behind);
+	rv_buf_release(&room);
+}
+
+static void put_use(struct rv_buf *out, const char *what, struct rv_str row)
+{
+	(void)rv_buf_puts(out, what);
+	put_member(out, " ", row, "name", "");
+	(void)rv_buf_printf(out, ": %llu of %llu in use", (unsigned long long)cli_row_uint(row, "used"), (unsigned long long)cli_row_uint(row, "limit"));
+	put_member(out, ", by ", row, "unit", "");
+	put_member(out, " of run ", row, "of_run", "");
+}
+
+static void put_retry_wait(struct rv_buf *out, struct rv_str row)
+{
+	(void)rv_buf_puts(out, "its next try is in ");
+	cli_put_duration(out, cli_row_uint(row, "left_us"));
+}
+
+/* Words of a node's `why` that do not speak for themselves. */
+static const struct {
+	const char *why, *says;
+} node_words[] = {
+	{ "fits", "could take it" },
+	{ "removed", "was removed" },
+	{ "away", "is away" },
+	{ "suspect", "has not been heard for a while" },
+	{ "draining", "is being drained" },
+	{ "quarantined", "is in quarantine: it broke units in a row" },
+	{ "greeting", "has just come, and says what it holds" },
+	{ "rejects", "has refused it" },
+	{ "no_workspace", "does not have the workspace" },
+	{ "pinned_elsewhere", "is not the node that the plan names" },
+	{ "labels", "does not have the labels asked for" },
+	{ "too_small", "has not enough slots, however idle" },
+	{ "resources", "does not have the resources asked for" },
+	{ "resources_busy", "has the resources asked for, but they are in use" },
+	{ "full", "has no slot free" },
+	{ "careful", "gets one unit at a time, after a failure that was its own" },
+	{ "kept_free", "is kept free for a wider unit" },
+	{ "avoided", "is avoided: the unit failed there before" },
+};
+
+static void put_node_why(struct rv_buf *out, struct rv_str row)
+{
+	struct rv_buf room;
+	struct rv_str why;
+	size_t i;
+
+	rv_buf_init(&room, 0);
+	why = cli_row_text(row, "why", &room);
+	for (i = 0; i < RV_ARRAY_LEN(node_words) && !rv_str_equal(why, rv_str_of(node_words[i].why)); i++)
+		;
+	if (i < RV_ARRAY_LEN(node_words))
+		(void)rv_buf_puts(out, node_words[i].says);
+	else
+		(void)rv_buf_put_str(out, why); /* of a later version */
+	put_member(out, " (", row, "name", ")");
+	rv_buf_release(&room);
+}
+
+/* A row as a sentence; what a later version adds shows as its word alone. */
+static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
+{
+	if (rv_str_equal(what, RV_STR("ended"))) {
+		(void)rv_buf_puts(out, "it has ended");
+		put_member(out, ": ", row, "state", "");
+		put_member(out, " (", row, "reason", ")");
+	} else if (rv_str_equal(what, RV_STR("active"))) {
+		(void)rv_buf_printf(out, "attempt %llu is there and %s", (unsigned long long)cli_row_uint(row, "attempt"),
+				    cli_row_true(row, "started") ? "runs" : "has not started");
+	} else if (rv_str_equal(what, RV_STR("run_ended"))) {
+		(void)rv_buf_puts(out, "the run has ended");
+	} else if (rv_str_equal(what, RV_STR("run_stopped"))) {
+		(void)rv_buf_puts(out, "nothing new of the run starts");
+		put_member(out, ": ", row, "reason", "");
+		put_member(out, ", because of ", row, "root_cause", "");
+	} else if (rv_str_equal(what, RV_STR("run_paused"))) {
+		(void)rv_buf_puts(out, "the run is paused; `reeve unpause` goes on");
+	} else if (rv_str_equal(what, RV_STR("dependency"))) {
+		put_member(out, "waits for ", row, "unit", "");
+		put_member(out, ", which is ", row, "state", "");
+	} else if (rv_str_equal(what, RV_STR("more_dependencies"))) {
+		(void)rv_buf_printf(out, "and for %llu more", (unsigned long long)cli_row_uint(row, "count"));
+	} else if (rv_str_equal(what, RV_STR("held"))) {
+		(void)rv_buf_puts(out, "held; `reeve release` lets it go");
+	} else if (rv_str_equal(what, RV_STR("retry_wait"))) {
+		put_retry_wait(out, row);
+	} else if (rv_str_equal(what, RV_STR("max_workers")) || rv_str_equal(what, RV_STR("max_concurrent")) || rv_str_equal(what, RV_STR("lock"))) {
+		put_use(out, rv_str_equal(what, RV_STR("lock")) ? "lock" : rv_str_equal(what, RV_STR("max_workers")) ? "max_workers" : "agent", row);
+	} else if (rv_str_equal(what, RV_STR("directory"))) {
+		put_member(out, "", row, "name", " is written by");
+		put_member(out, " ", row, "unit", "");
+		put_member(out, " of run ", row, "of_run", "");
+	} else if (rv_str_equal(what, RV_STR("no_node"))) {
+		(void)rv_buf_puts(out, "no node has joined");
+	} else if (rv_str_equal(what, RV_STR("node"))) {
+		put_node_why(out, row);
+	} else if (rv_str_equal(what, RV_STR("queue"))) {
+		(void)rv_buf_printf(out, "%llu other unit%s go%s first", (unsigned long long)cli_row_uint(row, "count"),
+				    cli_s(cli_row_uint(row, "count")), cli_row_uint(row, "count") == 1 ? "es" : "");
+	}
+}
+
+static void put_explain(struct cli_table *t, struct rv_str row)
+{
+	struct rv_buf room, why;
+	struct rv_str what;
+
+	rv_buf_init(&room, 0);
+	rv_buf_init(&why, 0);
+	what = cli_row_text(row, "what", &room);
+	put_why(&why, row, what);
+	cli_table_cell(t, what);
+	cell_text(t, row, "node");
+	cli_table_cell(t, rv_buf_str(&why));
+	rv_buf_release(&room);
+	rv_buf_release(&why);
+}
 
 static int answer_explain(const struct cli_rows *rows, enum cli_format format)
 {
@@ -159,14 +286,9 @@ static int answer_explain(const struct cli_rows *rows, enum cli_format format)
 
 	rv_buf_init(&out, 0);
 	cli_table_init(&table, explain_columns, RV_ARRAY_LEN(explain_columns), format);
-	if (!cli_rows_plain(rows, format, "reeve.explain/1", "reasons", "about", &out)) {
-		for (i = 0; i < rows->count; i++) {
-			struct rv_str row = cli_row(rows, i);
-
-			cell_text(&table, row, "about");
-			cell_text(&table, row, "node");
-			cell_text(&table, row, "why");
-		}
+	if (!cli_rows_plain(rows, format, "reeve.explain/1", "reasons", "what", &out)) {
+		for (i = 0; i < rows->count; i++)
+			put_explain(&table, cli_row(rows, i));
 		cli_table_print(&table, &out);
 	}
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
