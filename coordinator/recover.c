@@ -214,6 +214,11 @@ static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint
 	ev.fact.fact = fact;
 	ev.fact.position = position;
 	ev.fact.index = index;
+	if (fact->kind == PROTO_FACT_RUN_ACCEPTED && f->hooks.skip && f->hooks.skip(f->hooks.arg, fact->run_accepted.run)) {
+		if (f->hooks.fact)
+			f->hooks.fact(f->hooks.arg, fact, position, index, real_us);
+		return 0;
+	}
 	if (fact->kind == PROTO_FACT_RUN_ACCEPTED) {
 		if (graph_from(&f->blobs, fact, &ev.fact.graph, err) < 0)
 			return -1;
@@ -226,6 +231,21 @@ static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint
 	return 0;
 }
 
+/* The next record is of no concern, and is not even decoded. What is malformed is decoded, which says so. */
+static bool pass_over(struct coord_refold *f, struct rv_str *records, uint32_t *index)
+{
+	struct rv_str rest = *records;
+	struct proto_fact_head head;
+	struct rv_err err;
+
+	if (proto_fact_peek(&rest, &head, &err) != 1 || !head.run || head.kind == PROTO_FACT_RUN_ACCEPTED || head.kind == PROTO_FACT_MUTATION ||
+	    !f->hooks.skip(f->hooks.arg, head.run))
+		return false;
+	*records = rest;
+	++*index;
+	return true;
+}
+
 int coord_refold_row(struct coord_refold *f, uint64_t position, uint32_t first_index, uint64_t real_us, struct rv_str records, struct rv_err *err)
 {
 	uint32_t index = first_index;
@@ -234,10 +254,15 @@ int coord_refold_row(struct coord_refold *f, uint64_t position, uint32_t first_i
 
 	rv_arena_release(&f->scratch);
 	rv_arena_init(&f->scratch, 0);
-	while ((rc = proto_fact_decode(&records, &f->scratch, &fact, err)) == 1)
+	for (;;) {
+		if (f->hooks.skip && pass_over(f, &records, &index))
+			continue;
+		rc = proto_fact_decode(&records, &f->scratch, &fact, err);
+		if (rc != 1)
+			return rc;
 		if (fold_fact(f, &fact, position, index++, real_us, err) < 0)
 			return -1;
-	return rc;
+	}
 }
 
 /* --- a journal ----------------------------------------------------------------------------------------------------- */

@@ -19,6 +19,9 @@ struct coord_recover_hooks {
 	/* Before the core is stepped with it. */
 	void (*fact)(void *arg, const struct proto_fact *fact, uint64_t position, uint32_t index, uint64_t real_us);
 	void (*transition)(void *arg, const struct coord_transition *t);
+	/* Is this run of no concern? Its facts are passed over, but for RUN_ACCEPTED, which `fact` hears of and the core does not, and for a
+	 * person's acts, whose request ids count. */
+	bool (*skip)(void *arg, uint64_t run);
 	/* A run's graph was built; the core takes it next. */
 	void (*graph)(void *arg, const struct coord_graph *graph, const struct proto_fact *accepted);
 	void *arg;

@@ -59,6 +59,9 @@ struct coord_shell {
 	uint64_t durable_told;
 
 	struct coord_runlist runs;
+	uint32_t runs_ended_max;  /* 0: all are kept */
+	uint64_t oldest_kept_us;  /* at start: runs that ended before are passed over */
+	bool run_ended;           /* since ended ones were counted */
 
 	struct coord_shell_stats stats;
 	struct rv_err failed;     /* the first failure that stops the shell */
@@ -104,6 +107,12 @@ static void keep_output(struct coord_shell *s, const struct proto_fact *fact)
 		fail(s, &err);
 }
 
+static void touch(struct coord_shell *s, uint64_t run)
+{
+	coord_runlist_touch(&s->runs, run);
+	s->row_runs = true;
+}
+
 /* What the shell itself remembers of a fact; live and in replay alike. */
 static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us, bool replayed)
 {
@@ -116,9 +125,7 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 	case PROTO_FACT_RUN_ACCEPTED:
 		if (coord_runlist_add(&s->runs, fact, real_us, &err) < 0)
 			fail(s, &err);
-		s->row_runs = true;
-		break;
-	case PROTO_FACT_ASSIGNED:
+		touch(s, fact->run_accepted.run);
 		break;
 	case PROTO_FACT_ENDED:
 		keep_output(s, fact);
@@ -129,17 +136,20 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 		line = coord_runlist_find(&s->runs, fact->run_finished.run);
 		if (line)
 			line->finished_us = real_us;
-		s->row_runs = true;
+		touch(s, fact->run_finished.run);
+		s->run_ended = true;
 		break;
 	case PROTO_FACT_MUTATION:
 		line = coord_runlist_find(&s->runs, fact->mutation.run);
-		if (line && (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
+		if (line && coord_run_graph(s->core, fact->mutation.run) &&
+		    (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
 			line->finished_us = 0;
-		s->row_runs = true;
+		touch(s, fact->mutation.run);
 		break;
 	case PROTO_FACT_RUN_STOPPED:
-		s->row_runs = true;
+		touch(s, fact->run_stopped.run);
 		break;
+	case PROTO_FACT_ASSIGNED:
 	case PROTO_FACT_EPOCH:
 	case PROTO_FACT_ATTEMPT_ENDED:
 	case PROTO_FACT_NODE:
@@ -268,9 +278,7 @@ static int commit(struct coord_shell *s, uint64_t real_us, struct rv_err *err)
 		batch.records = rv_buf_str(&s->row);
 		batch.synced = s->row_synced;
 		if (s->row_runs) {
-			coord_runlist_fill(&s->runs, s->core);
-			batch.runs = s->runs.runs;
-			batch.runs_count = s->runs.count;
+			batch.runs = coord_runlist_changed(&s->runs, s->core, &batch.runs_count);
 		}
 		began = rv_clock_monotonic_us();
 		if (journal_append(s->journal, &batch, &position, err) < 0)
@@ -336,6 +344,23 @@ static void replayed_transition(void *arg, const struct coord_transition *t)
 		s->ops.transition(s->arg, s->core, t, t->position, t->index, true);
 }
 
+static bool is_old(void *arg, uint64_t run)
+{
+	const struct coord_shell *s = arg;
+
+	return coord_runlist_is_old(&s->runs, run, s->oldest_kept_us);
+}
+
+static int load_runs(struct coord_shell *s, struct rv_err *err)
+{
+	if (coord_runlist_load(&s->runs, s->journal, err) < 0)
+		return -1;
+	if (!s->runs_ended_max)
+		return 0;
+	s->oldest_kept_us = coord_runlist_oldest_kept(&s->runs, s->runs_ended_max, err);
+	return s->oldest_kept_us == RV_NEVER ? -1 : 0;
+}
+
 static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_recover_hooks hooks = { .fact = replayed_fact, .transition = replayed_transition, .arg = s };
@@ -345,6 +370,10 @@ static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struc
 	if (journal_claim_epoch(s->journal, &s->epoch, err) < 0)
 		return -1;
 	rv_hex(s->cluster, journal_cluster(s->journal), JOURNAL_CLUSTER_BYTES);
+	if (load_runs(s, err) < 0)
+		return -1;
+	if (s->oldest_kept_us)
+		hooks.skip = is_old;
 	if (coord_recover(s->journal, s->blobs, s->core, &hooks, 0, NULL, err) < 0)
 		return -1;
 	fact.epoch.epoch = s->epoch;
@@ -372,6 +401,7 @@ int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint
 	s->arg = cfg->arg;
 	s->log = cfg->log;
 	s->blobs = cfg->blobs;
+	s->runs_ended_max = cfg->runs_ended_max;
 	rv_buf_init(&s->row, 0);
 	s->effects.capacity = EFFECTS;
 	s->effects.items = malloc(EFFECTS * sizeof *s->effects.items);
@@ -648,6 +678,21 @@ void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us
 	step(s, &ev);
 }
 
+/* Ended runs beyond the limit leave the core; their facts and their lines are in the journal. All that was
+ * decided has just been appended, a run's end and line with it. */
+static void forget_ended(struct coord_shell *s, uint64_t now_us, uint64_t real_us)
+{
+	uint64_t run;
+
+	s->run_ended = false;
+	while (s->runs_ended_max && !s->has_failed && (run = coord_runlist_too_many(&s->runs, s->core, s->runs_ended_max))) {
+		struct coord_event ev = { .kind = COORD_EV_RUN_FORGET, .now_us = now_us, .real_us = real_us };
+
+		ev.run_forget.run = run;
+		step(s, &ev);
+	}
+}
+
 int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_event ev = { .kind = COORD_EV_TURN, .now_us = now_us, .real_us = real_us };
@@ -658,6 +703,8 @@ int coord_shell_turn(struct coord_shell *s, uint64_t now_us, uint64_t real_us, s
 	step(s, &ev);
 	if (!s->has_failed && commit(s, ev.real_us, &failure) < 0)
 		fail(s, &failure);
+	if (s->run_ended && !s->has_failed)
+		forget_ended(s, now_us, real_us);
 	s->row_real_us = 0;
 	if (s->has_failed) {
 		if (err)
@@ -704,10 +751,14 @@ struct journal *coord_shell_journal(struct coord_shell *s)
 	return s->journal;
 }
 
-const struct coord_runlist *coord_shell_runs(struct coord_shell *s)
+const struct coord_runlist *coord_shell_runs(const struct coord_shell *s)
+{
+	return &s->runs;
+}
+
+void coord_shell_fill_runs(struct coord_shell *s)
 {
 	coord_runlist_fill(&s->runs, s->core);
-	return &s->runs;
 }
 
 uint64_t coord_shell_epoch(const struct coord_shell *s)

@@ -111,8 +111,10 @@ int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err);  /* whe
 
 const struct coord *coord_shell_core(const struct coord_shell *s);
 struct journal *coord_shell_journal(struct coord_shell *s); /* to read from */
-/* The lines of all runs there ever were here, ended ones included; borrowed until the next step. */
-const struct coord_runlist *coord_shell_runs(struct coord_shell *s);
+/* The lines of all runs there ever were here, ended ones included; borrowed until the next step. That they are there and when they ended is
+ * always so; their states and counts are, after coord_shell_fill_runs(). */
+const struct coord_runlist *coord_shell_runs(const struct coord_shell *s);
+void coord_shell_fill_runs(struct coord_shell *s);
 uint64_t coord_shell_epoch(const struct coord_shell *s);
 struct rv_str coord_shell_cluster(const struct coord_shell *s); /* its id, as hex */
 /* Of an accepted run; zeros where there is no such run. */

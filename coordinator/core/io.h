@@ -297,6 +297,8 @@ struct coord_node_view {
 	uint64_t heard_us;           /* since it was heard, 0 while it is away */
 	uint64_t heartbeat_us, rtt_us;
 	uint64_t incarnation;
+	uint64_t memory_bytes;
+	const char *kill_level;      /* as it says in HELLO; "" before */
 	const char *labels;          /* key NUL value NUL ... */
 	uint32_t label_count;
 };

@@ -155,9 +155,14 @@ bool coord_node_fits(const struct coord_node *n, const struct coord_graph *g, co
 void coord_node_describe(struct coord_node *n, const struct proto_node_info *info)
 {
 	size_t at = 0;
+	size_t level = info->kill_level.bytes < sizeof(n->kill_level) ? info->kill_level.bytes : sizeof(n->kill_level) - 1;
 
 	n->slots = info->slots;
 	n->agent_slots = info->agent_slots;
+	n->memory_bytes = info->memory_bytes;
+	if (level)
+		memcpy(n->kill_level, info->kill_level.at, level);
+	n->kill_level[level] = '\0';
 	n->label_count = 0;
 	for (uint32_t i = 0; i < info->label_count; i++) {
 		const struct proto_label *l = &info->labels[i];

@@ -135,6 +135,8 @@ void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_vie
 					 .heartbeat_us = n->heartbeat_us,
 					 .rtt_us = n->rtt_us,
 					 .incarnation = n->incarnation,
+					 .memory_bytes = n->memory_bytes,
+					 .kill_level = n->kill_level,
 					 .labels = n->text,
 					 .label_count = n->label_count };
 }

@@ -86,6 +86,8 @@ struct coord_node {
 	struct coord_node_resource resources[COORD_RESOURCES_MAX];
 	uint32_t resource_count;
 	uint32_t label_count;       /* in `text` */
+	uint64_t memory_bytes;
+	char kill_level[16];
 	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
 	bool reconciling;           /* a HELLO is being gone through: */
 	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
