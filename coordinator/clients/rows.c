@@ -7,7 +7,6 @@
 #include "coordinator/access.h"
 #include "coordinator/core/explain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define PAGE_BYTES ((size_t)512 << 10) /* of a page: the next row begins another */
@@ -255,117 +254,16 @@ static void put_unit(struct explaining *x, const char *key, uint64_t run, uint32
 		put_more_text(x->p->text, "of_run", rv_str_of(rv_run_id_of(run).text));
 }
 
-/* What a person reads of a node. */
-static const char *node_sentence(enum coord_node_why why)
-{
-	static const char *const sentences[] = {
-		[COORD_WHY_FITS] = "has room: the unit is its run's next in line, or another unit goes first",
-		[COORD_WHY_REMOVED] = "was removed",
-		[COORD_WHY_AWAY] = "is away",
-		[COORD_WHY_SUSPECT] = "has not been heard for a while: nothing new for it",
-		[COORD_WHY_DRAINING] = "is draining: nothing new for it (reeve undrain)",
-		[COORD_WHY_QUARANTINED] = "failed three units in a row by its own fault: it is only probed",
-		[COORD_WHY_GREETING] = "has just come: what it holds is being gone through",
-		[COORD_WHY_REJECTS] = "said that it takes nothing for a moment",
-		[COORD_WHY_WORKSPACE] = "does not have the run's workspace",
-		[COORD_WHY_PIN] = "is not the node that the unit names",
-		[COORD_WHY_LABELS] = "does not have the labels that the unit asks for",
-		[COORD_WHY_TOO_SMALL] = "has fewer slots in all than the unit takes",
-		[COORD_WHY_RESOURCES] = "has less of a resource in all than the unit takes",
-		[COORD_WHY_RESOURCES_BUSY] = "has too little of a resource free",
-		[COORD_WHY_FULL] = "is full",
-		[COORD_WHY_CAREFUL] = "failed a unit by its own fault: one at a time until one succeeds",
-		[COORD_WHY_KEPT_FREE] = "is kept free for a wide unit that waits longer",
-		[COORD_WHY_AVOIDED] = "failed this unit by its own fault: another node goes first",
-	};
-
-	return (unsigned)why < RV_ARRAY_LEN(sentences) && sentences[why] ? sentences[why] : "?";
-}
-
-static struct rv_str unit_name(struct explaining *x, uint64_t run, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
-{
-	const struct coord_graph *g = coord_run_graph(coord_shell_core(x->c->shell), run);
-
-	if (unit == COORD_NONE || !g)
-		return RV_STR("?");
-	return unit >= coord_graph_unit_count(g) ? RV_STR(PLAN_VERIFY_ID) : coord_graph_unit_id(g, unit, room);
-}
-
-/* One sentence; gives its length. */
-static size_t why_sentence(struct explaining *x, const struct coord_obstacle *o, char *out, size_t size)
-{
-	const unsigned long long limit = o->limit, used = o->used, amount = o->amount;
-	char room[COORD_UNIT_ID_BYTES];
-	struct rv_str other = unit_name(x, o->other_run, o->other, room), node = coord_node_name(coord_shell_core(x->c->shell), o->node);
-	int n = 0;
-
-	switch (o->kind) {
-	case COORD_O_ENDED:
-		n = o->reason ? snprintf(out, size, "it has ended: %s, %s", coord_unit_state_name(o->state), proto_reason_name(o->reason)) :
-				snprintf(out, size, "it has ended: %s", coord_unit_state_name(o->state));
-		break;
-	case COORD_O_ACTIVE:
-		n = snprintf(out, size, o->started ? "it runs on %.*s, attempt %u" : "it is on its way to %.*s, attempt %u", RV_STR_ARGS(node), o->attempt);
-		break;
-	case COORD_O_RUN_ENDED:
-		n = snprintf(out, size, "its run has ended");
-		break;
-	case COORD_O_RUN_STOPPED:
-		n = snprintf(out, size, "nothing new of its run starts: %s", proto_reason_name(o->reason));
-		break;
-	case COORD_O_RUN_PAUSED:
-		n = snprintf(out, size, "its run is paused (reeve unpause)");
-		break;
-	case COORD_O_DEPENDENCY:
-		n = snprintf(out, size, "it waits for %.*s, which is %s", RV_STR_ARGS(other), coord_unit_state_name(o->state));
-		break;
-	case COORD_O_DEPENDENCIES:
-		n = snprintf(out, size, "and for %llu units more", amount);
-		break;
-	case COORD_O_HELD:
-		n = snprintf(out, size, "a person holds it (reeve release)");
-		break;
-	case COORD_O_RETRY_WAIT:
-		n = snprintf(out, size, "it failed and waits for its next try, %llu.%llu s more", amount / 1000000, amount / 100000 % 10);
-		break;
-	case COORD_O_MAX_WORKERS:
-		n = snprintf(out, size, "%llu units of its run are out; max_workers is %llu", used, limit);
-		break;
-	case COORD_O_AGENT_LIMIT:
-		n = snprintf(out, size, "%llu units of agent %.*s are out; its max_concurrent is %llu", used, RV_STR_ARGS(o->name), limit);
-		break;
-	case COORD_O_LOCK:
-		n = snprintf(out, size, "lock %.*s is taken, %llu of %llu, among others by %.*s", RV_STR_ARGS(o->name), used, limit, RV_STR_ARGS(other));
-		break;
-	case COORD_O_DIRECTORY:
-		n = o->other == COORD_NONE ? snprintf(out, size, "too many directories are held at once") :
-					     snprintf(out, size, "%.*s works in a directory of it", RV_STR_ARGS(other));
-		break;
-	case COORD_O_NO_NODE:
-		n = snprintf(out, size, "no node has ever joined (reeve node)");
-		break;
-	case COORD_O_NODE:
-		n = snprintf(out, size, "%s", node_sentence(o->why));
-		break;
-	case COORD_O_QUEUE:
-		n = snprintf(out, size, "%llu ready units of its run go first", amount);
-		break;
-	}
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
-}
-
 static void put_obstacle(void *arg, const struct coord_obstacle *o)
 {
 	struct explaining *x = arg;
 	const struct coord *core = coord_shell_core(x->c->shell);
 	struct rv_buf *b = x->p->text;
-	struct rv_str sentence;
-	char room[512];
 
 	if (page_full(x->p))
 		return;
 	(void)rv_buf_putc(b, '{');
-	put_text(b, "about", rv_str_of(coord_obstacle_name(o->kind)));
+	put_text(b, "what", rv_str_of(coord_obstacle_name(o->kind)));
 	if (o->kind == COORD_O_ENDED || o->kind == COORD_O_DEPENDENCY)
 		put_more_text(b, "state", rv_str_of(coord_unit_state_name(o->state)));
 	if (o->reason)
@@ -385,10 +283,7 @@ static void put_obstacle(void *arg, const struct coord_obstacle *o)
 	if (o->node != COORD_NONE)
 		put_more_text(b, "node", coord_node_name(core, o->node));
 	if (o->kind == COORD_O_NODE)
-		put_more_text(b, "code", rv_str_of(coord_node_why_name(o->why)));
-	sentence.at = room;
-	sentence.bytes = why_sentence(x, o, room, sizeof room);
-	put_more_text(b, "why", sentence);
+		put_more_text(b, "why", rv_str_of(coord_node_why_name(o->why)));
 	if (o->kind == COORD_O_ACTIVE) {
 		put_number(b, "attempt", o->attempt);
 		put_flag(b, "started", o->started);

@@ -27,9 +27,9 @@ J
 expect 0 at submit plan.json
 run=$(cat "$T/out")
 expect 0 at explain "$run/a"
-want_out "no node has ever joined"
+want_out "no node has joined"
 expect 0 at explain "$run/c"
-want_out "it waits for b, which is pending"
+want_out "waits for b, which is pending"
 
 say "a node comes: it runs, and what failed leaves its last words with the coordinator"
 join n1
