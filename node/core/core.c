@@ -329,6 +329,11 @@ uint64_t node_core_slots_used(const struct node_core *n)
 	return n->running_slots;
 }
 
+uint64_t node_core_patience_us(const struct node_core *n)
+{
+	return node_session_patience_us(n);
+}
+
 uint64_t node_core_stale(const struct node_core *n)
 {
 	return n->stale;

@@ -169,6 +169,9 @@ uint64_t node_core_digest(const struct node_core *n); /* of its table: what HEAR
 uint32_t node_core_find(const struct node_core *n, struct proto_attempt_key key); /* slot, NODE_NONE */
 uint32_t node_core_attempts(const struct node_core *n);
 uint64_t node_core_slots_used(const struct node_core *n);
+/* How long the way back to the coordinator may wait at once, so that a short absence costs nothing of what is held; RV_NEVER: as long as
+ * one likes. Walks the table: for each connection, not each step. */
+uint64_t node_core_patience_us(const struct node_core *n);
 uint64_t node_core_stale(const struct node_core *n); /* late messages, counted */
 bool node_core_welcomed(const struct node_core *n); /* there is a session */
 uint64_t node_core_epoch(const struct node_core *n); /* the highest obeyed; 0: none yet */

@@ -7,12 +7,17 @@
  * A lease runs from the time we *sent* the last message that the coordinator has acknowledged: whatever that message took
  * to arrive, the coordinator cannot have begun to count earlier. It only ever lapses here; what has lapsed goes on by a
  * verdict, since the coordinator may have given the attempt away in the meantime.
+ *
+ * A partition or restart that is shorter than an attempt may be silent must not cost it: what we wait for on the way back is a small part
+ * of the shortest lease that we hold. An answer to HELLO is waited for twice as long each time, since a coordinator may be slow.
  */
 #include "state.h"
 
 #include "common/plant.h"
 
+#define GREETING_US_MIN ((uint64_t)RV_US_PER_S)
 #define GREETING_US_MAX (5u * (uint64_t)RV_US_PER_S)
+#define WAITS_A_LEASE 8u
 #define SILENCE_US_MIN ((uint64_t)RV_US_PER_S)
 #define SILENCE_HEARTBEATS 5u
 #define BEATS_A_LEASE 9u
@@ -46,12 +51,36 @@ static void reconnect(struct node_core *n, struct node_effects *out)
 	node_push(out, NODE_FX_RECONNECT, NODE_NONE, (struct proto_attempt_key){ 0 });
 }
 
+/* A walk through the table: asked for once a connection only. */
+uint64_t node_session_patience_us(const struct node_core *n)
+{
+	uint64_t shortest = RV_NEVER;
+
+	for (uint32_t slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+
+		if (a->state != NODE_AT_FREE && a->counted)
+			shortest = rv_min_u64(shortest, a->lease_us);
+	}
+	return shortest == RV_NEVER ? RV_NEVER : shortest / WAITS_A_LEASE;
+}
+
+static void set_greeting(struct node_core *n)
+{
+	uint64_t us = rv_min_u64(rv_max_u64(node_session_patience_us(n), GREETING_US_MIN), GREETING_US_MAX);
+
+	for (uint32_t i = 0; i < n->greetings && us < GREETING_US_MAX; i++)
+		us *= 2;
+	n->greeting_us = rv_min_u64(us, GREETING_US_MAX);
+}
+
 void node_session_connected(struct node_core *n)
 {
 	down(n);
 	n->session = NODE_SESSION_GREETING;
 	n->hello_due = true;
 	n->heard_us = n->now_us;
+	set_greeting(n);
 }
 
 void node_session_disconnected(struct node_core *n)
@@ -215,6 +244,7 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 	if (n->session == NODE_SESSION_GREETING)
 		node_outbox_welcomed(n);
 	n->session = NODE_SESSION_UP;
+	n->greetings = 0;
 	if (n->hello_sent_us)
 		renew(n, n->hello_sent_us, out);
 	n->hello_sent_us = 0;
@@ -265,7 +295,7 @@ void node_session_hb_ack(struct node_core *n, const struct proto_hb_ack *a, stru
 static uint64_t silence_us(const struct node_core *n)
 {
 	if (n->session == NODE_SESSION_GREETING)
-		return GREETING_US_MAX;
+		return n->greeting_us;
 	return rv_max_u64(SILENCE_US_MIN, SILENCE_HEARTBEATS * n->heartbeat_us);
 }
 
@@ -276,6 +306,7 @@ void node_session_beat(struct node_core *n, struct node_effects *out)
 	if (n->session == NODE_SESSION_DOWN)
 		return;
 	if (rv_sat_add(n->heard_us, silence_us(n)) <= n->now_us) {
+		n->greetings += n->session == NODE_SESSION_GREETING && n->greetings < UINT32_MAX;
 		reconnect(n, out);
 		return;
 	}

@@ -145,6 +145,8 @@ struct node_core {
 	uint64_t hello_sent_us;  /* of the oldest HELLO not answered, 0: none */
 	uint64_t hello_tried_us; /* of the newest HELLO */
 	uint64_t hello_n;        /* HELLOs begun */
+	uint64_t greeting_us;    /* so long is an answer to the HELLO of this link waited for */
+	uint32_t greetings;      /* in a row that nobody answered */
 	bool hello_due;          /* a HELLO is to be sent, or sent anew */
 	bool hello_open;         /* its items are being sent: from hello_slot on */
 	uint32_t hello_slot, hello_left;
@@ -247,6 +249,8 @@ void node_session_verdict(struct node_core *n, const struct proto_held_verdict *
 void node_session_hb_ack(struct node_core *n, const struct proto_hb_ack *a, struct node_effects *out);
 void node_session_goaway(struct node_core *n, struct node_effects *out);
 bool node_session_hello(struct node_core *n, struct node_effects *out);
+/* A small part of the shortest lease of what is held: no wait on the way back to the coordinator may be longer. RV_NEVER: nothing is. */
+uint64_t node_session_patience_us(const struct node_core *n);
 void node_session_beat_for(struct node_core *n, uint64_t lease_us);
 void node_session_beat(struct node_core *n, struct node_effects *out);
 uint64_t node_session_deadline(const struct node_core *n);

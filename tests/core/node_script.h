@@ -173,9 +173,10 @@ static inline void script_up(struct script *s, uint64_t slots)
 	expect(s, "");
 }
 
-static inline void dispatch(struct script *s, uint32_t unit, uint32_t attempt, enum proto_agent_kind kind, uint32_t flags, uint64_t cpus)
+static inline void dispatch_for(struct script *s, uint32_t unit, uint32_t attempt, enum proto_agent_kind kind, uint32_t flags, uint64_t cpus,
+				uint64_t lease_us)
 {
-	struct proto_dispatch d = { .key = key_of(unit, attempt), .epoch = s->epoch, .try_number = 1, .lease_us = 54 * SEC };
+	struct proto_dispatch d = { .key = key_of(unit, attempt), .epoch = s->epoch, .try_number = 1, .lease_us = lease_us };
 	struct node_event ev = { .kind = NODE_EV_DISPATCH };
 
 	ev.dispatch.dispatch = &d;
@@ -184,6 +185,11 @@ static inline void dispatch(struct script *s, uint32_t unit, uint32_t attempt, e
 	ev.dispatch.cpus = cpus;
 	ev.dispatch.mock_delay_us = SEC;
 	script_step(s, ev);
+}
+
+static inline void dispatch(struct script *s, uint32_t unit, uint32_t attempt, enum proto_agent_kind kind, uint32_t flags, uint64_t cpus)
+{
+	dispatch_for(s, unit, attempt, kind, flags, cpus, 54 * SEC);
 }
 
 static inline void ev_slot(struct script *s, enum node_event_kind kind, uint32_t slot)

@@ -168,6 +168,49 @@ static void a_hello_without_an_answer_makes_a_new_link(void **state)
 	script_close(&s);
 }
 
+/* The time in seconds until the HELLO just sent is given up; the next one follows on a new link. */
+static uint64_t given_up_after(struct script *s)
+{
+	uint64_t from = s->now_us;
+
+	s->said[0] = '\0';
+	ev_connected(s);
+	assert_non_null(strstr(s->said, "HELLO"));
+	s->now_us = node_core_next_deadline(s->core);
+	s->said[0] = '\0';
+	script_turn(s);
+	expect(s, "reconnect");
+	return (s->now_us - from) / SEC;
+}
+
+static void a_hello_of_what_may_not_be_silent_long_is_given_up_soon(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_up(&s, 2);
+	(void)running(&s, 1, 1, 0);
+	dispatch_for(&s, 2, 1, PROTO_AGENT_COMMAND, 0, 1, 27 * SEC / 10);
+	s.said[0] = '\0';
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	/* an answer may be slow each time: more patience with each, up to the usual */
+	assert_int_equal(given_up_after(&s), 1);
+	assert_int_equal(given_up_after(&s), 2);
+	assert_int_equal(given_up_after(&s), 4);
+	assert_int_equal(given_up_after(&s), 5);
+	assert_int_equal(given_up_after(&s), 5);
+	ev_connected(&s);
+	ev_welcome(&s);
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	assert_int_equal(given_up_after(&s), 1);
+	assert_int_equal(node_core_patience_us(s.core), 27 * SEC / 10 / 8);
+	script_close(&s);
+
+	script_open(&s, 2);
+	assert_int_equal(node_core_patience_us(s.core), RV_NEVER);
+	script_close(&s);
+}
+
 static void a_stall_of_our_own_is_no_silence(void **state)
 {
 	struct script s;
@@ -455,6 +498,7 @@ int main(void)
 		cmocka_unit_test(heartbeats_count_items_and_a_wanted_table_is_told_within_the_session),
 		cmocka_unit_test(silence_makes_a_new_link),
 		cmocka_unit_test(a_hello_without_an_answer_makes_a_new_link),
+		cmocka_unit_test(a_hello_of_what_may_not_be_silent_long_is_given_up_soon),
 		cmocka_unit_test(a_stall_of_our_own_is_no_silence),
 		cmocka_unit_test(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
 		cmocka_unit_test(a_lapsed_lease_needs_a_verdict_not_an_ack),
