@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 
-#define NODE_GREETING_US ((uint64_t)5 * RV_US_PER_S) /* node/core/session.c */
 
 static struct sim_link *link_at(struct sim_world *w, uint64_t link)
 {
@@ -142,11 +141,7 @@ void sim_net_coord_died(struct sim_world *w)
 	for (i = 0; i < w->spec->nodes; i++) {
 		struct sim_node *n = &w->nodes[i];
 
-		if (!n->link)
-			continue;
-		if (n->cut_from_until_us > w->now_us || sim_below(&w->net_prng, 4) == 0)
-			w->harsh |= w->spec->lost_after_us <= NODE_GREETING_US; /* it may wait so long for an answer to its HELLO */
-		else
+		if (n->link && n->cut_from_until_us <= w->now_us && sim_below(&w->net_prng, 4))
 			sim_at(w, w->now_us + 1 + sim_below(&w->net_prng, 300000), SIM_EV_NODE_LINK_LOST, i, n->link);
 	}
 }
