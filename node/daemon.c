@@ -563,6 +563,11 @@ bool node_daemon_stopped(const struct node_daemon *d)
 	return d->stopped;
 }
 
+uint64_t node_daemon_patience_us(const struct node_daemon *d)
+{
+	return node_core_patience_us(d->core);
+}
+
 void node_daemon_stats(const struct node_daemon *d, struct node_daemon_stats *out)
 {
 	*out = d->stats;

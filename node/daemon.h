@@ -97,6 +97,9 @@ void node_daemon_set_warden(struct node_daemon *d, struct warden_client *warden,
 void node_daemon_turn(struct node_daemon *d, uint64_t now_us);
 uint64_t node_daemon_next_deadline(const struct node_daemon *d); /* RV_NEVER: none; <= now: turn at once */
 
+/* How long the way back to the coordinator may wait at once (node/core/io.h). */
+uint64_t node_daemon_patience_us(const struct node_daemon *d);
+
 /* Ends everything: running attempts are killed (TERM, grace_us, KILL; RV_NEVER: each unit's own; 0: KILL now), queued ones are dropped; BYE when nothing
  * is left. May be called again with less grace. */
 void node_daemon_stop(struct node_daemon *d, uint64_t grace_us, enum proto_reason reason, uint64_t now_us);

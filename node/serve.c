@@ -343,9 +343,17 @@ static int set_endpoints(struct serve *s, struct rv_err *err)
 	return 0;
 }
 
+static uint64_t patience(void *arg)
+{
+	struct serve *s = arg;
+
+	return s->daemon ? node_daemon_patience_us(s->daemon) : RV_NEVER;
+}
+
 static int open_link(struct serve *s, struct rv_err *err)
 {
-	struct node_uplink_config link = { .bus = s->bus, .loop = s->loop, .own = &s->own, .server_key = s->member.server_key, .log = s->log };
+	struct node_uplink_config link = { .bus = s->bus, .loop = s->loop, .own = &s->own, .server_key = s->member.server_key, .log = s->log,
+					    .patience_us = patience, .arg = s };
 
 	if (set_endpoints(s, err) < 0)
 		return -1;

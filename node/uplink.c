@@ -45,13 +45,23 @@ static void close_dealer(struct node_uplink *u)
 	net_dealer_destroy(&u->dealer);
 }
 
+static uint64_t patience(const struct node_uplink *u)
+{
+	return u->cfg.patience_us ? rv_max_u64(u->cfg.patience_us(u->cfg.arg), NODE_UPLINK_PATIENCE_US_MIN) : RV_NEVER;
+}
+
+static uint64_t try_until(const struct node_uplink *u, uint64_t now_us)
+{
+	return now_us + rv_min_u64(rv_max_u64(patience(u), NODE_UPLINK_TRY_US_MIN), NODE_UPLINK_TRY_US);
+}
+
 static void wait_a_while(struct node_uplink *u, uint64_t now_us)
 {
 	uint64_t wait = NODE_UPLINK_WAIT_US_MIN;
 
 	for (uint32_t i = 0; i < u->waits && wait < NODE_UPLINK_WAIT_US_MAX; i++)
 		wait *= 2;
-	wait = rv_min_u64(wait, NODE_UPLINK_WAIT_US_MAX);
+	wait = rv_min_u64(wait, rv_min_u64(NODE_UPLINK_WAIT_US_MAX, patience(u)));
 	u->waits++;
 	close_dealer(u);
 	u->state = WAITING;
@@ -67,6 +77,7 @@ static int open_dealer(struct node_uplink *u, uint64_t now_us, struct rv_err *er
 	cfg.own = u->cfg.own;
 	cfg.server_key = u->cfg.server_key;
 	cfg.linger_ms = LINGER_MS;
+	cfg.reconnect_max_ms = (uint32_t)rv_min_u64(cfg.reconnect_max_ms, patience(u) / 1000);
 	if (net_dealer_open(&u->dealer, u->cfg.bus, &cfg, err) < 0)
 		return -1;
 	if (net_dealer_watch(u->dealer, u->cfg.loop, err) < 0) {
@@ -74,7 +85,7 @@ static int open_dealer(struct node_uplink *u, uint64_t now_us, struct rv_err *er
 		return -1;
 	}
 	u->state = CONNECTING;
-	u->until_us = now_us + NODE_UPLINK_TRY_US;
+	u->until_us = try_until(u, now_us);
 	return 0;
 }
 
@@ -124,7 +135,7 @@ static enum node_uplink_news lost(struct node_uplink *u, uint64_t now_us)
 
 	u->state = CONNECTING;
 	if (was_up)
-		u->until_us = now_us + NODE_UPLINK_TRY_US;
+		u->until_us = try_until(u, now_us);
 	tell_why(u, was_up ? "the connection was lost" : "nobody answers there");
 	if (!was_up && u->cfg.endpoint_count > 1)
 		try_next(u, now_us);

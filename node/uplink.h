@@ -5,7 +5,8 @@
  *	   +------ refused ---+  +--- lost, retried by libzmq itself <--- lost
  *	   +------ node_uplink_renew(): sent away, silence -----------------+
  *
- * WAITING lasts 1, 2, 4 ... 30 s (+-20 %), from 1 s again once node_uplink_welcomed() was called. A handshake that was refused closes the
+ * WAITING lasts 1, 2, 4 ... 30 s (+-20 %), from 1 s again once node_uplink_welcomed() was called; never longer than the node's patience, so
+ * that a coordinator's short absence does not last longer for what the node holds. A handshake that was refused closes the
  * socket, since libzmq would never try again. Why there is no connection is logged once, until that changes. Several endpoints are tried in
  * turn. The link knows no message.
  */
@@ -19,6 +20,8 @@
 
 #define NODE_UPLINK_WAIT_US_MIN 1000000u
 #define NODE_UPLINK_WAIT_US_MAX 30000000u
+#define NODE_UPLINK_PATIENCE_US_MIN 100000u /* no wait is made shorter than that */
+#define NODE_UPLINK_TRY_US_MIN 1000000u     /* nor a try: it is several round trips */
 #define NODE_UPLINK_TRY_US 5000000u /* a connection that is not there by then is tried anew, at the next endpoint */
 
 struct node_uplink;
@@ -32,6 +35,8 @@ struct node_uplink_config {
 	const uint8_t *server_key;      /* tcp: NET_KEY_BYTES; borrowed */
 	const struct rv_log *log;       /* may be NULL */
 	uint64_t seed;                  /* jitter */
+	uint64_t (*patience_us)(void *arg); /* how long a wait may be now; RV_NEVER: as long as one likes. Asked once a wait or try. NULL: that */
+	void *arg;
 };
 
 enum node_uplink_news { NODE_UPLINK_NOTHING, NODE_UPLINK_CONNECTED, NODE_UPLINK_DISCONNECTED };
