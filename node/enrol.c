@@ -28,14 +28,15 @@ static struct rv_str next_word(struct rv_str *rest, char end)
 
 static int parse(struct rv_str text, struct node_membership *out)
 {
-	struct rv_str endpoints, key, cluster;
+	struct rv_str endpoints, key, cluster, name;
 
 	memset(out, 0, sizeof(*out));
 	if (!rv_str_equal(next_word(&text, ' '), RV_STR(FILE_WORD)))
 		return -1;
 	endpoints = next_word(&text, ' ');
 	key = next_word(&text, ' ');
-	cluster = next_word(&text, '\n');
+	cluster = next_word(&text, ' ');
+	name = next_word(&text, '\n');
 	while (endpoints.bytes) {
 		struct rv_str e = next_word(&endpoints, ',');
 
@@ -44,9 +45,10 @@ static int parse(struct rv_str text, struct node_membership *out)
 		(void)snprintf(out->endpoints[out->endpoint_count++], sizeof(out->endpoints[0]), "%.*s", RV_STR_ARGS(e));
 	}
 	if (!out->endpoint_count || rv_unhex(out->server_key, NET_KEY_BYTES, key) < 0 ||
-	    cluster.bytes > NODE_CLUSTER_BYTES_MAX)
+	    cluster.bytes > NODE_CLUSTER_BYTES_MAX || !rv_name_valid(name))
 		return -1;
 	(void)snprintf(out->cluster, sizeof(out->cluster), "%.*s", RV_STR_ARGS(cluster));
+	(void)snprintf(out->name, sizeof(out->name), "%.*s", RV_STR_ARGS(name));
 	return 0;
 }
 
@@ -76,7 +78,7 @@ int node_membership_save(int dir, const struct node_membership *m, struct rv_err
 	(void)rv_buf_puts(&text, FILE_WORD " ");
 	for (uint32_t i = 0; i < m->endpoint_count; i++)
 		(void)rv_buf_printf(&text, "%s%s", i ? "," : "", m->endpoints[i]);
-	(void)rv_buf_printf(&text, " %s %s\n", key, m->cluster);
+	(void)rv_buf_printf(&text, " %s %s %s\n", key, m->cluster, m->name);
 	rc = text.failed ? rv_fail(err, RV_E_NO_MEMORY, "no memory for a file")
 			 : rv_file_write_at(dir, NODE_MEMBERSHIP_FILE, rv_buf_str(&text), 0600, RV_FILE_SYNC, err);
 	rv_buf_release(&text);
@@ -131,6 +133,7 @@ static void on_frame(struct enrolment *e, struct rv_str frame)
 			refused(e, &m.refused);
 		if (m.kind == PROTO_ENROLLED && m.enrolled.request == REQUEST) {
 			(void)snprintf(e->out->cluster, sizeof(e->out->cluster), "%.*s", RV_STR_ARGS(m.enrolled.cluster));
+			(void)snprintf(e->out->name, sizeof(e->out->name), "%.*s", RV_STR_ARGS(m.enrolled.name));
 			e->over = true;
 		}
 	}

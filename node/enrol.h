@@ -8,6 +8,7 @@
 #define NODE_ENROL_H
 
 #include "common/err.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/net/bus.h"
 #include "common/net/curve.h"
@@ -20,6 +21,7 @@ struct node_membership {
 	char endpoints[NET_TOKEN_ENDPOINTS_MAX][NET_ENDPOINT_BYTES_MAX + 1];
 	uint32_t endpoint_count;
 	char cluster[NODE_CLUSTER_BYTES_MAX + 1];
+	char name[RV_NAME_BYTES_MAX + 1]; /* under which it was admitted */
 };
 
 /* `dir`: the state directory. RV_E_NOT_FOUND: no member yet; RV_E_CORRUPT. */

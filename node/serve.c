@@ -368,6 +368,8 @@ static int open_daemon(struct serve *s, struct rv_err *err)
 	struct node_daemon_config n = s->cfg->node;
 
 	n.mode = NODE_MODE_NODE;
+	if (s->tcp) /* the name that it was let in with is the one it has */
+		n.name = rv_str_of(s->member.name);
 	net_key_hash(s->own.public_key, n.key);
 	n.state_dir = rv_str_of(s->cfg->state_dir);
 	n.blobs = &s->blobs;
