@@ -30,7 +30,9 @@
 	X(TRY_AS_ATTEMPT, "an attempt that was given back or lost leaves its number to the next")                   \
 	X(OLD_EPOCH, "a node obeys a coordinator of the past")                                                      \
 	X(REQUEST_TWICE, "a request that is said again is carried out again")                                       \
-	X(DEADLINES_FIRST, "deadlines are looked at before the messages that wait")
+	X(DEADLINES_FIRST, "deadlines are looked at before the messages that wait")                                 \
+	X(REVOKED_HEARD, "what a node sends counts although its key is revoked")                                     \
+	X(REVOKED_KEPT, "a node whose key is revoked stays among those that are given work")
 
 enum rv_plant {
 	RV_PLANT_NONE,

@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/net/curve.h"
+#include "common/plant.h"
 
 #include <stdlib.h>
 
@@ -102,7 +103,9 @@ uint32_t coord_access_roles(const struct coord_access *a, const uint8_t key[PROT
 
 		return memcmp(t->key, key, PROTO_KEY_BYTES) == 0 && !coord_token_ended(t, real_us) ? PROTO_ROLE_ENROLLER : 0;
 	}
-	return a->keys[place].state == KEY_ADMITTED && memcmp(a->keys[place].key, key, PROTO_KEY_BYTES) == 0 ? a->keys[place].roles : 0;
+	if (a->keys[place].state != KEY_ADMITTED && !(RV_PLANT(REVOKED_HEARD) && a->keys[place].state == KEY_REVOKED))
+		return 0;
+	return memcmp(a->keys[place].key, key, PROTO_KEY_BYTES) == 0 ? a->keys[place].roles : 0;
 }
 
 struct rv_str coord_access_name(const struct coord_access *a, const uint8_t key[PROTO_KEY_BYTES])

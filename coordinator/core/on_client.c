@@ -269,9 +269,11 @@ static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node
 		coord_capacity_freed(c, node);
 		break;
 	default:
+		if (RV_PLANT(REVOKED_KEPT))
+			break;
 		n->removed = true;
 		coord_tell_node(c, COORD_T_NODE_LEFT, node);
-		if (c->live && n->state != COORD_N_AWAY) {
+		if (c->live && n->state != COORD_N_AWAY && !RV_PLANT(REVOKED_HEARD)) {
 			coord_emit(c, COORD_FX_GOAWAY, n->peer)->goaway.why = PROTO_GOAWAY_REVOKED;
 			coord_node_away(c, node);
 		}

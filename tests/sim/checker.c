@@ -342,17 +342,22 @@ static void on_finished(struct sim_world *w, const struct proto_fact *f)
 
 void sim_checker_fact(struct sim_world *w, const struct proto_fact *f)
 {
+	sim_members_fact(w, f);
 	switch (f->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
 		sim_run_of(w, f->run_accepted.run)->accepted = true;
 		break;
 	case PROTO_FACT_ASSIGNED:
+		sim_members_check(w, f->assigned.node, f->assigned.key.unit, NULL);
 		on_assigned(w, f);
 		break;
 	case PROTO_FACT_ENDED:
+		if (f->ended.key.attempt)
+			sim_members_check(w, f->ended.node, f->ended.key.unit, &f->ended.result);
 		on_ended(w, f);
 		break;
 	case PROTO_FACT_ATTEMPT_ENDED:
+		sim_members_check(w, f->attempt_ended.node, f->attempt_ended.key.unit, &f->attempt_ended.result);
 		on_attempt_ended(w, f);
 		break;
 	case PROTO_FACT_MUTATION:
@@ -376,6 +381,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	struct sim_unit *u;
 	struct sim_run *r;
 
+	sim_members_fact(w, f);
 	switch (f->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
 		sim_run_of(w, f->run_accepted.run)->accepted = true;
@@ -439,6 +445,7 @@ void sim_checker_refold(struct sim_world *w)
 	uint32_t i, k;
 
 	memset(w->coord.written, 0, sizeof(w->coord.written));
+	sim_members_clear(w);
 	for (i = 0; i < w->spec->runs; i++) {
 		struct sim_run *r = &w->runs[i];
 
@@ -520,7 +527,7 @@ static bool was_attended(const struct sim_world *w, const struct sim_node *n)
 {
 	if (w->spec->slow_warden_pm && w->spec->slow_local_us > SEC) /* it could not have in time */
 		return false;
-	if (n->removed) /* a person said that nothing runs there any more */
+	if (n->removed || n->revoked) /* a person said that nothing runs there any more */
 		return false;
 	return n->core && n->paused_until_us <= w->now_us && w->now_us > n->unattended_us + w->spec->lost_after_us;
 }
@@ -621,7 +628,7 @@ bool sim_checker_done(const struct sim_world *w)
 	for (i = 0; i < w->spec->nodes; i++) {
 		const struct sim_node *n = &w->nodes[i];
 
-		if (n->removed)
+		if (n->removed || n->revoked)
 			continue;
 		if (!n->core || node_core_attempts(n->core))
 			return false;

@@ -23,7 +23,7 @@ uint64_t sim_coord_clock(const struct sim_world *w)
 	return 5000 * SEC + up + c->jumped_us + (uint64_t)((int64_t)(up / 1000000) * c->clock_ppm);
 }
 
-static uint64_t real_clock(const struct sim_world *w)
+uint64_t sim_coord_real(const struct sim_world *w)
 {
 	return (uint64_t)1700000000 * 1000000 + w->now_us;
 }
@@ -37,6 +37,13 @@ static void wake_at(struct sim_world *w, uint64_t at_us)
 		return;
 	c->alarm_at_us = at_us;
 	sim_at(w, at_us, SIM_EV_COORD_WAKE, UINT32_MAX, ++c->alarm);
+}
+
+/* The key of a link is revoked: nothing is sent there but that it is shut out. */
+static void check_revoked(struct sim_world *w, uint64_t peer)
+{
+	if (w->links[peer - 1].revoked)
+		sim_broken(w, "I13: a message goes to node %u, whose key is revoked", w->links[peer - 1].node);
 }
 
 /* True: it has died here. */
@@ -88,6 +95,8 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	struct proto_msg m;
 
 	c->rests_on_facts |= fx->needs_fact;
+	if (fx->kind != COORD_FX_GOAWAY)
+		check_revoked(w, fx->peer);
 	if (fx->kind == COORD_FX_DISPATCH) {
 		send_dispatch(w, fx);
 		return 1;
@@ -180,7 +189,7 @@ static void step(struct sim_world *w, struct coord_event *ev)
 		return;
 	c->stepping = ev->kind;
 	ev->now_us = again.now_us = sim_coord_clock(w);
-	ev->real_us = again.real_us = real_clock(w);
+	ev->real_us = again.real_us = sim_coord_real(w);
 	step_once(w, ev);
 	while (c->effects.again && !c->crashed)
 		step_once(w, &again);
@@ -203,6 +212,18 @@ static void check_row(struct sim_world *w, struct sim_row *row)
 	rv_arena_release(&arena);
 }
 
+void sim_coord_record(struct sim_world *w, const struct proto_fact *f)
+{
+	struct sim_coordinator *c = &w->coord;
+
+	if (proto_fact_encode(f, &c->row) < 0)
+		rv_check(!"a fact that does not encode");
+	c->row_facts++;
+	w->counts.enrolled += f->kind == PROTO_FACT_KEY && f->key.change == PROTO_KEY_ADMITTED;
+	sim_access_fact(w, f, sim_coord_real(w));
+	wake_at(w, w->now_us);
+}
+
 /* Appends the turn's facts; the frames that depend on them wait for it. */
 static void commit(struct sim_world *w)
 {
@@ -222,9 +243,10 @@ static void commit(struct sim_world *w)
 			if (sim_below(&w->fault_prng, 2))
 				return;
 		}
-		position = sim_disk_append(w, &c->row, c->row_facts, c->epoch, real_clock(w));
+		position = sim_disk_append(w, &c->row, c->row_facts, c->epoch, sim_coord_real(w));
 		row = &w->disk.rows[position - 1];
 		row->digest = c->crashed ? 0 : coord_digest(c->core);
+		row->access_digest = c->access ? coord_access_digest(c->access) : 0;
 		sim_note(w, "row", position, row->records.bytes, row->digest);
 		c->row_facts = 0;
 		check_row(w, row);
@@ -273,10 +295,15 @@ static void on_frame(struct sim_world *w, uint64_t peer, struct rv_str frame)
 	struct rv_err err;
 	int rc;
 
+	if (!sim_access_admits(w, w->links[peer - 1].key)) { /* shut out, though its link lives */
+		w->counts.denied++;
+		return;
+	}
 	if (proto_frame_open(c->reader, frame, PROTO_TO_COORD, &err) < 0)
 		rv_check(!"a frame of a node that does not scan");
 	while (!c->crashed && (rc = proto_frame_next(c->reader, &m, &err)) != 0) {
 		rv_check(rc > 0);
+		rv_check(proto_msg_roles(m.kind) & PROTO_ROLE_NODE);
 		if (coord_wire_event(&m, 0, 0, peer, &ev) < 0)
 			rv_check(!"a message that no node sends");
 		step(w, &ev);
@@ -354,7 +381,7 @@ static struct coord *new_core(struct sim_world *w)
 	struct coord *core;
 
 	coord_config_init(&cfg);
-	cfg.nodes_max = SIM_NODES_MAX;
+	cfg.nodes_max = SIM_JOURNAL_NODES_MAX;
 	cfg.attempts_max = w->spec->units > 400 ? 8192 : 512; /* audits walk the pool */
 	cfg.runs_max = SIM_RUNS_MAX + 1;
 	cfg.seed = w->spec->seed;
@@ -381,6 +408,8 @@ static void fold(struct sim_world *w, struct coord *core, struct coord_effects *
 		while (proto_fact_decode(&at, &arena, &f, &err) == 1) {
 			struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = row->real_us };
 
+			if (core == w->coord.core) /* not in a replay beside it */
+				sim_access_fact(w, &f, row->real_us);
 			ev.fact.fact = &f;
 			ev.fact.position = i + 1;
 			ev.fact.index = index++;
@@ -452,6 +481,7 @@ void sim_coord_start(struct sim_world *w)
 	if (c->core)
 		return;
 	c->core = new_core(w);
+	sim_access_create(w);
 	c->outbox = coord_outbox_create(send_frame, w);
 	rv_check(c->outbox);
 	c->crashed = false;
@@ -465,6 +495,9 @@ void sim_coord_start(struct sim_world *w)
 	fold(w, c->core, &c->effects, w->disk.count);
 	c->in_replay = false;
 	compare(w, c->core, w->disk.count);
+	if (w->disk.count && c->access && w->disk.rows[w->disk.count - 1].access_digest &&
+	    coord_access_digest(c->access) != w->disk.rows[w->disk.count - 1].access_digest)
+		sim_broken(w, "I7: after row %u the journal folds to another list of keys than its writer's", w->disk.count);
 	memcpy(c->replayed_cells, coord_unit_cells(c->core), sizeof(c->replayed_cells));
 	sim_note(w, "coordinator serves", c->epoch, w->disk.count, 0);
 	fact.epoch.epoch = c->epoch;
@@ -494,6 +527,7 @@ static void die(struct sim_world *w, uint64_t for_us)
 	sim_note(w, "coordinator dies", c->epoch, c->crash_how, 0);
 	coord_outbox_destroy(&c->outbox);
 	coord_destroy(&c->core);
+	sim_access_destroy(w);
 	rv_buf_reset(&c->row);
 	c->row_facts = 0;
 	sim_inbox_clear(&c->inbox);
@@ -525,6 +559,7 @@ void sim_coord_release(struct sim_world *w)
 		count_cells(w);
 	coord_outbox_destroy(&c->outbox);
 	coord_destroy(&c->core);
+	sim_access_destroy(w);
 	proto_frame_reader_destroy(&c->reader);
 	rv_buf_release(&c->row);
 	sim_inbox_release(&c->inbox);
@@ -591,18 +626,31 @@ void sim_coord_again(struct sim_world *w, uint64_t request)
 	wake_at(w, w->now_us);
 }
 
-/* Nodes are numbered as they joined. The one that can run whatever there is stays. */
-static bool remove_node(struct sim_world *w, uint32_t number)
+/* As coordinator/clients do it: whoever is removed is not let in again either. The node that can run whatever there is stays. */
+static bool remove_node(struct sim_world *w, uint32_t node)
 {
-	uint32_t i;
-	struct rv_str name;
+	uint32_t number = coord_node_find(w->coord.core, rv_str_of(w->nodes[node].name));
 
-	name = coord_node_name(w->coord.core, number); /* "": no such node */
-	for (i = 0; i < w->spec->nodes && !rv_str_equal(name, rv_str_of(w->nodes[i].name)); i++)
-		;
-	if (i == 0 || i == w->spec->nodes || !mutate(w, PROTO_MUT_REMOVE, NULL, RV_MAP_NONE, number, 0))
+	if (node == 0 || number == COORD_NONE || !mutate(w, PROTO_MUT_REMOVE, NULL, RV_MAP_NONE, number, 0))
 		return false;
-	w->nodes[i].removed = true;
+	if (!w->coord.crashed)
+		(void)sim_access_revoke(w, &w->nodes[node]);
+	return true;
+}
+
+/* And the node of a key that is revoked is removed, in the same row. */
+static bool revoke_node(struct sim_world *w, uint32_t node, uint64_t back_us)
+{
+	struct sim_node *n = &w->nodes[node];
+	uint32_t number = coord_node_find(w->coord.core, rv_str_of(n->name));
+
+	if (node == 0 || !sim_access_revoke(w, n))
+		return false;
+	sim_note(w, "key revoked", node, n->keys, number);
+	if (number != COORD_NONE)
+		(void)mutate(w, PROTO_MUT_REMOVE, NULL, RV_MAP_NONE, number, 0);
+	if (back_us)
+		sim_at(w, back_us, SIM_EV_NODE_ANEW, node, n->keys);
 	return true;
 }
 
@@ -649,6 +697,9 @@ bool sim_coord_act(struct sim_world *w, const struct sim_fault *f)
 		break;
 	case SIM_F_REMOVE:
 		done = remove_node(w, node);
+		break;
+	case SIM_F_REVOKE:
+		done = revoke_node(w, node, f->arg % 2 ? w->now_us + f->for_us : 0);
 		break;
 	case SIM_F_STOP_RUN:
 		if (r->accepted && coord_run_graph(c->core, r->id)) {

@@ -263,9 +263,10 @@ static int show_counts(const struct sim_counts *c, bool must_have_all)
 {
 	uint32_t k, e, zeros = 0, cells = 0, used = 0;
 
-	printf("  %llu events, %llu frames (%llu lost, %llu duplicated, %llu reordered, %llu slow, %llu cut, %llu of the past), %llu requests said again\n", (unsigned long long)c->events,
+	printf("  %llu events, %llu frames (%llu lost, %llu duplicated, %llu reordered, %llu slow, %llu cut, %llu of the past), %llu requests said again, %llu keys enrolled, %llu frames of revoked ones\n", (unsigned long long)c->events,
 	       (unsigned long long)c->frames, (unsigned long long)c->lost, (unsigned long long)c->duplicated, (unsigned long long)c->reordered,
-	       (unsigned long long)c->slowed, (unsigned long long)c->cut, (unsigned long long)c->echoes, (unsigned long long)c->repeats);
+	       (unsigned long long)c->slowed, (unsigned long long)c->cut, (unsigned long long)c->echoes, (unsigned long long)c->repeats,
+	       (unsigned long long)c->enrolled, (unsigned long long)c->denied);
 	printf("  %llu coordinator steps, %llu node steps, %llu processes, %llu rows, %llu replays\n  faults:", (unsigned long long)c->coord_steps,
 	       (unsigned long long)c->node_steps, (unsigned long long)c->starts, (unsigned long long)c->rows, (unsigned long long)c->replays);
 	for (k = 1; k < SIM_F_COUNT; k++) {

@@ -108,12 +108,15 @@ uint64_t sim_net_open(struct sim_world *w, uint32_t node)
 
 	if (!w->coord.core || n->cut_to_until_us > w->now_us || n->cut_from_until_us > w->now_us)
 		return 0;
+	if (!sim_access_connect(w, n))
+		return 0;
 	if (w->link_count == w->link_capacity) {
 		w->link_capacity = w->link_capacity ? w->link_capacity * 2 : 64;
 		w->links = realloc(w->links, w->link_capacity * sizeof(*w->links));
 		rv_check(w->links);
 	}
 	w->links[w->link_count++] = (struct sim_link){ .node = node, .coord_life = w->coord.life, .node_life = n->life };
+	memcpy(w->links[w->link_count - 1].key, n->curve_key, sizeof(n->curve_key));
 	return w->link_count;
 }
 

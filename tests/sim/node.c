@@ -511,8 +511,7 @@ void sim_node_init(struct sim_world *w, uint32_t node)
 	n->info = (struct proto_node_info){ .slots = n->slots, .agent_slots = n->agent_slots, .memory_bytes = (uint64_t)1 << 30 };
 	n->info.name = rv_str_of(n->name);
 	n->info.kill_level = RV_STR("cgroup");
-	memcpy(n->info.key, &h, sizeof(h));
-	n->info.key[20] = (uint8_t)node;
+	sim_access_new_key(w, n);
 	memcpy(n->info.boot_id, &h, sizeof(h));
 	n->attempts = calloc(SIM_NODE_ATTEMPTS, sizeof(*n->attempts));
 	rv_check(n->attempts);
@@ -643,6 +642,20 @@ void sim_node_reboot(struct sim_world *w, uint32_t node, uint64_t for_us)
 	n->booted_us = w->now_us;
 	n->clock_base_us = 1000000;
 	sim_at(w, w->now_us + 1 + for_us, SIM_EV_NODE_START, node, n->life);
+}
+
+/* Whoever was shut out is set up again: another key, the same name and the same state directory. */
+void sim_node_anew(struct sim_world *w, uint32_t node, uint64_t key)
+{
+	struct sim_node *n = &w->nodes[node];
+
+	if (n->keys != key || !n->revoked)
+		return;
+	if (n->core)
+		die(w, node);
+	sim_access_new_key(w, n);
+	sim_note(w, "node anew", node, n->keys, 0);
+	sim_at(w, w->now_us + 1, SIM_EV_NODE_START, node, n->life);
 }
 
 void sim_node_stop(struct sim_world *w, uint32_t node)

@@ -104,6 +104,7 @@ static bool lower_numbers(struct shrinker *sh)
 {
 	struct sim_spec s;
 	bool better = false;
+	uint32_t i;
 
 #define LOWER(field)                                                                                                               \
 	s = *sh->best;                                                                                                             \
@@ -125,6 +126,9 @@ static bool lower_numbers(struct shrinker *sh)
 	s.run_timeout_us = 0;
 	better |= attempt(sh, &s);
 	s = *sh->best;
+	s.curve = false;
+	better |= attempt(sh, &s);
+	s = *sh->best;
 	s.verify = false;
 	better |= attempt(sh, &s);
 	s = *sh->best;
@@ -132,6 +136,8 @@ static bool lower_numbers(struct shrinker *sh)
 	better |= attempt(sh, &s);
 	s = *sh->best;
 	s.heal_us /= 2;
+	for (i = 0; i < s.fault_count; i++) /* none comes once all is well */
+		s.faults[i].at_us = rv_min_u64(s.faults[i].at_us, s.heal_us ? s.heal_us - 1 : 0);
 	if (s.heal_us)
 		better |= attempt(sh, &s);
 	return better;

@@ -105,6 +105,7 @@ static void draw_faults(struct rv_prng *p, struct sim_spec *s, const uint8_t *ai
 		[SIM_F_CUT_TO_COORD] = 4, [SIM_F_CUT_FROM_COORD] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CLOCK_JUMP] = 2,
 		[SIM_F_CANCEL_RUN] = 1, [SIM_F_CANCEL_UNIT] = 5, [SIM_F_RETRY_UNIT] = 4, [SIM_F_RESUME_RUN] = 2, [SIM_F_PAUSE_RUN] = 2,
 		[SIM_F_HOLD_UNIT] = 3, [SIM_F_SKIP_UNIT] = 3, [SIM_F_SET_WORKERS] = 3, [SIM_F_SET_PRIORITY] = 1, [SIM_F_DRAIN] = 3, [SIM_F_REMOVE] = 2, [SIM_F_STOP_RUN] = 1, [SIM_F_NODE_LEAVE] = 3,
+		[SIM_F_REVOKE] = 3,
 	};
 	uint32_t allowed[SIM_F_COUNT], total = 0, i, k;
 	uint64_t span = s->heal_us ? s->heal_us : 1;
@@ -247,10 +248,11 @@ static void aim_people(struct rv_prng *p, struct sim_spec *s)
 	static const uint8_t kinds[SIM_F_COUNT] = {
 		[SIM_F_HOLD_UNIT] = 40, [SIM_F_SKIP_UNIT] = 10, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_RETRY_UNIT] = 20, [SIM_F_RESUME_RUN] = 4,
 		[SIM_F_PAUSE_RUN] = 5, [SIM_F_SET_WORKERS] = 5, [SIM_F_SET_PRIORITY] = 5, [SIM_F_CANCEL_RUN] = 2, [SIM_F_STOP_RUN] = 2,
-		[SIM_F_DRAIN] = 5, [SIM_F_REMOVE] = 3, [SIM_F_COORD_KILL] = 5, [SIM_F_NODE_KILL] = 3, [SIM_F_NODE_LEAVE] = 3,
+		[SIM_F_DRAIN] = 5, [SIM_F_REMOVE] = 3, [SIM_F_COORD_KILL] = 5, [SIM_F_NODE_KILL] = 3, [SIM_F_NODE_LEAVE] = 3, [SIM_F_COORD_PAUSE] = 3,
 	};
 
 	s->nodes = (uint32_t)between(p, 1, 6);
+	s->runs = (uint32_t)between(p, 1, SIM_RUNS_MAX);
 	s->units = (uint32_t)between(p, 3, 20);
 	s->many_pm = 0;
 	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
@@ -262,9 +264,30 @@ static void aim_people(struct rv_prng *p, struct sim_spec *s)
 	draw_faults(p, s, kinds);
 }
 
+/* Nodes come and go, and are shut out while they work. */
+static void aim_members(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_REVOKE] = 30, [SIM_F_REMOVE] = 6, [SIM_F_DRAIN] = 6, [SIM_F_NODE_LEAVE] = 5, [SIM_F_COORD_KILL] = 8, [SIM_F_COORD_POWER] = 8,
+		[SIM_F_COORD_PAUSE] = 4, [SIM_F_NODE_PAUSE] = 4, [SIM_F_NODE_KILL] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CANCEL_UNIT] = 4,
+	};
+
+	s->nodes = (uint32_t)between(p, 2, 8);
+	s->runs = (uint32_t)between(p, 1, SIM_RUNS_MAX);
+	s->units = (uint32_t)between(p, 5, 40);
+	s->join_pm = chance(p, 50) ? 500 : 0;
+	s->curve = true;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->once_pm = chance(p, 50) ? 300 : 0;
+	s->noop_pm = 0;
+	s->heal_us = between(p, 10, 60) * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
 static void draw_aim(struct rv_prng *p, struct sim_spec *s)
 {
-	static void (*const aims[])(struct rv_prng *p, struct sim_spec *s) = { aim_local, aim_stealing, aim_leases, aim_coordinator, aim_past, aim_people };
+	static void (*const aims[])(struct rv_prng *p, struct sim_spec *s) = { aim_local, aim_stealing, aim_leases, aim_coordinator, aim_past, aim_people, aim_members };
 
 	aims[below(p, RV_ARRAY_LEN(aims))](p, s);
 }
@@ -286,7 +309,8 @@ void sim_spec_draw(uint64_t seed, struct sim_spec *s)
 	draw_network(&p, s);
 	draw_faults(&p, s, NULL);
 	s->join_pm = sometimes(&p, 30, 1000);
-	if (chance(&p, 30))
+	s->curve = chance(&p, 50);
+	if (chance(&p, 35))
 		draw_aim(&p, s);
 	/* One world in ten knows no faults at all: there nothing may be wasted. */
 	if (chance(&p, 10)) {
@@ -301,7 +325,7 @@ const char *sim_fault_name(enum sim_fault_kind kind)
 	static const char *const names[SIM_F_COUNT] = {
 		"none", "coord_kill", "coord_power", "coord_disk", "coord_pause", "node_kill", "node_reboot", "node_pause", "node_stop",
 		"warden_kill", "cut", "cut_to_coord", "cut_from_coord", "link_reset", "clock_jump", "cancel_run", "cancel_unit", "retry_unit",
-		"resume_run", "pause_run", "hold_unit", "skip_unit", "set_workers", "set_priority", "drain", "remove", "stop_run", "node_leave",
+		"resume_run", "pause_run", "hold_unit", "skip_unit", "set_workers", "set_priority", "drain", "remove", "stop_run", "node_leave", "revoke",
 	};
 
 	return kind < SIM_F_COUNT ? names[kind] : "?";
@@ -332,6 +356,7 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(slow_us_max);
 	NUMBER(clock_ppm_max);
 	NUMBER(echo_pm);
+	NUMBER(curve);
 	NUMBER(tcp);
 	NUMBER(power);
 	NUMBER(commit_us_max);

@@ -43,6 +43,7 @@ enum sim_fault_kind {
 	SIM_F_REMOVE,
 	SIM_F_STOP_RUN,        /* interrupt */
 	SIM_F_NODE_LEAVE,      /* told to end, and it does not come back before everybody gets well */
+	SIM_F_REVOKE,          /* its key; with an odd arg it comes back later, set up anew, with another */
 	SIM_F_COUNT
 };
 
@@ -65,6 +66,7 @@ struct sim_spec {
 	uint64_t delay_us, slow_us_max;
 	uint32_t clock_ppm_max;
 	uint32_t echo_pm;             /* of what a coordinator that died had sent, this much arrives once its successor is welcomed */
+	bool curve;                   /* nodes enrol, and are let in by their keys (access.c); else they are trusted */
 	bool tcp;                     /* what is sent into a cut arrives when it heals, in order; else it is lost */
 	/* disk */
 	bool power;                   /* durability: group commit, else inline */

@@ -226,6 +226,9 @@ static void heal(struct sim_world *w)
 	/* The acts need a coordinator: they are repeated until one takes them. */
 	for (k = 0; k < 40; k++)
 		sim_at(w, w->now_us + k * SEC, SIM_EV_HEAL, UINT32_MAX, k);
+	/* A unit that was to be held is once its attempt is given up. */
+	for (k = 0; k < 20; k++)
+		sim_at(w, w->now_us + 40 * SEC + k * w->spec->lost_after_us / 4, SIM_EV_HEAL, UINT32_MAX, k);
 }
 
 static void heal_acts(struct sim_world *w)
@@ -396,6 +399,9 @@ static void happen(struct sim_world *w, struct sim_event *ev)
 		break;
 	case SIM_EV_CLIENT_AGAIN:
 		sim_coord_again(w, ev->a);
+		break;
+	case SIM_EV_NODE_ANEW:
+		sim_node_anew(w, ev->node, ev->a);
 		break;
 	case SIM_EV_UNPAUSE:
 		if (n)

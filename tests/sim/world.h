@@ -4,11 +4,13 @@
  *	world.c        virtual time: a heap of events, in order of (time, number); faults as they come due
  *	net.c          links and frames: loss, duplicates, reordering, delay, cuts
  *	disk.c         the journal: rows, commits, what a crash leaves of them
+ *	access.c       coordinator/access: who is let in, by keys
  *	coordinator.c  coordinator/core with wire, outbox and records, as the shell drives them
  *	node.c         node/core with its wire, as the daemon drives it
  *	procs.c        a warden: queue, slots, processes, exit records
  *	workload.c     plans, and what attempts do
  *	checker.c      the invariants
+ *	members.c      the checker's fold of nodes and keys
  *
  * Nothing here is global: many worlds could live in one process. All chance comes from the spec's seed.
  */
@@ -18,6 +20,7 @@
 #include "common/buf.h"
 #include "common/map.h"
 #include "common/prng.h"
+#include "coordinator/access.h"
 #include "coordinator/core/graph.h"
 #include "coordinator/core/io.h"
 #include "coordinator/outbox.h"
@@ -49,6 +52,7 @@ enum sim_event_kind {
 	SIM_EV_PROC_END,        /* node, a: key, b: number of its alarm */
 	SIM_EV_WARDEN_UP,       /* node, a: warden life */
 	SIM_EV_CLIENT_AGAIN,    /* a: request: its answer never came */
+	SIM_EV_NODE_ANEW,       /* node, a: its key's number: it is set up with another */
 	SIM_EV_UNPAUSE,         /* node or UINT32_MAX: coordinator */
 	SIM_EV_HEAL,
 };
@@ -78,6 +82,7 @@ struct sim_row {
 	struct rv_buf records;
 	uint64_t epoch, real_us;
 	uint64_t digest;        /* of the core after it; 0: not taken */
+	uint64_t access_digest; /* of the list of keys */
 	uint32_t facts;
 };
 
@@ -188,7 +193,9 @@ struct sim_node {
 	bool crashed;                /* in the middle of a step: unwind */
 	bool stopping;               /* by SIM_F_NODE_STOP */
 	uint64_t warden_life;        /* of the warden that its channel leads to */
-	bool removed;
+	uint8_t curve_key[PROTO_KEY_BYTES];
+	uint64_t keys;               /* number of that key */
+	bool removed, revoked;       /* the journal says so: of the node that its key stands for, of the key */
 	bool hears_old;              /* what it goes through comes from a coordinator of the past: it obeys nothing of it */
 	uint64_t stop_back_us;
 	uint64_t cut_to_until_us, cut_from_until_us;
@@ -208,6 +215,7 @@ void sim_node_wake(struct sim_world *w, uint32_t node);
 void sim_node_connect(struct sim_world *w, uint32_t node);
 void sim_node_link_lost(struct sim_world *w, uint32_t node, uint64_t link);
 void sim_node_stop(struct sim_world *w, uint32_t node);
+void sim_node_anew(struct sim_world *w, uint32_t node, uint64_t key); /* SIM_EV_NODE_ANEW */
 void sim_node_word(struct sim_world *w, uint32_t node, const struct sim_word *word); /* from the warden or itself */
 uint64_t sim_node_clock(const struct sim_world *w, const struct sim_node *n);
 bool sim_node_welcomed(const struct sim_node *n);
@@ -226,6 +234,7 @@ struct sim_request {
 
 struct sim_coordinator {
 	struct coord *core;          /* NULL: down */
+	struct coord_access *access; /* NULL: nodes are trusted */
 	struct coord_outbox *outbox;
 	struct proto_frame_reader *reader;
 	struct coord_effects effects;
@@ -258,14 +267,28 @@ void sim_coord_wake(struct sim_world *w);
 void sim_coord_released(struct sim_world *w); /* rows became durable */
 void sim_coord_again(struct sim_world *w, uint64_t request); /* SIM_EV_CLIENT_AGAIN */
 bool sim_coord_act(struct sim_world *w, const struct sim_fault *f);
+void sim_coord_record(struct sim_world *w, const struct proto_fact *f); /* one that is not of the core */
 uint64_t sim_coord_clock(const struct sim_world *w);
+uint64_t sim_coord_real(const struct sim_world *w);
 void sim_coord_check_replay(struct sim_world *w); /* I7, in between */
+
+/* --- who is let in (access.c) ------------------------------------------------------------------------------------------------- */
+
+void sim_access_new_key(struct sim_world *w, struct sim_node *n);
+void sim_access_create(struct sim_world *w);  /* an empty list, where there is one at all */
+void sim_access_destroy(struct sim_world *w);
+void sim_access_fact(struct sim_world *w, const struct proto_fact *f, uint64_t real_us); /* folded, live and in replay */
+bool sim_access_admits(const struct sim_world *w, const uint8_t key[PROTO_KEY_BYTES]);
+bool sim_access_connect(struct sim_world *w, struct sim_node *n); /* false: refused; it has perhaps enrolled */
+bool sim_access_revoke(struct sim_world *w, struct sim_node *n);
 
 /* --- network ---------------------------------------------------------------------------------------------------------------------------- */
 
 struct sim_link {
 	uint32_t node;
 	uint64_t coord_life, node_life; /* who opened it */
+	uint8_t key[PROTO_KEY_BYTES];
+	bool revoked;                /* its key was, by this coordinator */
 	bool gone;                   /* the coordinator has noticed its end */
 	bool closed;                 /* the node has left it */
 	uint64_t to_last_us, from_last_us;
@@ -324,9 +347,15 @@ void sim_checker_after(struct sim_world *w);                                   /
 void sim_checker_finish(struct sim_world *w);                                  /* at the end */
 void sim_checker_explain(const struct sim_world *w);
 bool sim_checker_done(const struct sim_world *w);
+void sim_members_clear(struct sim_world *w);                                   /* before a fold */
+void sim_members_fact(struct sim_world *w, const struct proto_fact *f);
+/* A unit is assigned to a node (by the journal's number), or ends by `res`: nothing rests on one that was removed. */
+void sim_members_check(struct sim_world *w, uint32_t node, uint32_t unit, const struct proto_result *res);
 struct sim_run *sim_run_of(struct sim_world *w, uint64_t id);
 
 /* --- the world --------------------------------------------------------------------------------------------------------------------------------- */
+
+#define SIM_JOURNAL_NODES_MAX (SIM_NODES_MAX + SIM_FAULTS_MAX) /* who comes back with another key is another */
 
 struct sim_counts {
 	uint64_t events, frames, lost, duplicated, reordered, slowed, cut, echoes, repeats;
@@ -335,6 +364,7 @@ struct sim_counts {
 	uint64_t node_cells[NODE_CORE_STATES * NODE_CORE_EVENTS];
 	uint64_t unit_cells[COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS]; /* of coordinators while they served */
 	uint64_t virtual_us;
+	uint64_t denied, enrolled;   /* messages of revoked keys; keys admitted */
 	uint64_t fair, unfair;       /* assignments while several runs wanted the same slots (checker.c) */
 };
 
@@ -350,6 +380,9 @@ struct sim_world {
 	struct sim_link *links;      /* link number - 1 */
 	uint32_t link_count, link_capacity;
 	struct sim_run runs[SIM_RUNS_MAX];
+	uint8_t journal_nodes[SIM_JOURNAL_NODES_MAX][PROTO_DIGEST_BYTES]; /* by number: their keys' hashes, as folded by the checker */
+	bool journal_removed[SIM_JOURNAL_NODES_MAX];
+	uint32_t journal_node_count;
 	uint64_t hash;
 	bool healed;
 	bool harsh;                  /* something happened that may waste work */
