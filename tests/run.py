@@ -28,7 +28,8 @@ TAP_LINE = re.compile(r'^(ok|not ok) \d+ (?:- (.*)|# SKIP ?(.*))?')
 SANITIZERS = {
     'ASAN_OPTIONS': 'allocator_may_return_null=1:detect_stack_use_after_return=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
-    'TSAN_OPTIONS': 'allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1',
+    'TSAN_OPTIONS': 'allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1:'
+                    f'suppressions={os.path.join(os.path.dirname(os.path.abspath(__file__)), "tsan.supp")}',
 }
 
 
