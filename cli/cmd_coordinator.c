@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct wish {
@@ -72,6 +73,17 @@ static int settle(const struct wish *w, struct running *r, struct coord_server_c
 	return 0;
 }
 
+/* A connection is a descriptor: as many as may be. Nothing is started from here that would inherit the limit. */
+static void raise_descriptors(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim); /* else fewer fit: net_router says how many */
+	}
+}
+
 static int run(const struct wish *w)
 {
 	struct running r = { .w = w };
@@ -81,6 +93,7 @@ static int run(const struct wish *w)
 
 	if (settle(w, &r, &cfg, &err) || cli_rundir_state(state, w->state, &err))
 		return cli_fail(&err);
+	raise_descriptors();
 	r.state = cfg.state_dir = state;
 	cfg.log = &r.log;
 	rv_random(&cfg.seed, sizeof cfg.seed);
