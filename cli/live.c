@@ -22,6 +22,7 @@ struct cli_live {
 	struct cli_live_config cfg;
 	struct rv_blobs *blobs;      /* NULL: not known yet */
 	struct cli_tally tally;
+	uint64_t began_us;           /* boot time of the run's start; 0: not seen */
 	bool tally_ready;
 	int events_fd;               /* -1: none */
 	struct rv_buf events;        /* lines of rows up to events_position */
@@ -169,6 +170,15 @@ void cli_live_output(struct cli_live *l, struct proto_attempt_key key, int strea
 
 /* --- transitions -------------------------------------------------------------------------------------------------------- */
 
+/* A run that another process began has no start on a clock of ours. */
+static void time_run(struct cli_live *l, enum coord_transition_kind kind)
+{
+	if (kind == COORD_T_RUN_STARTED && !l->began_us)
+		l->began_us = rv_clock_boottime_us();
+	if (kind == COORD_T_RUN_FINISHED && l->began_us)
+		l->tally.took_us = rv_max_u64(rv_clock_boottime_us() - l->began_us, 1);
+}
+
 void cli_live_transition(struct cli_live *l, const struct coord_transition *t, const struct coord *core, uint64_t position,
 			 uint32_t index, bool replayed)
 {
@@ -179,6 +189,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 		cli_statusline_feed(&l->line, t);
 	if (replayed)
 		return;
+	if (t->run == l->cfg.run)
+		time_run(l, t->kind);
 	l->position = position;
 	if (l->events_fd >= 0)
 		cli_event_json(t, &l->tally, core, position, index, &l->events);

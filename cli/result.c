@@ -258,7 +258,7 @@ static void open_run(const struct cli_result_scope *s, struct rv_buf *out)
 	cli_json_time(out, "started_at", t->started_us);
 	cli_json_time(out, "finished_at", t->finished_us);
 	if (t->finished_us)
-		cli_json_ms(out, "duration_ms", rv_sat_sub(t->finished_us, t->started_us ? t->started_us : t->accepted_us));
+		cli_json_ms(out, "duration_ms", cli_tally_took_us(t));
 	else
 		cli_json_null(out, "duration_ms");
 	cli_json_key(out, "settings");

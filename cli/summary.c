@@ -58,7 +58,6 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 {
 	const struct cli_tally *t = s->tally;
 	struct rv_run_id id = rv_run_id_of(t->run);
-	uint64_t from = t->started_us ? t->started_us : t->accepted_us;
 
 	(void)rv_buf_printf(out, "run %s ", id.text);
 	cli_text_safe(CLI_TEXT_CELL, coord_graph_name(t->graph), out);
@@ -69,9 +68,9 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 		(void)rv_buf_puts(out, " (interrupted)");
 	else if (t->reason == PROTO_REASON_VERIFY)
 		(void)rv_buf_puts(out, " (verify failed)");
-	if (t->finished_us && from) {
+	if (t->finished_us && (t->started_us || t->accepted_us)) {
 		(void)rv_buf_puts(out, " in ");
-		cli_put_duration(out, rv_sat_sub(t->finished_us, from));
+		cli_put_duration(out, cli_tally_took_us(t));
 	}
 	(void)rv_buf_printf(out, ": %u of %u succeeded", t->in_state[COORD_UNIT_SUCCEEDED], t->count);
 	if (t->in_state[COORD_UNIT_FAILED])

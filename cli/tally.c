@@ -345,6 +345,11 @@ struct rv_str cli_tally_unit_id(const struct cli_tally *t, uint32_t unit, char r
 	return unit >= t->count ? RV_STR(PLAN_VERIFY_ID) : coord_graph_unit_id(t->graph, unit, room);
 }
 
+uint64_t cli_tally_took_us(const struct cli_tally *t)
+{
+	return t->took_us ? t->took_us : rv_sat_sub(t->finished_us, t->started_us ? t->started_us : t->accepted_us);
+}
+
 bool cli_unit_ended(const struct cli_unit *u)
 {
 	return u->state >= COORD_UNIT_SUCCEEDED;

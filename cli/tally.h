@@ -44,7 +44,8 @@ struct cli_tally {
 	uint32_t node_learnt;      /* the last whose name was looked up: mostly there is one */
 	enum coord_run_state state;
 	enum proto_reason reason;
-	uint64_t accepted_us, started_us, finished_us;
+	uint64_t accepted_us, started_us, finished_us; /* by the wall clock */
+	uint64_t took_us;          /* from start to end by a clock that does not jump; 0: not both were seen by this process */
 	uint32_t in_state[COORD_UNIT_STATE_COUNT];
 	uint32_t retries, node_lost;
 	uint32_t first_failed;     /* COORD_NONE: none */
@@ -63,6 +64,8 @@ struct rv_str cli_tally_node_name(const struct cli_tally *t, uint32_t node); /* 
 /* When it could first have been handed out: the end of its last dependency, the acceptance of the run where it has none;
  * 0: not yet. */
 uint64_t cli_tally_queued_us(const struct cli_tally *t, uint32_t unit);
+/* How long the run, which has ended, took: as it was measured, else what the wall clock's times differ by. */
+uint64_t cli_tally_took_us(const struct cli_tally *t);
 bool cli_unit_ended(const struct cli_unit *u);
 uint32_t cli_tally_ended(const struct cli_tally *t);
 

@@ -64,6 +64,7 @@ want_json 'd["state"] == "failed" and d["reason"] is None and d["succeeded"] == 
 want_json '[units[u]["reason"] for u in ("slow", "idle", "silent")] == ["timeout", "idle_timeout", "start_timeout"]'
 want_json 'units["again"]["attempts"] == 2 and d["node_lost"] == 0'
 want_json 'all(400 < units[u]["duration_ms"] < 20000 for u in ("sleepy", "slow", "idle", "silent"))'
+want_json '1500 <= d["duration_ms"] < 40000'
 # it did jump
 python3 - <<'PY' || fail "the clock did not jump"
 import json
