@@ -1,0 +1,737 @@
+/* test_clients.c - what a coordinator answers to clients, and to nodes about blobs and logs: frames in, frames out, a real journal */
+#include "tests/lib/scratch.h"
+#include "tests/lib/test.h"
+
+#include "common/limits.h"
+#include "common/os/blobs.h"
+#include "common/os/clock.h"
+#include "common/os/keys.h"
+#include "coordinator/clients/clients.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <string.h>
+
+#define ANNE 0x100000001u
+#define BOB 0x100000002u
+#define NODE 0x100000009u
+
+static const struct coord_peer_identity operator_ = { .roles = PROTO_ROLE_OPERATOR, .trusted = true };
+static const struct coord_peer_identity node_ = { .roles = PROTO_ROLE_NODE, .trusted = true };
+
+enum { FRAMES = 4096 };
+
+struct desk {
+	struct rv_blobs blobs;
+	struct coord_clients *clients;
+	struct coord_shell *shell;
+	struct proto_frame_writer writer;
+	struct proto_frame_reader *reader;
+	struct {
+		uint64_t peer;
+		struct rv_buf frame;
+		uint64_t given; /* bits of its messages that were */
+	} sent[FRAMES];
+	uint32_t sent_count;
+	uint64_t now_us;
+	enum coord_clients_duty duty;
+	uint32_t runs_ended_max;
+};
+
+/* --- the shell's ops --- */
+
+static int send_frame(void *arg, uint64_t peer, struct rv_str frame)
+{
+	struct desk *d = arg;
+
+	assert_true(d->sent_count < FRAMES);
+	d->sent[d->sent_count].peer = peer;
+	d->sent[d->sent_count].given = 0;
+	rv_buf_init(&d->sent[d->sent_count].frame, 0);
+	assert_int_equal(rv_buf_put_str(&d->sent[d->sent_count].frame, frame), 0);
+	d->sent_count++;
+	return 0;
+}
+
+static void on_message(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	coord_clients_on_message(((struct desk *)arg)->clients, peer, who, m);
+}
+
+static void on_denied(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	coord_clients_on_denied(((struct desk *)arg)->clients, peer, who, m);
+}
+
+static bool on_result(void *arg, uint64_t peer, const struct proto_msg *m)
+{
+	return coord_clients_on_result(((struct desk *)arg)->clients, peer, m);
+}
+
+static void on_fact(void *arg, const struct proto_fact *f, uint64_t real_us, bool replayed)
+{
+	coord_clients_on_fact(((struct desk *)arg)->clients, f, real_us, replayed);
+}
+
+static void on_transition(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
+{
+	(void)core;
+	(void)index;
+	coord_clients_on_transition(((struct desk *)arg)->clients, t, position, replayed);
+}
+
+static void on_durable(void *arg, uint64_t position)
+{
+	coord_clients_durable(((struct desk *)arg)->clients, position);
+}
+
+static void on_reply(void *arg, uint64_t client, bool done_before, uint32_t changed)
+{
+	coord_clients_on_reply(((struct desk *)arg)->clients, client, done_before, changed);
+}
+
+static void on_run_gone(void *arg, uint64_t run)
+{
+	coord_clients_on_run_gone(((struct desk *)arg)->clients, run);
+}
+
+/* --- a desk --- */
+
+static void turn(struct desk *d)
+{
+	struct rv_err err;
+
+	coord_clients_turn(d->clients, d->now_us, rv_clock_realtime_us());
+	assert_int_equal(coord_shell_turn(d->shell, d->now_us, rv_clock_realtime_us(), &err), 0);
+}
+
+static void desk_open(struct desk *d)
+{
+	struct coord_clients_config clients = { .state_dir = scratch("c"), .duty = d->duty, .blobs = &d->blobs, .version = "0", .what = "coordinator" };
+	struct coord_shell_config cfg;
+
+	d->now_us = rv_clock_boottime_us();
+	(void)mkdir(scratch("c"), 0700);
+	assert_int_equal(rv_blobs_open(&d->blobs, scratch("c/blobs"), RV_BLOBS_NOSYNC, 0, NULL), 0);
+	assert_int_equal(coord_clients_create(&d->clients, &clients, NULL), 0);
+	coord_shell_config_init(&cfg);
+	cfg.state_dir = scratch("c");
+	cfg.blobs = &d->blobs;
+	cfg.runs_ended_max = d->runs_ended_max;
+	cfg.core.prefetch_us = 0;
+	cfg.ops = (struct coord_shell_ops){ .send = send_frame, .message = on_message, .denied = on_denied, .result = on_result, .fact = on_fact,
+					    .transition = on_transition, .durable = on_durable, .reply = on_reply, .run_gone = on_run_gone };
+	cfg.arg = d;
+	assert_int_equal(coord_shell_open(&cfg, d->now_us, rv_clock_realtime_us(), &d->shell, NULL), 0);
+	assert_int_equal(coord_clients_serve(d->clients, d->shell, d->now_us, NULL), 0);
+	proto_frame_writer_init(&d->writer);
+	d->reader = proto_frame_reader_create();
+	turn(d);
+}
+
+static void desk_close(struct desk *d)
+{
+	coord_clients_destroy(&d->clients);
+	coord_shell_close(&d->shell);
+	rv_blobs_close(&d->blobs);
+	proto_frame_writer_release(&d->writer);
+	proto_frame_reader_destroy(&d->reader);
+	for (uint32_t i = 0; i < d->sent_count; i++)
+		rv_buf_release(&d->sent[i].frame);
+	d->sent_count = 0;
+}
+
+/* A peer says something; the coordinator takes a turn. */
+static void say(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	struct rv_buf frame;
+	struct rv_err err = { 0 };
+
+	rv_buf_init(&frame, 0);
+	assert_int_equal(proto_frame_add(&d->writer, m, &err), 0);
+	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+	assert_int_equal(coord_shell_on_frame(d->shell, peer, who, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), &err), 0);
+	rv_buf_release(&frame);
+	turn(d);
+}
+
+/* The first message of that kind to the peer that was not given before; false: there is none. */
+static bool heard(struct desk *d, uint64_t peer, enum proto_msg_kind kind, struct proto_msg *m)
+{
+	for (uint32_t i = 0; i < d->sent_count; i++) {
+		struct rv_err err;
+
+		if (d->sent[i].peer != peer)
+			continue;
+		assert_int_equal(proto_frame_open(d->reader, rv_buf_str(&d->sent[i].frame), proto_msg_direction(kind), &err), 0);
+		for (uint32_t k = 0; proto_frame_next(d->reader, m, &err) == 1; k++) {
+			if (m->kind != kind || d->sent[i].given >> k & 1)
+				continue;
+			assert_true(k < 64);
+			d->sent[i].given |= (uint64_t)1 << k;
+			return true;
+		}
+	}
+	return false;
+}
+
+#define want(d, peer, kind, m) assert_true(heard(d, peer, kind, m))
+
+static void want_refused(struct desk *d, uint64_t peer, enum rv_code code, const char *part)
+{
+	struct proto_msg m;
+
+	want(d, peer, PROTO_REFUSED, &m);
+	assert_int_equal(m.refused.code, code);
+	assert_non_null(memmem(m.refused.message.at, m.refused.message.bytes, part, strlen(part)));
+}
+
+/* --- uploads --- */
+
+static void begin(struct desk *d, uint64_t peer, uint64_t submission, size_t bytes)
+{
+	struct proto_msg m = { .kind = PROTO_SUBMIT_BEGIN };
+
+	m.submit_begin = (struct proto_submit_begin){ .request = 1, .submission = submission, .bytes = bytes, .workspace_id = RV_STR("") };
+	say(d, peer, &operator_, &m);
+}
+
+static void data(struct desk *d, uint64_t peer, uint64_t submission, uint64_t offset, struct rv_str bytes)
+{
+	struct proto_msg m = { .kind = PROTO_SUBMIT_DATA };
+
+	m.submit_data = (struct proto_submit_data){ .request = 2, .submission = submission, .offset = offset, .bytes = bytes };
+	say(d, peer, &operator_, &m);
+}
+
+static void commit(struct desk *d, uint64_t peer, uint64_t submission, struct rv_str bytes)
+{
+	struct proto_msg m = { .kind = PROTO_SUBMIT_COMMIT };
+
+	m.submit_commit = (struct proto_submit_commit){ .request = 3, .submission = submission };
+	rv_digest(bytes, m.submit_commit.digest);
+	say(d, peer, &operator_, &m);
+}
+
+/* Until the thread has done what it was given. */
+static void wait_for_the_thread(struct desk *d)
+{
+	struct pollfd p = { .fd = coord_clients_fd(d->clients), .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, 20000), 1);
+	turn(d);
+}
+
+static uint64_t submit(struct desk *d, uint64_t peer, uint64_t submission, const char *plan)
+{
+	struct rv_str bytes = rv_str_of(plan);
+	struct proto_msg m;
+
+	begin(d, peer, submission, bytes.bytes);
+	want(d, peer, PROTO_SUBMITTED, &m);
+	data(d, peer, submission, 0, bytes);
+	want(d, peer, PROTO_SUBMITTED, &m);
+	assert_int_equal(m.submitted.offset, bytes.bytes);
+	assert_int_equal(m.submitted.run, 0);
+	commit(d, peer, submission, bytes);
+	wait_for_the_thread(d);
+	want(d, peer, PROTO_SUBMITTED, &m);
+	assert_true(m.submitted.run != 0);
+	return m.submitted.run;
+}
+
+#define PLAN_ONE "{\"version\":1,\"name\":\"one\"}\n{\"id\":\"a\",\"command\":[\"true\"]}\n{\"id\":\"b\",\"command\":[\"true\"],\"depends_on\":[\"a\"]}\n"
+
+static void a_plan_in_pieces_becomes_a_run_once_whoever_hands_it_over_again(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct rv_str plan = RV_STR(PLAN_ONE);
+	struct proto_msg m;
+	uint64_t run;
+
+	(void)state;
+	desk_open(d);
+	begin(d, ANNE, 77, plan.bytes);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	assert_int_equal(m.submitted.offset, 0);
+	data(d, ANNE, 77, 0, rv_str(plan.at, 10));
+	data(d, ANNE, 77, 0, rv_str(plan.at, 10)); /* again: had already */
+	data(d, ANNE, 77, 20, rv_str(plan.at + 20, 5)); /* from further on */
+	for (int i = 0; i < 3; i++) {
+		want(d, ANNE, PROTO_SUBMITTED, &m);
+		assert_int_equal(m.submitted.offset, 10);
+	}
+	begin(d, BOB, 77, plan.bytes); /* its link broke: it goes on */
+	want(d, BOB, PROTO_SUBMITTED, &m);
+	assert_int_equal(m.submitted.offset, 10);
+	commit(d, BOB, 77, plan); /* not all is there */
+	want(d, BOB, PROTO_SUBMITTED, &m);
+	assert_int_equal(m.submitted.offset, 10);
+	assert_int_equal(m.submitted.run, 0);
+	data(d, BOB, 77, 10, rv_str(plan.at + 10, plan.bytes - 10));
+	want(d, BOB, PROTO_SUBMITTED, &m);
+	commit(d, BOB, 77, plan);
+	wait_for_the_thread(d);
+	want(d, BOB, PROTO_SUBMITTED, &m);
+	run = m.submitted.run;
+	assert_true(run != 0);
+
+	commit(d, ANNE, 77, plan);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	assert_true(m.submitted.run == run);
+	desk_close(d);
+	desk_open(d); /* and after a restart */
+	begin(d, ANNE, 77, plan.bytes);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	assert_true(m.submitted.run == run);
+	commit(d, ANNE, 77, plan);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	assert_true(m.submitted.run == run);
+	assert_int_equal(coord_shell_runs(d->shell)->count, 1);
+	desk_close(d);
+	free(d);
+}
+
+static void a_plan_that_is_not_right_is_refused_with_all_that_is_wrong(void **state)
+{
+	static const char bad[] = "{\"version\":1,\"name\":\"bad\"}\n{\"id\":\"a\",\"command\":[\"true\"],\"depends_on\":[\"nobody\"]}\n"
+				  "{\"id\":\"b\",\"command\":[]}\n{\"id\":\"c\",\"prompt_file\":\"/etc/passwd\",\"agent\":\"mock\"}\n";
+	struct desk *d = calloc(1, sizeof *d);
+	struct rv_str plan = rv_str_of(bad);
+	struct proto_msg m;
+
+	(void)state;
+	desk_open(d);
+	begin(d, ANNE, 5, plan.bytes);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	data(d, ANNE, 5, 0, plan);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	commit(d, ANNE, 5, plan);
+	wait_for_the_thread(d);
+	want(d, ANNE, PROTO_REFUSED, &m);
+	assert_int_equal(m.refused.code, RV_E_PLAN);
+	assert_non_null(memmem(m.refused.message.at, m.refused.message.bytes, "E_DEP_UNKNOWN", 13));
+	assert_non_null(memmem(m.refused.message.at, m.refused.message.bytes, "E_COMMAND_EMPTY", 15));
+	assert_non_null(memmem(m.refused.message.at, m.refused.message.bytes, "names no files", 14));
+	assert_int_equal(coord_shell_runs(d->shell)->count, 0);
+	submit(d, ANNE, 5, PLAN_ONE); /* the id is free again */
+	desk_close(d);
+	free(d);
+}
+
+static void uploads_are_bounded_checked_and_do_not_stay(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct coord_clients_stats stats;
+	struct proto_msg m;
+
+	(void)state;
+	desk_open(d);
+	begin(d, ANNE, 1, RV_UPLOAD_BYTES_MAX + 1);
+	want_refused(d, ANNE, RV_E_LIMIT, "limit");
+	data(d, ANNE, 99, 0, RV_STR("x"));
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "no such submission");
+	begin(d, ANNE, 1, 4);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	data(d, ANNE, 1, 0, RV_STR("12345"));
+	want_refused(d, ANNE, RV_E_USAGE, "announced");
+	begin(d, ANNE, 1, 5);
+	want_refused(d, ANNE, RV_E_CONFLICT, "4 bytes");
+	data(d, ANNE, 1, 0, RV_STR("1234"));
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	commit(d, ANNE, 1, RV_STR("4321"));
+	want_refused(d, ANNE, RV_E_CORRUPT, "digests differ");
+	for (uint64_t i = 0; i < RV_UPLOADS_MAX; i++) {
+		begin(d, ANNE, 100 + i, 10);
+		want(d, ANNE, PROTO_SUBMITTED, &m);
+	}
+	begin(d, ANNE, 500, 10);
+	want_refused(d, ANNE, RV_E_BUSY, "16 plans");
+	assert_true(coord_clients_next_deadline(d->clients) <= rv_clock_boottime_us() + RV_UPLOAD_IDLE_US);
+	d->now_us = rv_clock_boottime_us() + RV_UPLOAD_IDLE_US + 1;
+	turn(d);
+	coord_clients_stats(d->clients, &stats);
+	assert_int_equal(stats.uploads_expired, RV_UPLOADS_MAX);
+	begin(d, ANNE, 500, 10);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	desk_close(d);
+	free(d);
+}
+
+/* --- acts --- */
+
+static void act(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, uint64_t id, enum proto_mutation what, uint64_t run, const char *unit,
+		const char *node)
+{
+	struct proto_msg m = { .kind = PROTO_ACT };
+
+	m.act = (struct proto_act){ .request = 9, .id = id, .what = (uint32_t)what, .run = run, .unit = rv_str_of(unit), .node = rv_str_of(node),
+				    .value = -1, .note = RV_STR("") };
+	say(d, peer, who, &m);
+}
+
+static void an_act_is_done_once_and_stays_done(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m;
+	uint64_t run;
+
+	(void)state;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	act(d, ANNE, &operator_, 11, PROTO_MUT_PAUSE, run, "", "");
+	want(d, ANNE, PROTO_DONE, &m);
+	assert_false(m.done.done_before);
+	assert_int_equal(m.done.changed, 1);
+	act(d, BOB, &operator_, 11, PROTO_MUT_PAUSE, run, "", "");
+	want(d, BOB, PROTO_DONE, &m);
+	assert_true(m.done.done_before);
+	act(d, ANNE, &operator_, 12, PROTO_MUT_HOLD, run, "nobody", "");
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "nobody");
+	act(d, ANNE, &operator_, 12, PROTO_MUT_HOLD, run, "", "");
+	want_refused(d, ANNE, RV_E_USAGE, "unit is missing");
+	act(d, ANNE, &operator_, 12, PROTO_MUT_DRAIN, 0, "", "n1");
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "n1");
+	act(d, ANNE, &operator_, 13, PROTO_MUT_CANCEL, 12345, "", "");
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "no run");
+	act(d, ANNE, &node_, 14, PROTO_MUT_CANCEL, run, "", "");
+	want_refused(d, ANNE, RV_E_DENIED, "role");
+	act(d, ANNE, &operator_, 15, PROTO_MUT_CANCEL, run, "", "");
+	want(d, ANNE, PROTO_DONE, &m);
+	assert_false(m.done.done_before);
+	assert_int_equal(coord_run_state(coord_shell_core(d->shell), run, NULL), COORD_RUN_CANCELLED);
+	desk_close(d);
+	desk_open(d);
+	act(d, ANNE, &operator_, 15, PROTO_MUT_CANCEL, run, "", "");
+	want(d, ANNE, PROTO_DONE, &m);
+	assert_true(m.done.done_before);
+	desk_close(d);
+	free(d);
+}
+
+/* --- facts --- */
+
+static void facts(struct desk *d, uint64_t peer, uint64_t run, uint64_t from, uint32_t index, uint32_t bytes_max, uint32_t wait_ms)
+{
+	struct proto_msg m = { .kind = PROTO_FACTS };
+
+	m.facts = (struct proto_facts){ .request = 4, .run = run, .from = from, .from_index = index, .notes_from = UINT64_MAX, .bytes_max = bytes_max,
+					.wait_ms = wait_ms };
+	say(d, peer, &operator_, &m);
+}
+
+/* Everything a run's reader gets, a record a request. */
+static void facts_come_of_one_run_whole_and_once_however_small_the_pieces(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	uint64_t one, two, position = 0;
+	uint32_t index = 0, accepted = 0, mutations = 0, others = 0, rounds = 0;
+	bool ended = false;
+	struct proto_msg m;
+
+	(void)state;
+	desk_open(d);
+	one = submit(d, ANNE, 1, PLAN_ONE);
+	two = submit(d, ANNE, 2, PLAN_ONE);
+	act(d, ANNE, &operator_, 20, PROTO_MUT_PAUSE, one, "", "");
+	act(d, ANNE, &operator_, 21, PROTO_MUT_PAUSE, two, "", "");
+	act(d, ANNE, &operator_, 22, PROTO_MUT_CANCEL, one, "", "");
+	while (!ended && rounds++ < 100) {
+		facts(d, BOB, one, position, index, 1, 0);
+		want(d, BOB, PROTO_FACT_ROWS, &m);
+		for (uint32_t i = 0; i < m.fact_rows.piece_count; i++) {
+			struct rv_str at = m.fact_rows.pieces[i].records;
+			struct proto_fact_head head;
+
+			while (proto_fact_peek(&at, &head, NULL) == 1) {
+				accepted += head.kind == PROTO_FACT_RUN_ACCEPTED;
+				mutations += head.kind == PROTO_FACT_MUTATION;
+				others += head.run && head.run != one;
+			}
+		}
+		assert_true(m.fact_rows.next > position || m.fact_rows.next_index > index);
+		position = m.fact_rows.next;
+		index = m.fact_rows.next_index;
+		ended = m.fact_rows.ended;
+	}
+	assert_true(ended);
+	assert_int_equal(accepted, 1);
+	assert_int_equal(mutations, 2);
+	assert_int_equal(others, 0);
+	facts(d, BOB, 999, 0, 0, 1000, 0);
+	want_refused(d, BOB, RV_E_NOT_FOUND, "no run");
+	desk_close(d);
+	free(d);
+}
+
+static void who_waits_is_answered_when_something_happens_or_the_time_is_over(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct coord_clients_stats stats;
+	struct proto_msg m;
+	uint64_t run, next;
+
+	(void)state;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	facts(d, BOB, run, 0, 0, 100000, 0);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	next = m.fact_rows.next;
+	facts(d, BOB, run, next, 0, 100000, 30000);
+	assert_false(heard(d, BOB, PROTO_FACT_ROWS, &m));
+	coord_clients_stats(d->clients, &stats);
+	assert_int_equal(stats.waiting, 1);
+	act(d, ANNE, &operator_, 30, PROTO_MUT_PAUSE, run, "", "");
+	d->now_us = rv_clock_boottime_us() + 10000; /* not before a few milliseconds have passed */
+	turn(d);
+	turn(d);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	assert_int_equal(m.fact_rows.piece_count, 1);
+	next = m.fact_rows.next;
+	facts(d, BOB, run, next, 0, 100000, 1000);
+	assert_false(heard(d, BOB, PROTO_FACT_ROWS, &m));
+	d->now_us = rv_clock_boottime_us() + 2000000;
+	turn(d);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	assert_int_equal(m.fact_rows.piece_count, 0);
+	assert_false(m.fact_rows.ended);
+	for (uint32_t i = 0; i < RV_CLIENT_WAITING_PEER_MAX; i++)
+		facts(d, BOB, run, next, 0, 100000, 30000);
+	assert_false(heard(d, BOB, PROTO_REFUSED, &m));
+	facts(d, BOB, run, next, 0, 100000, 30000);
+	want_refused(d, BOB, RV_E_BUSY, "too many");
+	desk_close(d);
+	free(d);
+}
+
+/* --- ended runs --- */
+
+static void ended_runs_leave_memory_and_stay_readable(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m;
+	uint64_t run[4];
+
+	(void)state;
+	d->runs_ended_max = 2;
+	desk_open(d);
+	for (uint64_t i = 0; i < 4; i++) {
+		run[i] = submit(d, ANNE, 1 + i, PLAN_ONE);
+		act(d, ANNE, &operator_, 40 + i, PROTO_MUT_CANCEL, run[i], "", "");
+		turn(d);
+	}
+	for (int again = 0; again < 2; again++) {
+		assert_null(coord_run_graph(coord_shell_core(d->shell), run[0]));
+		assert_null(coord_run_graph(coord_shell_core(d->shell), run[1]));
+		assert_non_null(coord_run_graph(coord_shell_core(d->shell), run[2]));
+		assert_non_null(coord_run_graph(coord_shell_core(d->shell), run[3]));
+		assert_int_equal(coord_shell_runs(d->shell)->count, 4);
+		assert_str(coord_runlist_find(coord_shell_runs(d->shell), run[0])->state, "cancelled");
+		facts(d, BOB, run[0], 0, 0, 100000, 0);
+		want(d, BOB, PROTO_FACT_ROWS, &m);
+		assert_true(m.fact_rows.ended);
+		act(d, ANNE, &operator_, 60, PROTO_MUT_PAUSE, run[0], "", "");
+		want_refused(d, ANNE, RV_E_CONFLICT, "ended long ago");
+		act(d, BOB, &operator_, 40, PROTO_MUT_CANCEL, run[0], "", ""); /* its id is known still */
+		want(d, BOB, PROTO_DONE, &m);
+		assert_true(m.done.done_before);
+		begin(d, BOB, 1, 10);
+		want(d, BOB, PROTO_SUBMITTED, &m);
+		assert_true(m.submitted.run == run[0]);
+		desk_close(d);
+		desk_open(d);
+	}
+	desk_close(d);
+	free(d);
+}
+
+/* --- blobs of a result --- */
+
+static void join(struct desk *d)
+{
+	struct proto_msg m = { .kind = PROTO_HELLO };
+
+	m.hello.node.name = RV_STR("n1");
+	m.hello.node.key[0] = 1;
+	m.hello.node.boot_id[0] = 1;
+	m.hello.node.incarnation = 1;
+	m.hello.node.slots = 1;
+	m.hello.node.kill_level = RV_STR("cgroup");
+	m.hello.n = 1;
+	m.hello.last = true;
+	say(d, NODE, &node_, &m);
+	want(d, NODE, PROTO_WELCOME, &m);
+}
+
+static struct proto_attempt_key dispatched(struct desk *d, uint64_t *epoch)
+{
+	struct proto_msg m;
+
+	turn(d);
+	want(d, NODE, PROTO_DISPATCH, &m);
+	*epoch = m.dispatch.epoch;
+	return m.dispatch.key;
+}
+
+static void result_with_output(struct desk *d, struct proto_attempt_key key, uint64_t epoch, struct rv_str output)
+{
+	struct proto_msg m = { .kind = PROTO_RESULT };
+
+	m.result = (struct proto_result){ .key = key, .epoch = epoch, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED };
+	m.result.output = (struct proto_value){ .kind = PROTO_VALUE_BLOB, .blob_bytes = output.bytes };
+	rv_digest(output, m.result.output.digest);
+	m.result.error = m.result.enforcement = m.result.limits = RV_STR("");
+	say(d, NODE, &node_, &m);
+}
+
+static void a_result_counts_once_its_blobs_are_here(void **state)
+{
+	static char bytes[600000];
+	struct desk *d = calloc(1, sizeof *d);
+	struct rv_str output = rv_str(bytes, sizeof bytes);
+	struct coord_clients_stats stats;
+	struct proto_attempt_key key;
+	struct proto_msg m, piece = { .kind = PROTO_BLOB_CHUNK };
+	uint64_t run, epoch;
+	int pieces = 0;
+
+	(void)state;
+	memset(bytes, 'x', sizeof bytes);
+	desk_open(d);
+	join(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	key = dispatched(d, &epoch);
+	result_with_output(d, key, epoch, output);
+	result_with_output(d, key, epoch, output); /* again while it waits: once */
+	assert_false(heard(d, NODE, PROTO_RESULT_ACK, &m));
+	coord_clients_stats(d->clients, &stats);
+	assert_int_equal(stats.results_kept, 1);
+	while (heard(d, NODE, PROTO_BLOB_WANTED, &m)) {
+		struct proto_blob_get get = m.blob_get;
+
+		assert_false(heard(d, NODE, PROTO_RESULT_ACK, &m));
+		piece.blob = (struct proto_blob_piece){ .request = get.request, .size = sizeof bytes, .offset = get.offset };
+		memcpy(piece.blob.digest, get.digest, sizeof get.digest);
+		piece.blob.bytes = rv_str(bytes + get.offset, rv_min_u64(PROTO_PIECE_BYTES_MAX, sizeof bytes - get.offset));
+		say(d, NODE, &node_, &piece);
+		turn(d);
+		pieces++;
+	}
+	assert_int_equal(pieces, 3);
+	want(d, NODE, PROTO_RESULT_ACK, &m);
+	assert_int_equal(m.result_ack.ack, PROTO_ACK_ACCEPTED);
+	assert_true(key.run == run);
+
+	say(d, ANNE, &operator_, &(struct proto_msg){ .kind = PROTO_BLOB_GET, .blob_get = { .request = 8, .offset = sizeof bytes - 5,
+							.digest = { piece.blob.digest[0] } } }); /* no such blob */
+	want(d, ANNE, PROTO_BLOB_BYTES, &m);
+	assert_true(m.blob.size == UINT64_MAX);
+	m = (struct proto_msg){ .kind = PROTO_BLOB_GET, .blob_get = { .request = 8, .offset = sizeof bytes - 5 } };
+	memcpy(m.blob_get.digest, piece.blob.digest, sizeof piece.blob.digest);
+	say(d, ANNE, &operator_, &m);
+	want(d, ANNE, PROTO_BLOB_BYTES, &m);
+	assert_int_equal(m.blob.size, sizeof bytes);
+	assert_str(m.blob.bytes, "xxxxx");
+	desk_close(d);
+	free(d);
+}
+
+static void a_result_whose_node_goes_is_not_waited_for(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct coord_clients_stats stats;
+	struct proto_attempt_key key;
+	struct proto_msg m;
+	uint64_t epoch;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	(void)submit(d, ANNE, 1, PLAN_ONE);
+	key = dispatched(d, &epoch);
+	result_with_output(d, key, epoch, RV_STR("some output that is nowhere"));
+	want(d, NODE, PROTO_BLOB_WANTED, &m);
+	coord_shell_peer_gone(d->shell, NODE, d->now_us, rv_clock_realtime_us());
+	turn(d);
+	coord_clients_stats(d->clients, &stats);
+	assert_int_equal(stats.results_dropped, 1);
+	assert_true(coord_clients_next_deadline(d->clients) == RV_NEVER);
+	desk_close(d);
+	free(d);
+}
+
+/* --- logs --- */
+
+static void a_log_is_asked_of_its_node_and_nobody_else_answers(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m = { .kind = PROTO_LOG }, chunk = { .kind = PROTO_LOG_CHUNK };
+	struct proto_attempt_key key;
+	uint64_t run, epoch;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	key = dispatched(d, &epoch);
+	m.log = (struct proto_log){ .request = 6, .run = run, .unit = RV_STR("a"), .stream = 3, .bytes_max = 1000 };
+	say(d, ANNE, &operator_, &m);
+	want(d, NODE, PROTO_LOG_WANTED, &m);
+	assert_int_equal(m.log_wanted.attempt, key.attempt);
+	chunk.log_piece = (struct proto_log_piece){ .request = m.log_wanted.request, .attempt = 1, .next = 5, .known = true, .bytes = RV_STR("hello") };
+	say(d, BOB, &node_, &chunk); /* a node that was not asked */
+	assert_false(heard(d, ANNE, PROTO_LOG_BYTES, &m));
+	say(d, NODE, &node_, &chunk);
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_str(m.log_piece.bytes, "hello");
+	assert_int_equal(m.log_piece.request, 6);
+	say(d, NODE, &node_, &chunk); /* late: nobody waits */
+	assert_false(heard(d, ANNE, PROTO_LOG_BYTES, &m));
+
+	m = (struct proto_msg){ .kind = PROTO_LOG };
+	m.log = (struct proto_log){ .request = 7, .run = run, .unit = RV_STR("b"), .stream = 3, .bytes_max = 1000 };
+	say(d, ANNE, &operator_, &m); /* it has not begun */
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_false(m.log_piece.known);
+	assert_false(m.log_piece.ended);
+	desk_close(d);
+	free(d);
+}
+
+static void a_live_run_takes_no_plans_and_lets_nobody_in(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m;
+
+	(void)state;
+	d->duty = COORD_SERVES_ONE_RUN;
+	desk_open(d);
+	begin(d, ANNE, 1, 10);
+	want_refused(d, ANNE, RV_E_UNSUPPORTED, "reeve run");
+	m = (struct proto_msg){ .kind = PROTO_ASK, .ask = { .request = 1, .what = PROTO_ASK_ABOUT, .unit = RV_STR(""), .limit = 1 } };
+	say(d, ANNE, &operator_, &m);
+	want(d, ANNE, PROTO_ROWS, &m);
+	assert_int_equal(m.rows.row_count, 1);
+	desk_close(d);
+	free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_drop)
+		TEST(a_plan_in_pieces_becomes_a_run_once_whoever_hands_it_over_again),
+		TEST(a_plan_that_is_not_right_is_refused_with_all_that_is_wrong),
+		TEST(uploads_are_bounded_checked_and_do_not_stay),
+		TEST(an_act_is_done_once_and_stays_done),
+		TEST(facts_come_of_one_run_whole_and_once_however_small_the_pieces),
+		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
+		TEST(ended_runs_leave_memory_and_stay_readable),
+		TEST(a_result_counts_once_its_blobs_are_here),
+		TEST(a_result_whose_node_goes_is_not_waited_for),
+		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
+		TEST(a_live_run_takes_no_plans_and_lets_nobody_in),
+	};
+
+	return RUN(tests);
+}
