@@ -152,27 +152,30 @@ static int add_single(struct proto_frame_writer *w, const struct proto_msg *m, s
 	return before ? 1 : fail_large(m->kind, err);
 }
 
-static size_t seen_slot(const char *at)
+/* By a few of its bytes, never by its address: the same words make the same frame, in whatever memory they lie. */
+static size_t seen_slot(struct rv_str spec)
 {
-	uintptr_t a = (uintptr_t)at;
+	uint64_t h = spec.bytes, piece = 0;
 
-	return (a ^ a >> 4 ^ a >> 8) % RV_ARRAY_LEN(((struct proto_frame_writer *)0)->seen);
+	for (unsigned i = 0; i < 5 && spec.bytes >= sizeof piece; i++) {
+		memcpy(&piece, spec.at + (spec.bytes - sizeof piece) * i / 4, sizeof piece);
+		h = (h ^ piece) * 0x9e3779b97f4a7c15u;
+	}
+	return (h ^ h >> 32) % RV_ARRAY_LEN(((struct proto_frame_writer *)0)->seen);
 }
 
-/* The place of the spec in the open message's table; it is added if it is new. The writer's own copy is compared, so
- * memory that was used again for another spec is no danger. */
+/* The place of the spec in the open message's table; it is added if it is new. The writer's own copy is compared. */
 static uint32_t spec_place(struct proto_frame_writer *w, struct rv_str spec, uint32_t *values)
 {
-	size_t slot = seen_slot(spec.at);
+	size_t slot = seen_slot(spec);
 	struct proto_pack p;
 
-	if (w->seen[slot].at == spec.at && w->seen[slot].bytes == spec.bytes &&
-	    memcmp(w->specs.at + w->seen[slot].offset, spec.at, spec.bytes) == 0)
+	if (w->seen[slot].used && w->seen[slot].bytes == spec.bytes && memcmp(w->specs.at + w->seen[slot].offset, spec.at, spec.bytes) == 0)
 		return w->seen[slot].place;
 	proto_pack_init(&p, &w->specs);
 	proto_pack_bin(&p, spec.at, spec.bytes);
 	*values += p.values;
-	w->seen[slot].at = spec.at;
+	w->seen[slot].used = true;
 	w->seen[slot].bytes = (uint32_t)spec.bytes;
 	w->seen[slot].offset = (uint32_t)(w->specs.bytes - spec.bytes);
 	w->seen[slot].place = w->spec_count;

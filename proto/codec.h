@@ -26,9 +26,9 @@ struct proto_frame_writer {
 	uint32_t item_count;     /* of the open message */
 	uint32_t value_count;    /* that a scan of the frame will count */
 	uint32_t spec_count;
-	/* Specs of the open DISPATCH by a hash of their address; their bytes decide. Neighbours usually share one. */
+	/* Specs of the open DISPATCH by a hash of some of their bytes; all their bytes decide. Neighbours usually share one. */
 	struct {
-		const char *at;
+		bool used;
 		uint32_t place;  /* in the table */
 		uint32_t offset; /* of its bytes in `specs` */
 		uint32_t bytes;
