@@ -123,12 +123,12 @@ static int follow_remote(struct show *s, struct cli_logs *l, struct rv_err *err)
 	for (;;) {
 		const struct cli_unit *u = &s->view.tally.units[l->unit];
 
+		if (cli_out_flush(&s->out))
+			return 0;
 		if (l->attempt && !l->ended) {
 			l->wait_ms = CLI_VIEW_WAIT_MS;
 			if (cli_logs_read(l, err) < 0)
 				return stopped(s);
-			if (cli_out_flush(&s->out))
-				return 0;
 			continue;
 		}
 		if (cli_runview_more(&s->view, err))

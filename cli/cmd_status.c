@@ -294,8 +294,12 @@ static int status_of_all(const struct cli_query *q)
 	}
 	if (cli_place_near(&place))
 		return cli_find_state(NULL, state, NULL) == 0 && strlen(state) > strlen(place.dir) ? list_runs(q) : status_of_cluster(q, &place);
-	if (cli_find_state(NULL, state, NULL) && cli_place_find(NULL, CLI_PLACE_NO_RUNS, RV_STR(""), &place, NULL) == 0)
-		return status_of_cluster(q, &place);
+	if (cli_find_state(NULL, state, NULL)) {
+		if (cli_place_find(NULL, CLI_PLACE_NO_RUNS, RV_STR(""), &place, NULL) == 0)
+			return status_of_cluster(q, &place);
+		if (cli_place_asleep(&err))
+			return cli_fail(&err);
+	}
 	return list_runs(q);
 }
 

@@ -166,6 +166,22 @@ int cli_place_near(struct cli_place *out)
 	return each_near(live_coordinator, out);
 }
 
+static int has_journal(void *arg, const char *state)
+{
+	char path[PATH_MAX];
+
+	if (!join(path, state, CLI_FILE_JOURNAL) || access(path, F_OK))
+		return 0;
+	(void)rv_fail(arg, RV_E_UNREACHABLE, "the coordinator in %s is not running", state);
+	(void)rv_hint(arg, "`reeve coordinator --state %s` starts it", state);
+	return 1;
+}
+
+int cli_place_asleep(struct rv_err *err)
+{
+	return each_near(has_journal, err);
+}
+
 struct search {
 	struct cli_place *out;
 	struct rv_str run; /* "" = any */
@@ -226,6 +242,8 @@ static int nowhere(const struct search *s, struct rv_err *err)
 		(void)rv_fail(err, RV_E_UNREACHABLE, "run %s has no process any more", s->found.text);
 		return rv_hint(err, "`reeve status %s` reads it from disk; `reeve run PLAN --resume=%s` goes on", s->found.text, s->found.text);
 	}
+	if (cli_place_asleep(err))
+		return -1;
 	(void)rv_fail(err, RV_E_UNREACHABLE, s->runs == CLI_PLACE_RUNS ? "no coordinator and no live run is near" : "no coordinator is near");
 	return rv_hint(err, "--coordinator ADDR or REEVE_COORDINATOR names one: tcp://HOST:PORT, or its state directory");
 }

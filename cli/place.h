@@ -46,5 +46,7 @@ const char *cli_place_named(const char *option);
 
 /* The nearest .reeve upwards that a live coordinator owns. 1: found; 0: none. */
 int cli_place_near(struct cli_place *out);
+/* One whose coordinator is not running: RV_E_UNREACHABLE, naming it, and 1; else 0. */
+int cli_place_asleep(struct rv_err *err);
 
 #endif

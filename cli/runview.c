@@ -198,7 +198,9 @@ static int decide(struct cli_runview *v, const struct cli_runview_options *opt, 
 	if (cli_find_state(NULL, v->state, NULL) == 0)
 		return 0;
 	v->state[0] = '\0';
-	return cli_place_find(NULL, CLI_PLACE_NO_RUNS, *run, place, NULL) == 0;
+	if (cli_place_find(NULL, CLI_PLACE_NO_RUNS, *run, place, NULL) == 0)
+		return 1;
+	return cli_place_asleep(err) ? -1 : 0;
 }
 
 int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *opt, struct rv_err *err)

@@ -22,8 +22,7 @@ valid error "$T/err"
 want_empty "$T/out"
 
 # Every verb of the whole program is known: what is not built says what it waits for.
-for verb in init explain watch wait top usage cancel pause unpause skip hold release set coordinator node token key login \
-	submit nodes drain undrain remove credentials mcp doctor df gc completion; do
+for verb in init top usage credentials mcp doctor df gc completion add close; do
 	expect 2 reeve $verb
 	want_err "waits for: "
 	expect 2 reeve $verb -o json
@@ -31,10 +30,16 @@ for verb in init explain watch wait top usage cancel pause unpause skip hold rel
 	cat "$T/err" >>"$T/errors.jsonl"
 done
 valid error "$T/errors.jsonl"
-expect 2 reeve status --coordinator x
-want_err "waits for: many machines"
-expect 2 env REEVE_COORDINATOR=x "$REEVE" status
-want_err "waits for: many machines"
+expect 5 reeve status --coordinator x
+want_err "there is no coordinator in x"
+expect 5 env REEVE_COORDINATOR=x "$REEVE" status
+want_err "there is no coordinator in x"
+expect 2 reeve status --coordinator x --state y
+want_err "give one of them"
+expect 2 reeve submit x --open
+want_err "waits for: "
+expect 2 reeve drain n --deadline 5m
+want_err "waits for: "
 expect 2 reeve status --no-such-thing
 want_err "there is no option --no-such-thing"
 expect 2 reeve status --formt json
