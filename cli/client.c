@@ -17,6 +17,7 @@
 #define SOCKET_NAME "sock"
 #define RECONNECT_MS 50u
 #define RECONNECT_MS_MAX 1000u
+#define LOOK_US 200000u
 #define REFUSED_US 1000000u /* a refused link is made anew after this */
 
 /* Of the call that is under way. */
@@ -169,8 +170,18 @@ static void take_frames(struct cli_client *c)
 
 /* --- a turn of the loop ------------------------------------------------------------------------------------------------------ */
 
+/* A coordinator comes back; a `run` that has ended does not. */
+static bool gone_for_good(const struct cli_client *c)
+{
+	return c->has_place && c->place.kind == CLI_PLACE_RUN && !cli_place_lives(&c->place);
+}
+
 static int unreachable(struct cli_client *c, struct rv_err *err)
 {
+	if (!c->connected && gone_for_good(c)) {
+		(void)rv_fail(err, RV_E_UNREACHABLE, "%s has ended meanwhile", c->shown);
+		return rv_hint(err, "`reeve status` reads it from disk");
+	}
 	if (c->refused) {
 		(void)rv_fail(err, RV_E_DENIED, "%s does not know this key", c->shown);
 		return rv_hint(err, "the key may have been revoked; `reeve login` with a new token makes another");
@@ -193,14 +204,17 @@ static bool give_up(struct cli_client *c, uint64_t now)
 		return now >= c->calling.answer_by_us;
 	if (c->unknown)
 		return true;
-	return now >= rv_sat_add(c->lost_us, patience);
+	return now >= rv_sat_add(c->lost_us, patience) || gone_for_good(c);
 }
 
 static uint64_t next_deadline(const struct cli_client *c)
 {
 	uint64_t patience = c->was_connected ? c->patience.reconnect_us : c->patience.connect_us;
+	uint64_t next = rv_min_u64(c->again_us, c->connected ? c->calling.answer_by_us : rv_sat_add(c->lost_us, patience));
 
-	return rv_min_u64(c->again_us, c->connected ? c->calling.answer_by_us : rv_sat_add(c->lost_us, patience));
+	if (!c->connected && c->has_place && c->place.kind == CLI_PLACE_RUN)
+		next = rv_min_u64(next, rv_clock_boottime_us() + LOOK_US); /* does it live? */
+	return next;
 }
 
 struct turning {

@@ -18,7 +18,7 @@
 
 /* --- directories ------------------------------------------------------------------------------------------------------- */
 
-/* Does a process own the state directory `dir` now? `run` only says how it is asked for. */
+/* Does a process own the state directory `dir` now? */
 static bool is_live(const char *dir)
 {
 	struct rv_lock_holder holder;
@@ -29,6 +29,11 @@ static bool is_live(const char *dir)
 	held = rv_lock_probe(fd, CLI_FILE_LOCK, &holder, NULL);
 	(void)close(fd);
 	return held == 1;
+}
+
+bool cli_place_lives(const struct cli_place *p)
+{
+	return p->kind == CLI_PLACE_TCP || is_live(p->dir);
 }
 
 static bool join(char out[PATH_MAX], const char *dir, const char *name)

@@ -41,6 +41,9 @@ enum cli_place_runs {
  * live; RV_E_USAGE: ADDR is neither form; RV_E_CONFLICT: several runs live and none was named (they are listed). */
 int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str run, struct cli_place *out, struct rv_err *err);
 
+/* Does the process live that its directory belongs to? Of tcp nobody can tell: true. */
+bool cli_place_lives(const struct cli_place *p);
+
 /* Was a coordinator named, by the option or by REEVE_COORDINATOR? The name, NULL: no. */
 const char *cli_place_named(const char *option);
 

@@ -219,6 +219,11 @@ static void skip_unit(struct coord *c, struct coord_run *r, uint32_t unit)
 	c->mutated++;
 }
 
+static bool is_held(const struct coord_unit *u)
+{
+	return u->flags & COORD_U_HELD || u->state == COORD_UNIT_HELD;
+}
+
 static void set_paused(struct coord *c, struct coord_run *r, bool paused)
 {
 	if (r->ended || r->paused == paused)
@@ -232,6 +237,8 @@ static void set_paused(struct coord *c, struct coord_run *r, bool paused)
 
 static void set_value(struct coord *c, struct coord_run *r, enum proto_mutation what, int64_t value)
 {
+	if (value == (what == PROTO_MUT_SET_MAX_WORKERS ? (int64_t)r->max_workers : r->priority))
+		return;
 	if (what == PROTO_MUT_SET_MAX_WORKERS)
 		r->max_workers = (uint32_t)value;
 	else
@@ -257,6 +264,8 @@ static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node
 {
 	struct coord_node *n = &c->nodes[node];
 
+	if (what != PROTO_MUT_REMOVE && n->draining == (what == PROTO_MUT_DRAIN))
+		return; /* as it was */
 	switch (what) {
 	case PROTO_MUT_DRAIN:
 		n->draining = true;
@@ -319,6 +328,8 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 		break;
 	case PROTO_MUT_HOLD:
 	case PROTO_MUT_RELEASE:
+		if (is_held(coord_unit_at(r, unit)) == (f->mutation.what == PROTO_MUT_HOLD))
+			break; /* as it was */
 		c->mutated += coord_unit_event(c, r, unit, f->mutation.what == PROTO_MUT_HOLD ? COORD_UE_HOLD : COORD_UE_RELEASE, NULL) == COORD_MOVED;
 		break;
 	case PROTO_MUT_SKIP:

@@ -4,7 +4,7 @@
 cat >plan.json <<PLAN
 {"version": 1, "name": "live", "units": [
  {"id": "a", "command": ["sh", "-c", "echo begun; while [ ! -e gate ]; do sleep 0.05; done"]},
- {"id": "b", "command": ["true"], "depends_on": ["a"]},
+ {"id": "b", "command": ["sleep", "0.5"], "depends_on": ["a"]},
  {"id": "c", "command": ["true"], "depends_on": ["a"]},
  {"id": "d", "command": ["false"]}]}
 PLAN

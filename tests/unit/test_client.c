@@ -222,6 +222,31 @@ static void who_is_not_there_is_unreachable(void **state)
 	rig_close(&g);
 }
 
+static void a_run_that_has_ended_is_not_waited_for(void **state)
+{
+	struct proto_msg answer;
+	struct rv_err err = { 0 };
+	char runs[600], dir[700];
+	struct rig g;
+
+	(void)state;
+	memset(&g, 0, sizeof(g));
+	(void)snprintf(runs, sizeof(runs), "%s/runs", scratch_path());
+	(void)snprintf(dir, sizeof(dir), "%s/6c0aaaaaaa", runs);
+	assert_int_equal(mkdir(runs, 0700), 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	g.fake = fake_coordinator_start(dir, on_message, &g.script);
+	assert_int_equal(cli_place_find(dir, CLI_PLACE_NO_RUNS, RV_STR(""), &g.place, &err), 0);
+	assert_int_equal(g.place.kind, CLI_PLACE_RUN);
+	assert_int_equal(cli_client_open(&g.client, &g.place, &err), 0);
+	assert_int_equal(act(&g, 5, &answer, &err), 0);
+	fake_coordinator_stop(&g.fake);
+	assert_int_equal(act(&g, 5, &answer, &err), -1); /* with the patience of a minute */
+	assert_int_equal(err.code, RV_E_UNREACHABLE);
+	assert_non_null(strstr(err.msg, "has ended meanwhile"));
+	rig_close(&g);
+}
+
 static void an_interrupt_ends_a_call(void **state)
 {
 	struct proto_msg answer;
@@ -352,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(silence_ends, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(it_goes_on_after_a_restart, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(who_is_not_there_is_unreachable, scratch_make, scratch_drop),
+		cmocka_unit_test_setup_teardown(a_run_that_has_ended_is_not_waited_for, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(an_interrupt_ends_a_call, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(a_blob_comes_in_pieces_and_is_checked, scratch_make, scratch_drop),
 		cmocka_unit_test_setup_teardown(what_is_near_is_found, scratch_make, scratch_drop),
