@@ -324,7 +324,7 @@ int node_collect_keep(struct node_collect *c)
 	e->stderr_tail = err;
 	e->detail = detail;
 	if (cookie.bytes)
-		return node_cookie_read(cookie, c->with->blobs, &c->arena, k, NULL);
+		return node_cookie_read(cookie, c->with->cookies, &c->arena, k, NULL);
 	k->unit_id = id;
 	return 0;
 }

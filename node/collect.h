@@ -22,6 +22,7 @@
 struct node_collector {
 	struct node_places *places;
 	struct rv_blobs *blobs;      /* may be NULL: large values are cut to what fits inline */
+	struct rv_blobs *cookies;    /* what cookies name; may be NULL */
 	bool stores_artifacts;       /* copies them into `blobs`: the coordinator cannot read them where they are */
 	char log_dir[4096];          /* the shared output log; "" = none */
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define INCARNATION_FILE "incarnation"
+#define PARTS_DIR "parts"
 #define DIGEST_BYTES_A_TURN ((uint64_t)8 << 20)
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
@@ -183,6 +184,21 @@ static int make_tables(struct node_daemon *d)
 	return node_records_init(&d->records, max);
 }
 
+/* A node prunes its blobs; what the cookies of running attempts name lies apart. In `run` there is one store, which nobody prunes. */
+static int open_parts(struct node_daemon *d, struct rv_err *err)
+{
+	char path[4200];
+
+	d->cookies = d->cfg.blobs;
+	if (d->cfg.mode != NODE_MODE_NODE || !d->cfg.blobs || !d->cfg.state_dir.bytes)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%.*s/" PARTS_DIR, RV_STR_ARGS(d->cfg.state_dir));
+	if (rv_blobs_open(&d->parts, path, RV_BLOBS_NOSYNC, 0, err) < 0)
+		return -1;
+	d->cookies = &d->parts;
+	return 0;
+}
+
 int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, struct node_daemon **out, struct rv_err *err)
 {
 	struct node_daemon *d = calloc(1, sizeof(*d));
@@ -193,6 +209,7 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	if (!d)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
 	d->now_us = now_us;
+	d->parts.dir = -1;
 	d->real_us = rv_clock_realtime_us();
 	rv_arena_init(&d->arena, 0);
 	rv_buf_init(&d->scratch, 0);
@@ -204,6 +221,8 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	}
 	if (set_identity(d, err) < 0)
 		goto fail;
+	if (open_parts(d, err) < 0)
+		goto fail;
 	d->prepared = true;
 	if (node_preparer_init(&d->preparer, &d->cfg, d->label) < 0 ||
 	    node_arrivals_init(&d->arrivals, d->cfg.blobs, d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs) < 0) {
@@ -212,6 +231,7 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	}
 	d->collector.places = &d->preparer.places;
 	d->collector.blobs = d->cfg.blobs;
+	d->collector.cookies = d->cookies;
 	d->collector.stores_artifacts = d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs;
 	if (!d->cfg.warden)
 		daemon_warden_lost(d);
@@ -238,6 +258,8 @@ void node_daemon_destroy(struct node_daemon **dp)
 		node_arrivals_release(&d->arrivals);
 	}
 	free(d->piece_room);
+	if (d->parts.dir >= 0)
+		rv_blobs_close(&d->parts);
 	if (d->wire.send)
 		node_wire_release(&d->wire);
 	proto_frame_reader_destroy(&d->reader);
@@ -541,6 +563,7 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 		drain_answers(d);
 	} while (again);
 	daemon_exchange_ask(d);
+	daemon_exchange_prune(d);
 	node_wire_flush(&d->wire);
 	daemon_warden_flush(d);
 }

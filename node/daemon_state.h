@@ -20,6 +20,7 @@
 #include "node/prepare.h"
 #include "node/records.h"
 #include "node/specs.h"
+#include "node/stock.h"
 #include "node/warden/client.h"
 #include "node/wire.h"
 #include "proto/codec.h"
@@ -57,6 +58,10 @@ struct node_daemon {
 	struct node_records records;
 	struct node_specs specs;
 	struct node_arrivals arrivals;   /* dispatches that wait for blobs */
+	struct rv_blobs parts;           /* of a node: what cookies name, apart from `cfg.blobs`, which is pruned under running attempts */
+	struct rv_blobs *cookies;        /* &parts, or cfg.blobs */
+	uint64_t look_us;                /* when the stores are looked through next */
+	uint64_t looked_results, looked_bytes; /* what there was then */
 	char *piece_room;                /* of a blob that is being served; NULL: none was yet */
 	struct node_preparer preparer;
 	struct node_collector collector;
@@ -100,6 +105,7 @@ void daemon_collect_some(struct node_daemon *d, uint64_t bytes);
 /* exchange.c */
 bool daemon_exchange(struct node_daemon *d, const struct proto_msg *m); /* false: it is none of these */
 void daemon_exchange_ask(struct node_daemon *d);
+void daemon_exchange_prune(struct node_daemon *d); /* keeps the stores below their bounds, now and then */
 uint64_t daemon_exchange_deadline(const struct node_daemon *d);
 
 /* warding.c */

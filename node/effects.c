@@ -48,7 +48,7 @@ static int make_spawn(struct node_daemon *d, struct node_record *rec, struct nod
 	if (rc < 0)
 		return -1;
 	rv_buf_reset(&d->cookie);
-	if (node_cookie_write(d->spec, d->dispatch, d->preparer.place->key, d->cfg.blobs, &d->cookie, &why->err) < 0)
+	if (node_cookie_write(d->spec, d->dispatch, d->preparer.place->key, d->cookies, &d->cookie, &why->err) < 0)
 		return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
 	spawn.key = rec->warden_key;
 	spawn.cookie = rv_buf_str(&d->cookie);
@@ -97,7 +97,7 @@ void daemon_prepare_mock(struct node_daemon *d, uint32_t slot)
 	rec->agent_kind = PROTO_AGENT_MOCK;
 	rec->start_us = d->real_us;
 	rv_buf_reset(&d->scratch);
-	if (node_mock_prepare(&d->preparer, d->spec, d->dispatch, d->cfg.blobs, d->next_key++, d->real_us, &d->scratch, &err) < 0 ||
+	if (node_mock_prepare(&d->preparer, d->spec, d->dispatch, d->cookies, d->next_key++, d->real_us, &d->scratch, &err) < 0 ||
 	    node_record_keep_bytes(rec, rv_buf_str(&d->scratch)) < 0)
 		daemon_log(d, RV_LOG_ERROR, "mock_not_prepared", err.msg); /* it has nothing to hold: it fails when it is due */
 }
@@ -149,7 +149,7 @@ static void collect_exit(struct node_daemon *d, uint32_t slot, struct node_recor
 		rec->holds_resources = 0; /* TREE_GONE gives them back */
 	give_back(d, rec);
 	rv_arena_init(&arena, 0);
-	if (node_cookie_read(d->exited->cookie, d->cfg.blobs, &arena, &cookie, &err) < 0) {
+	if (node_cookie_read(d->exited->cookie, d->cookies, &arena, &cookie, &err) < 0) {
 		struct proto_result r = { .key = rec->key, .epoch = rec->epoch, .outcome = PROTO_FAILED, .class = PROTO_CLASS_ENVIRONMENT,
 					  .reason = PROTO_REASON_WORKSPACE, .exit = -1, .error = rv_str_of(err.msg) };
 

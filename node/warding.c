@@ -66,7 +66,7 @@ static void recover(struct node_daemon *d, uint64_t key, struct rv_str cookie_by
 	struct rv_err err = { 0 };
 
 	rv_arena_init(&arena, 0);
-	if (node_cookie_read(cookie_bytes, d->cfg.blobs, &arena, &cookie, &err) < 0) {
+	if (node_cookie_read(cookie_bytes, d->cookies, &arena, &cookie, &err) < 0) {
 		daemon_log(d, RV_LOG_WARN, "unknown_attempt", err.msg);
 		if (state == PROTO_HELD_FINISHED)
 			daemon_warden_forget(d, key);

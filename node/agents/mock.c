@@ -116,7 +116,7 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	e.cookie = rv_read_lv(&in);
 	answer = rv_str(in.at, (size_t)(in.end - in.at));
 	rv_arena_init(&arena, 0);
-	(void)node_cookie_read(e.cookie, with->blobs, &arena, &cookie, NULL); /* ours, just written */
+	(void)node_cookie_read(e.cookie, with->cookies, &arena, &cookie, NULL); /* ours, just written */
 	if ((flags & (MOCK_PREPARED | MOCK_FAILS)) == MOCK_PREPARED)
 		write_artifact(&node_places_by_key(with->places, cookie.place)->namespaces, &cookie, answer);
 	e.code = flags & MOCK_FAILS ? 1 : 0;
