@@ -14,6 +14,7 @@
 #define FILE_BYTES_MAX ((size_t)NET_TOKEN_ENDPOINTS_MAX * (NET_ENDPOINT_BYTES_MAX + 1) + 512)
 #define ANSWER_US 5000000u /* no answer on a connection that stands: another one */
 #define REQUEST 1u
+#define MISMATCHES_MAX 3u /* handshakes in a row that somebody else ended: the token's coordinator is not there */
 
 /* --- what is kept --------------------------------------------------------------------------------------------------------- */
 
@@ -115,7 +116,8 @@ static int send_enrol(struct enrolment *e)
 
 static void refused(struct enrolment *e, const struct proto_refused *r)
 {
-	(void)rv_fail(&e->err, RV_E_DENIED, "the coordinator does not let this node in: %.*s", RV_STR_ARGS(r->message));
+	/* of a token in the coordinator's own words, which are the same for each reason */
+	(void)rv_fail(&e->err, RV_E_DENIED, r->code == RV_E_DENIED ? "%.*s" : "the coordinator does not let this node in: %.*s", RV_STR_ARGS(r->message));
 	if (r->hint.bytes)
 		(void)rv_hint(&e->err, "%.*s", RV_STR_ARGS(r->hint));
 	e->over = true;
@@ -155,9 +157,9 @@ static uint64_t turn(void *arg)
 		if (news == NODE_UPLINK_CONNECTED && send_enrol(e) == 0)
 			e->answer_by_us = now + ANSWER_US;
 	}
-	if (node_uplink_refused(e->link)) {
-		(void)rv_fail(&e->err, RV_E_DENIED, "the coordinator does not take this token");
-		(void)rv_hint(&e->err, "it may be of another cluster, expired, used up or revoked: `reeve token create` makes a new one");
+	if (node_uplink_refused(e->link) || node_uplink_mismatches(e->link) >= MISMATCHES_MAX) {
+		(void)rv_fail(&e->err, RV_E_DENIED, "%s", NET_TOKEN_REFUSED);
+		(void)rv_hint(&e->err, "reeve token create makes another");
 		e->over = true;
 	}
 	while (!e->over && node_uplink_receive(e->link, &frame) == 1)

@@ -116,6 +116,8 @@ static void daemon_goaway(void *arg, enum proto_goaway_why why)
 	case PROTO_GOAWAY_NAME_TAKEN:
 	case PROTO_GOAWAY_VERSION:
 		(void)rv_fail(&err, RV_E_DENIED, "the coordinator sent this node away: %s", s->why);
+		if (why == PROTO_GOAWAY_REVOKED)
+			(void)rv_hint(&err, "to let this machine in again: a new token, and " NODE_SERVE_KEY " and " NODE_MEMBERSHIP_FILE " removed from its state directory");
 		if (why == PROTO_GOAWAY_NAME_TAKEN)
 			(void)rv_hint(&err, "give this one another --name, or remove the other");
 		if (why == PROTO_GOAWAY_DUPLICATE)

@@ -19,6 +19,7 @@ struct node_uplink {
 	uint32_t endpoint;         /* the one in use */
 	uint32_t waits;            /* in a row */
 	bool refused;
+	uint32_t mismatches; /* in a row */
 	uint64_t until_us;         /* WAITING: connect then; CONNECTING: give this endpoint up then */
 	struct rv_prng rng;
 	char told[96];             /* why there is no connection, as it was logged last; "" = there is one */
@@ -157,6 +158,7 @@ static enum node_uplink_news take(struct node_uplink *u, enum net_dealer_event e
 	case NET_DEALER_CONNECTED:
 		u->state = UP;
 		u->refused = false;
+		u->mismatches = 0;
 		u->until_us = RV_NEVER;
 		return NODE_UPLINK_CONNECTED;
 	case NET_DEALER_LOST:
@@ -165,6 +167,7 @@ static enum node_uplink_news take(struct node_uplink *u, enum net_dealer_event e
 		u->refused = true;
 		return turned_away(u, "the coordinator does not know this node's key", now_us);
 	case NET_DEALER_MISMATCH:
+		u->mismatches++;
 		return turned_away(u, "the handshake failed: whoever answers there does not have the coordinator's key", now_us);
 	case NET_DEALER_NONE:
 		break;
@@ -196,6 +199,11 @@ void node_uplink_renew(struct node_uplink *u, const char *why, uint64_t now_us)
 {
 	tell_why(u, why);
 	wait_a_while(u, now_us);
+}
+
+uint32_t node_uplink_mismatches(const struct node_uplink *u)
+{
+	return u->mismatches;
 }
 
 bool node_uplink_refused(const struct node_uplink *u)

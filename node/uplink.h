@@ -55,6 +55,8 @@ uint64_t node_uplink_next_deadline(const struct node_uplink *u);
 void node_uplink_renew(struct node_uplink *u, const char *why, uint64_t now_us);
 /* The last handshake was refused for the key that we have: unknown there, revoked, expired. */
 bool node_uplink_refused(const struct node_uplink *u);
+/* Handshakes in a row that whoever answered ended: one may be a coordinator that was just ending, more mean that its key is another. */
+uint32_t node_uplink_mismatches(const struct node_uplink *u);
 /* It serves us: the next wait is a short one again. */
 void node_uplink_welcomed(struct node_uplink *u);
 
