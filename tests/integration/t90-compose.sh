@@ -82,8 +82,8 @@ say "the image, built without a registry"
 podman import "$base" localhost/reeve-base:test >"$T/out" 2>"$T/err" </dev/null || fail "podman import"
 podman build --isolation chroot --pull=never --format docker --build-arg BASE=localhost/reeve-base:test -t "$REEVE_IMAGE" \
 	-f "$top/docker/Dockerfile" "$top" >"$T/out" 2>"$T/err" </dev/null || fail "podman build"
-expect 0 podman inspect --type image "$REEVE_IMAGE"
-want_json 'd[0]["Config"]["User"] == "reeve" and d[0]["Config"]["StopSignal"] == "SIGTERM" and d[0]["HealthCheck"]["Test"][0] == "CMD"'
+expect 0 podman inspect --type image -f '{{.User}} {{.Config.StopSignal}} {{.HealthCheck.Test}}' "$REEVE_IMAGE"
+want_out "reeve SIGTERM [CMD reeve-health /var/lib/reeve]"
 
 say "a coordinator, and a token of three uses"
 expect 0 ip netns add "$netns"
