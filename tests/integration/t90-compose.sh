@@ -112,15 +112,16 @@ want_out 10001
 want_out "reeve node --name node1"
 
 say "a run; one node is stopped in the middle of it"
-co submit - >"$T/run" 2>"$T/err" <<'P' || fail "submit"
+in_container coordinator sh -c 'cat >plan.yaml' <<'P'
 version: 1
 name: compose
-workspace: {mode: none}
+workspace: {mode: shared}
 units:
   - id: u
     for_each: {count: 60}
-    command: [sh, -c, "(setsid sh -c 'setsid sleep 4242 & exit' &); sleep 0.5; echo $REEVE_NODE"]
+    command: [sh, -c, "(setsid sh -c 'setsid sleep 4242 & exit' &); sleep 0.5; echo $REEVE_NODE >>nodes; echo $REEVE_NODE"]
 P
+co submit plan.yaml >"$T/run" 2>"$T/err" </dev/null || fail "submit"
 run=$(cat "$T/run")
 on_node2() { co status "$run" -o json </dev/null >"$T/status" && [ "$(json 'any(u.get("node") == "node2" and u["state"] == "succeeded" for u in d["units"])' "$T/status")" = true ]; }
 wait_until 30 on_node2
@@ -131,6 +132,9 @@ want_out 0
 expect 0 co wait "$run" -o json
 want_json 'd["state"] == "succeeded" and d["succeeded"] == 60 and d["failed"] == 0'
 want_json '{u["node"] for u in d["units"]} == {"node1", "node2", "node3"}'
+
+expect 0 in_container coordinator sort -u nodes
+want_eq "$(tr '\n' ' ' <"$T/out")" "node1 node2 node3 "
 
 say "what the units left is gone"
 for n in node1 node3; do
