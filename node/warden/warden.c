@@ -155,8 +155,9 @@ static int configure(struct warden *w, const struct warden_config *c, uint32_t *
 {
 	const char *env = getenv("REEVE_KILL_LEVEL");
 	enum warden_level level = c->level ? c->level : w->forced ? w->forced : warden_level_of(env);
-	int ended = 0;
+	int ended = 0, failed;
 
+	w->trees.kept = w->daemon_pid; /* also when this fails: the daemon has to tell why, and is nobody's orphan */
 	set_limits(w, c);
 	w->state_dir = own(c->state_dir);
 	w->label_prefix = own(c->label_prefix);
@@ -167,10 +168,13 @@ static int configure(struct warden *w, const struct warden_config *c, uint32_t *
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory");
 	if (w->state_dir[0])
 		ended = warden_reap_orphans(w->state_dir, err);
-	if (ended < 0 || trees_init(&w->trees, level, err))
+	if (ended < 0)
+		return -1;
+	failed = trees_init(&w->trees, level, err);
+	w->trees.kept = w->daemon_pid;
+	if (failed)
 		return -1;
 	*orphans = (uint32_t)ended;
-	w->trees.kept = w->daemon_pid;
 	return open_state(w, err);
 }
 
