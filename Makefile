@@ -93,9 +93,9 @@ CORE_TESTS := $(patsubst %.c,%,$(wildcard tests/core/test_*.c))
 HELPERS := $(patsubst %.c,%,$(wildcard tests/helpers/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard bench/coord_*.c bench/journal_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-# CI makes the base image of t90 while `check` runs, and runs it in a stage of its own.
+# Minutes, and a base image that has to be made first: `make containers`, in CI a stage of its own.
 CONTAINER_SCRIPTS := $(wildcard tests/integration/t90-*.sh)
-SCRIPTS := $(filter-out $(if $(CI),$(CONTAINER_SCRIPTS)),$(sort $(wildcard tests/integration/t[0-9]*-*.sh)))
+SCRIPTS := $(filter-out $(CONTAINER_SCRIPTS),$(sort $(wildcard tests/integration/t[0-9]*-*.sh)))
 SIM_SOURCES := $(wildcard tests/sim/*.c)
 TEST_LIB_SOURCES := $(wildcard tests/lib/*.c)
 # The simulator without its main, so that tests/core may drive worlds too.

@@ -39,7 +39,7 @@ cat >"$CONTAINERS_STORAGE_CONF" <<C
 [storage]
 driver = "overlay"
 graphroot = "$store"
-runroot = "$T/run"
+runroot = "$T/podman"
 C
 
 inside() { nsenter "--net=/run/netns/$netns" "$@"; }
