@@ -255,7 +255,8 @@ integration: $(call program,$(TEST_PROFILE)) $(addprefix build/$(TEST_PROFILE)/,
 	@$(call run_tests,$(if $(T),$(filter %/$(T) %/$(T).sh,$(SCRIPTS)),$(SCRIPTS)))
 
 containers: ## docker/: image and compose file, with podman (root; makes a base image first, 1 to 4 minutes)
-	@! command -v podman debootstrap >/dev/null || [ "$$(id -u)" != 0 ] || bash scripts/base-image.sh build/containers/base.tar.gz
+	@if command -v podman >/dev/null && command -v debootstrap >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		bash scripts/base-image.sh build/containers/base.tar.gz; fi
 	@$(call run_tests,--timeout 600 $(CONTAINER_SCRIPTS))
 
 fuzz: $(addprefix build/fuzz/,$(call chosen,$(FUZZERS))) ## every fuzz target for SECONDS=15 (T=fuzz_x: one; needs clang)
