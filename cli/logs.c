@@ -2,6 +2,7 @@
 #include "cli/logs.h"
 
 #include "cli/layout.h"
+#include "node/warden/caplog.h"
 #include "node/warden/seglog.h"
 
 #include <errno.h>
@@ -34,10 +35,14 @@ int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, u
 /* --- files of a namespace ---------------------------------------------------------------------------------------------- */
 
 /* The unit may write there: what is no plain file is not opened, and a FIFO must not hold us up. */
-static int open_plain(const char *path)
+static int open_plain(void *arg, const char *suffix)
 {
+	char path[PATH_MAX + sizeof(CAPLOG_TAIL_SUFFIX)];
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s%s", (const char *)arg, suffix);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
 		(void)close(fd);
@@ -49,24 +54,21 @@ static int open_plain(const char *path)
 static int read_file(struct cli_logs *l, int stream, bool *there, struct rv_err *err)
 {
 	char room[READ_BYTES];
-	int fd = open_plain(l->files[stream]), any = 0;
-	ssize_t n;
+	struct caplog_piece p;
+	struct caplog log;
+	int any = 0, rc;
 
-	if (fd < 0)
+	if (caplog_open(&log, open_plain, l->files[stream]) < 0)
 		return 0;
 	*there = true;
-	while ((n = pread(fd, room, sizeof(room), (off_t)l->seen[stream])) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			any = rv_fail_errno(err, errno, "cannot read %s", l->files[stream]);
-			break;
-		}
-		l->piece(l->arg, stream, rv_str(room, (size_t)n));
-		l->seen[stream] += (uint64_t)n;
+	while ((rc = caplog_next(&log, l->seen[stream], room, sizeof(room), &p)) > 0) {
+		l->piece(l->arg, stream, p.bytes);
+		l->seen[stream] = p.to;
 		any = 1;
 	}
-	(void)close(fd);
+	if (rc < 0)
+		any = rv_fail_errno(err, errno, "cannot read %s", l->files[stream]);
+	caplog_close(&log);
 	return any;
 }
 

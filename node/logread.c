@@ -2,10 +2,12 @@
 
 #include "common/limits.h"
 #include "common/os/file.h"
+#include "node/warden/caplog.h"
 #include "node/warden/seglog.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,15 +54,19 @@ static void seen_last(const struct proto_log_wanted *w, const uint64_t bytes[2],
 		r->seen[i] = rv_sat_sub(bytes[i], most[i]);
 }
 
-/* Takes what fits; not 0 once nothing more does. */
-static int take(struct reading *r, int stream, struct rv_str bytes)
+/* Takes what fits; not 0 once nothing more does. The stream goes on at `to`; a marker, which stands for more or fewer bytes than it has, is
+ * taken whole, or what fits of it where nothing else came. */
+static int take(struct reading *r, int stream, struct rv_str bytes, uint64_t to)
 {
+	bool marker = to - bytes.bytes != r->seen[stream];
 	size_t n = (size_t)rv_min_u64(bytes.bytes, r->left);
 
-	(void)rv_buf_put(r->room, bytes.at, n);
-	r->seen[stream] += n;
-	r->left -= n;
 	r->cut |= n < bytes.bytes;
+	if (marker && n < bytes.bytes && r->room->bytes)
+		return r->cut;
+	(void)rv_buf_put(r->room, bytes.at, n);
+	r->seen[stream] = marker ? to : r->seen[stream] + n;
+	r->left -= n;
 	return r->cut;
 }
 
@@ -70,8 +76,7 @@ static int piece(void *arg, int stream, uint64_t offset, struct rv_str bytes)
 {
 	struct reading *r = arg;
 
-	(void)offset;
-	return r->wanted[stream] ? take(r, stream, bytes) : 0;
+	return r->wanted[stream] ? take(r, stream, bytes, offset + bytes.bytes) : 0;
 }
 
 static int read_shared(const char *log_dir, const struct proto_log_wanted *w, struct reading *r, bool *there, struct rv_err *err)
@@ -98,55 +103,60 @@ static int read_shared(const char *log_dir, const struct proto_log_wanted *w, st
 
 /* --- a namespace's ---------------------------------------------------------------------------------------------------------- */
 
+struct place {
+	int dir;
+	const char *name;
+};
+
 /* The unit may write there: what is no plain file is none, and a FIFO must not hold us up. */
-static int open_log(int dir, const char *name, uint64_t *bytes)
+static int open_log(void *arg, const char *suffix)
 {
+	const struct place *p = arg;
+	char name[64];
 	struct stat st;
 	int fd;
 
-	if (rv_file_open_at(dir, name, O_RDONLY | O_NONBLOCK, 0, &fd, NULL) < 0)
+	(void)snprintf(name, sizeof(name), "%s%s", p->name, suffix);
+	if (rv_file_open_at(p->dir, name, O_RDONLY | O_NONBLOCK, 0, &fd, NULL) < 0)
 		return -1;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return -1;
 	}
-	*bytes = (uint64_t)st.st_size;
 	return fd;
 }
 
-static int read_file(int fd, int stream, struct reading *r, struct rv_err *err)
+static int read_file(struct caplog *log, int stream, struct reading *r, struct rv_err *err)
 {
+	struct caplog_piece p;
 	char bytes[16384];
+	int rc;
 
-	for (;;) {
-		ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t)rv_min_u64(r->seen[stream], INT64_MAX));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return rv_fail_errno(err, errno, "cannot read the log of an attempt");
-		if (n == 0 || take(r, stream, rv_str(bytes, (size_t)n)))
+	while ((rc = caplog_next(log, r->seen[stream], bytes, sizeof(bytes), &p)) > 0)
+		if (take(r, stream, p.bytes, p.to))
 			return 0;
-	}
+	return rc < 0 ? rv_fail_errno(err, errno, "cannot read the log of an attempt") : 0;
 }
 
 static int read_files(int dir, const struct proto_log_wanted *w, struct reading *r, bool *there, struct rv_err *err)
 {
 	static const char *const names[2] = { NODE_DIR_LOGS "/stdout.log", NODE_DIR_LOGS "/stderr.log" };
 	uint64_t bytes[2] = { 0, 0 };
-	int fds[2], rc = 0;
+	struct caplog logs[2];
+	int rc = 0;
 
 	for (int i = 0; i < 2; i++) {
-		fds[i] = open_log(dir, names[i], &bytes[i]);
-		*there |= fds[i] >= 0;
+		if (caplog_open(&logs[i], open_log, &(struct place){ dir, names[i] }) < 0)
+			continue;
+		bytes[i] = logs[i].end;
+		*there = true;
 	}
 	if (w->offset == UINT64_MAX)
 		seen_last(w, bytes, r);
 	for (int i = 0; i < 2; i++) {
-		if (fds[i] >= 0 && r->wanted[i] && rc == 0 && !r->cut)
-			rc = read_file(fds[i], i, r, err);
-		if (fds[i] >= 0)
-			close(fds[i]);
+		if (logs[i].fd >= 0 && r->wanted[i] && rc == 0 && !r->cut)
+			rc = read_file(&logs[i], i, r, err);
+		caplog_close(&logs[i]);
 	}
 	return rc;
 }
@@ -173,7 +183,6 @@ int node_log_read(const char *log_dir, struct node_places *places, const struct 
 		  struct proto_log_piece *out, struct rv_err *err)
 {
 	struct reading r = { .left = rv_min_u64(w->bytes_max, PROTO_PIECE_BYTES_MAX), .room = room };
-	uint64_t from;
 	bool there = false;
 
 	*out = (struct proto_log_piece){ .request = w->request, .attempt = w->attempt };
@@ -190,7 +199,10 @@ int node_log_read(const char *log_dir, struct node_places *places, const struct 
 	out->ended = !runs && !r.cut;
 	out->bytes = rv_buf_str(room);
 	out->next = there ? position(w, &r) : w->offset == UINT64_MAX ? 0 : w->offset;
-	from = out->next; /* of both together there is no single offset of the first byte */
-	out->offset = w->stream == 3 ? (w->offset == UINT64_MAX ? from : w->offset) : from - room->bytes;
+	/* of the last bytes of both streams together there is no single offset of the first one */
+	if (w->offset != UINT64_MAX)
+		out->offset = w->offset;
+	else
+		out->offset = w->stream == 3 ? out->next : rv_sat_sub(out->next, room->bytes);
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "capture.h"
 
+#include "caplog.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,16 +41,23 @@ static int capfile_open(struct capfile *f, int dir_fd, const char *name, uint64_
 
 static void ring_name(const struct capfile *f, char *out, size_t room)
 {
-	snprintf(out, room, "%s.tail", f->name);
+	snprintf(out, room, "%s" CAPLOG_TAIL_SUFFIX, f->name);
+}
+
+/* For readers (caplog.h); false: the disk is full. */
+static bool tell(struct capfile *f, size_t where, uint64_t position)
+{
+	return !put_all(f->ring_fd, rv_str((const char *)&position, sizeof(position)), where);
 }
 
 static bool open_ring(struct capfile *f)
 {
+	struct caplog_head head = { .magic = CAPLOG_MAGIC, .half = f->half, .begun = f->half, .done = f->half };
 	char name[160];
 
 	ring_name(f, name, sizeof(name));
 	f->ring_fd = openat(f->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return f->ring_fd >= 0;
+	return f->ring_fd >= 0 && !put_all(f->ring_fd, rv_str((const char *)&head, sizeof(head)), 0);
 }
 
 static void capfile_put(struct capfile *f, struct rv_str bytes)
@@ -66,22 +75,27 @@ static void capfile_put(struct capfile *f, struct rv_str bytes)
 	}
 	if (bytes.bytes && f->ring_fd < 0 && !f->lost)
 		f->lost = !f->half || !open_ring(f);
+	if (bytes.bytes && !f->lost)
+		f->lost = !tell(f, offsetof(struct caplog_head, begun), f->bytes + bytes.bytes);
 	while (bytes.bytes && !f->lost) {
 		uint64_t at = (f->bytes - f->half) % f->half;
 		size_t n = rv_min_u64(bytes.bytes, f->half - at);
 
-		f->lost = put_all(f->ring_fd, rv_str(bytes.at, n), at);
+		f->lost = put_all(f->ring_fd, rv_str(bytes.at, n), sizeof(struct caplog_head) + at);
 		f->bytes += n;
 		bytes = rv_str(bytes.at + n, bytes.bytes - n);
 	}
 	f->bytes += bytes.bytes;
+	if (f->ring_fd >= 0 && !f->lost)
+		f->lost = !tell(f, offsetof(struct caplog_head, done), f->bytes);
 }
 
 /* Copies [from, to) of the ring to the end of the file. */
 static int copy_ring(struct capfile *f, uint64_t from, uint64_t to, uint64_t *at, char *scratch)
 {
 	while (from < to) {
-		ssize_t n = pread(f->ring_fd, scratch, rv_min_u64(to - from, CAPTURE_READ_BYTES), (off_t)from);
+		ssize_t n = pread(f->ring_fd, scratch, rv_min_u64(to - from, CAPTURE_READ_BYTES),
+				  (off_t)(sizeof(struct caplog_head) + from));
 
 		if (n <= 0 || put_all(f->fd, rv_str(scratch, (size_t)n), *at))
 			return -1;
@@ -95,7 +109,7 @@ static int copy_ring(struct capfile *f, uint64_t from, uint64_t to, uint64_t *at
  * disk (2) left something out. */
 static int capfile_finish(struct capfile *f, char *scratch)
 {
-	char marker[CAPTURE_MARKER_BYTES_MAX], name[160];
+	char marker[CAPLOG_MARKER_BYTES_MAX], name[160];
 	uint64_t past = rv_sat_sub(f->bytes, f->half), at = f->half;
 	int cut = 0;
 
@@ -103,11 +117,11 @@ static int capfile_finish(struct capfile *f, char *scratch)
 		if (past > f->half) {
 			uint64_t split = past % f->half;
 
-			snprintf(marker, sizeof(marker), "\n[reeve: %llu bytes left out here]\n",
-				 (unsigned long long)(past - f->half));
+			size_t marker_bytes = caplog_marker(marker, past - f->half);
+
 			cut = 1;
-			f->lost = put_all(f->fd, rv_str_of(marker), at);
-			at += strlen(marker);
+			f->lost = put_all(f->fd, rv_str(marker, marker_bytes), at);
+			at += marker_bytes;
 			f->lost = f->lost || copy_ring(f, split, f->half, &at, scratch) || copy_ring(f, 0, split, &at, scratch);
 		} else {
 			f->lost = copy_ring(f, 0, past, &at, scratch);

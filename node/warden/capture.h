@@ -14,7 +14,6 @@
 struct warden;
 
 #define CAPTURE_READ_BYTES ((size_t)64 << 10)
-#define CAPTURE_MARKER_BYTES_MAX 128u /* over the cap: the line that says how much was left out */
 #define CAPTURE_DRAIN_BYTES ((size_t)4 << 20) /* at the end: a pipe holds at most 1 MiB, root's may hold more */
 
 /* A file with a head, a ring for the tail, and a marker between once it is finished. */

@@ -1,5 +1,7 @@
 #include "seglog.h"
 
+#include "caplog.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -380,25 +382,42 @@ static int read_chunks(struct reader *r, uint64_t seen[2], uint64_t inline_end[2
 	return 0;
 }
 
+struct big {
+	char *path;
+	size_t bytes; /* without a suffix */
+};
+
+static int open_big(void *arg, const char *suffix)
+{
+	struct big *b = arg;
+
+	memcpy(b->path + b->bytes, suffix, strlen(suffix) + 1);
+	return open(b->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 static int read_big(struct reader *r, struct warden_log_id id, int stream, uint64_t at, uint64_t seen[2],
 		    seglog_piece_fn *piece, void *arg)
 {
-	char name[96], path[4096];
-	uint64_t from = rv_sat_sub(seen[stream], at);
-	int fd, ret = 0;
-	ssize_t n;
+	char path[4096];
+	struct big big = { .path = path };
+	struct caplog_piece p;
+	struct caplog log;
+	int ret = 0;
 
-	seglog_big_name(name, sizeof(name), id, stream);
-	if (snprintf(path, sizeof(path), "%s/%s", r->dir, name) >= (int)sizeof(path))
+	big.bytes = (size_t)snprintf(path, sizeof(path) - sizeof(CAPLOG_TAIL_SUFFIX), "%s/", r->dir);
+	if (big.bytes + SEGLOG_BIG_NAME_BYTES_MAX + sizeof(CAPLOG_TAIL_SUFFIX) >= sizeof(path))
 		return -1;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
+	seglog_big_name(path + big.bytes, SEGLOG_BIG_NAME_BYTES_MAX, id, stream);
+	big.bytes += strlen(path + big.bytes);
+	errno = 0;
+	if (caplog_open(&log, open_big, &big) < 0)
 		return errno == ENOENT ? 0 : -1;
-	while (!ret && (n = pread(fd, r->payload, SEGLOG_INLINE_BYTES, (off_t)from)) > 0) {
-		ret = hand_out(stream, at + from, rv_str(r->payload, (size_t)n), seen, piece, arg);
-		from += (uint64_t)n;
+	while (!ret && (ret = caplog_next(&log, rv_sat_sub(seen[stream], at), r->payload, SEGLOG_INLINE_BYTES, &p)) > 0) {
+		/* what a marker stands for is not its bytes: the stream goes on at `to` */
+		ret = piece(arg, stream, at + p.to - p.bytes.bytes, p.bytes);
+		seen[stream] = at + p.to;
 	}
-	close(fd);
+	caplog_close(&log);
 	return ret;
 }
 

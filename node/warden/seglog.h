@@ -7,7 +7,7 @@
  *   index        "RVIX" and version (16 bytes), then struct seglog_entry (64 bytes) per attempt that wrote anything, in
  *                the order of their first output; rewritten in place when the attempt ends.
  *   big/RUN-UNIT-ATTEMPT.{out,err}   what an attempt wrote past SEGLOG_INLINE_BYTES: bytes as they came up to half the
- *                cap, then (once it ended) a marker line and the last half; meanwhile those are in a ring, .{out,err}.tail
+ *                cap, then (once it ended) a marker line and the last half; meanwhile those are in a ring (caplog.h)
  *
  * Integers are little endian. Nothing is synced: the page cache survives a kill, and host loss costs output only. A torn
  * chunk (the warden was killed while it wrote) ends what can be read of that attempt; readers check every field.
@@ -65,13 +65,14 @@ bool seglog_append(struct seglog *log, struct seglog_attempt *a, int stream, uin
 void seglog_note(struct seglog *log, struct seglog_attempt *a);
 /* The log's directory, made if need be; -1: the disk does not let us. */
 int seglog_dir(struct seglog *log);
+#define SEGLOG_BIG_NAME_BYTES_MAX 96u
 /* "big/RUN-UNIT-ATTEMPT.out" relative to the log's directory. */
 void seglog_big_name(char *out, size_t room, struct warden_log_id id, int stream);
 
 /* ---- reading: anybody ---- */
 
-/* Gets the pieces in order; stream 0 stdout, 1 stderr; not 0 stops. `offset` counts within the stream; after a part that
- * was left out it no longer does. */
+/* Gets the pieces in order; stream 0 stdout, 1 stderr; not 0 stops. `offset` counts within the stream, and the stream goes on at
+ * offset + bytes. A piece that does not begin where the last one ended (modulo 2^64) is the line that says what was left out. */
 typedef int seglog_piece_fn(void *arg, int stream, uint64_t offset, struct rv_str bytes);
 
 /* Finds an attempt's entry. 1 found, 0 it wrote nothing (yet), -1 error. `dir` is the state directory's log/. */

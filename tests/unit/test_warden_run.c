@@ -1,5 +1,6 @@
 /* a warden at work: what units see, how spawns fail, queue, output, timeouts, records */
 #include "node/warden/records.h"
+#include "node/warden/caplog.h"
 #include "node/warden/capture.h"
 #include "node/warden/seglog.h"
 #include "tests/lib/warden_lab.h"
@@ -695,7 +696,7 @@ static void flood_of(struct lab *lab, const char *what)
 	LAB_CHECK((entry.flags & (SEGLOG_ENDED | SEGLOG_BIG | SEGLOG_TRUNCATED)) == (SEGLOG_ENDED | SEGLOG_BIG | SEGLOG_TRUNCATED));
 	LAB_CHECK(!memcmp(g.bytes[0].at, "HEAD", 4));
 	/* the cap, whatever lies in the log of all, and the marker */
-	LAB_CHECK(g.bytes[0].bytes > 1 << 20 && g.bytes[0].bytes < (1 << 20) + CAPTURE_MARKER_BYTES_MAX);
+	LAB_CHECK(g.bytes[0].bytes > 1 << 20 && g.bytes[0].bytes < (1 << 20) + CAPLOG_MARKER_BYTES_MAX);
 	LAB_CHECK(!memcmp(g.bytes[0].at + g.bytes[0].bytes - 5, "\nTAIL", 5));
 	LAB_CHECK(memmem(g.bytes[0].at, g.bytes[0].bytes, " bytes left out here]\n", 22));
 	drop(&g);
