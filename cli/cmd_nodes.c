@@ -92,6 +92,24 @@ static void put_node(struct cli_table *t, struct rv_str row)
 	rv_buf_release(&size);
 }
 
+/* A node that may leave something of a unit alive: what it would need. */
+static void say_what_is_missing(const struct cli_rows *rows)
+{
+	struct rv_buf level, name;
+
+	rv_buf_init(&level, 0);
+	rv_buf_init(&name, 0);
+	for (uint32_t i = 0; i < rows->count; i++) {
+		struct rv_str row = cli_row(rows, i), is = cli_row_text(row, "kill_level", &level), who = cli_row_text(row, "name", &name);
+
+		if (rv_str_equal(is, RV_STR("subreaper")))
+			cli_say("%.*s cannot be sure to end all that a unit started: for that it needs a cgroup v2 in which it may make others, root's "
+				"rights, or REEVE_KILL_LEVEL=pidns (in a container: docker/README.md)", RV_STR_ARGS(who));
+	}
+	rv_buf_release(&level);
+	rv_buf_release(&name);
+}
+
 static int answer_nodes(const struct cli_rows *rows, enum cli_format format)
 {
 	struct cli_table table;
@@ -107,6 +125,8 @@ static int answer_nodes(const struct cli_rows *rows, enum cli_format format)
 		cli_table_print(&table, &out);
 	}
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	if (format == CLI_WIDE)
+		say_what_is_missing(rows);
 	cli_table_release(&table);
 	rv_buf_release(&out);
 	return status;
