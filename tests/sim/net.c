@@ -7,8 +7,11 @@
 #include "tests/sim/world.h"
 
 #include "common/check.h"
+#include "node/core/state.h"
 
 #include <stdlib.h>
+
+#define NODE_GREETING_US ((uint64_t)5 * RV_US_PER_S) /* GREETING_US_MAX of node/core/session.c */
 
 
 static struct sim_link *link_at(struct sim_world *w, uint64_t link)
@@ -144,7 +147,12 @@ void sim_net_coord_died(struct sim_world *w)
 	for (i = 0; i < w->spec->nodes; i++) {
 		struct sim_node *n = &w->nodes[i];
 
-		if (n->link && n->cut_from_until_us <= w->now_us && sim_below(&w->net_prng, 4))
+		if (!n->link)
+			continue;
+		/* HELLOs that stayed unanswered have made it patient: up to GREETING_US_MAX (docs/testing.md, "Known and not mended"). */
+		if (n->core && n->core->session == NODE_SESSION_GREETING && n->core->greetings)
+			w->harsh |= w->spec->lost_after_us <= NODE_GREETING_US;
+		if (n->cut_from_until_us <= w->now_us && sim_below(&w->net_prng, 4))
 			sim_at(w, w->now_us + 1 + sim_below(&w->net_prng, 300000), SIM_EV_NODE_LINK_LOST, i, n->link);
 	}
 }

@@ -204,6 +204,21 @@ static void aim_leases(struct rv_prng *p, struct sim_spec *s)
 	draw_faults(p, s, kinds);
 }
 
+/* The same, and links break, so that there are many HELLOs, and copies of them that come later than the next. */
+static void aim_copies(struct rv_prng *p, struct sim_spec *s)
+{
+	static const uint8_t kinds[SIM_F_COUNT] = {
+		[SIM_F_CUT] = 10, [SIM_F_CUT_TO_COORD] = 10, [SIM_F_LINK_RESET] = 40, [SIM_F_NODE_KILL] = 2, [SIM_F_COORD_KILL] = 2,
+	};
+
+	aim_leases(p, s);
+	s->duplicate_ppm = 200000;
+	s->delay_us = chance(p, 50) ? 5 * MS : 200 * MS;
+	s->duration_us_max = chance(p, 50) ? 3 * SEC : 30 * SEC;
+	s->fault_count = 0;
+	draw_faults(p, s, kinds);
+}
+
 /* A coordinator that stands still, dies and comes back, and otherwise nothing: no try may be wasted. */
 static void aim_coordinator(struct rv_prng *p, struct sim_spec *s)
 {
@@ -246,7 +261,7 @@ static void aim_past(struct rv_prng *p, struct sim_spec *s)
 static void aim_people(struct rv_prng *p, struct sim_spec *s)
 {
 	static const uint8_t kinds[SIM_F_COUNT] = {
-		[SIM_F_HOLD_UNIT] = 40, [SIM_F_SKIP_UNIT] = 10, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_RETRY_UNIT] = 20, [SIM_F_RESUME_RUN] = 4,
+		[SIM_F_HOLD_UNIT] = 40, [SIM_F_SKIP_UNIT] = 16, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_RETRY_UNIT] = 20, [SIM_F_RESUME_RUN] = 4,
 		[SIM_F_PAUSE_RUN] = 5, [SIM_F_SET_WORKERS] = 5, [SIM_F_SET_PRIORITY] = 5, [SIM_F_CANCEL_RUN] = 2, [SIM_F_STOP_RUN] = 2,
 		[SIM_F_DRAIN] = 5, [SIM_F_REMOVE] = 3, [SIM_F_COORD_KILL] = 5, [SIM_F_NODE_KILL] = 3, [SIM_F_NODE_LEAVE] = 3, [SIM_F_COORD_PAUSE] = 3,
 	};
@@ -287,7 +302,7 @@ static void aim_members(struct rv_prng *p, struct sim_spec *s)
 
 static void draw_aim(struct rv_prng *p, struct sim_spec *s)
 {
-	static void (*const aims[])(struct rv_prng *p, struct sim_spec *s) = { aim_local, aim_stealing, aim_leases, aim_coordinator, aim_past, aim_people, aim_members };
+	static void (*const aims[])(struct rv_prng *p, struct sim_spec *s) = { aim_local, aim_stealing, aim_leases, aim_copies, aim_coordinator, aim_past, aim_people, aim_members };
 
 	aims[below(p, RV_ARRAY_LEN(aims))](p, s);
 }
@@ -310,7 +325,7 @@ void sim_spec_draw(uint64_t seed, struct sim_spec *s)
 	draw_faults(&p, s, NULL);
 	s->join_pm = sometimes(&p, 30, 1000);
 	s->curve = chance(&p, 50);
-	if (chance(&p, 35))
+	if (chance(&p, 40))
 		draw_aim(&p, s);
 	/* One world in ten knows no faults at all: there nothing may be wasted. */
 	if (chance(&p, 10)) {
