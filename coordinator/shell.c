@@ -590,7 +590,7 @@ void coord_shell_record(struct coord_shell *s, const struct proto_fact *fact, ui
 	add_fact(s, fact, s->row_real_us);
 }
 
-void coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when)
+int coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when)
 {
 	struct rv_err err = { 0 };
 	int rc;
@@ -601,8 +601,11 @@ void coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_ms
 	} else {
 		rc = coord_outbox_add_free(s->outbox, peer, m, &err);
 	}
-	if (rc < 0)
+	if (rc < 0 && err.code == RV_E_NO_MEMORY)
 		fail(s, &err);
+	else if (rc < 0)
+		rv_log(s->log, RV_LOG_WARN, "answer_too_large", "message", proto_msg_name(m->kind), "error", err.msg, NULL);
+	return rc;
 }
 
 /* Over tcp a key is proved by the handshake, and a node is its key. */

@@ -98,9 +98,9 @@ int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, const struct coor
 void coord_shell_result(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, uint64_t now_us, uint64_t real_us);
 
 /* A message to a peer. NOW: it rests on nothing and leaves with the next turn. AFTER_FACTS: it leaves when all that has been decided so
- * far is durable. */
+ * far is durable. -1: it does not fit a frame, and is not said. */
 enum coord_say { COORD_SAY_NOW, COORD_SAY_AFTER_FACTS };
-void coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when);
+int coord_shell_say(struct coord_shell *s, uint64_t peer, const struct proto_msg *m, enum coord_say when);
 void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us);
 
 /* 0, or -1: the journal has failed, stop: what is on disk counts. */

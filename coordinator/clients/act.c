@@ -75,5 +75,5 @@ void act_replied(struct coord_clients *c, bool done_before, uint32_t changed)
 	struct proto_msg m = { .kind = PROTO_DONE };
 
 	m.done = (struct proto_done){ .request = c->acting.request, .done_before = done_before, .changed = changed };
-	coord_shell_say(c->shell, c->acting.peer, &m, COORD_SAY_AFTER_FACTS);
+	(void)coord_shell_say(c->shell, c->acting.peer, &m, COORD_SAY_AFTER_FACTS);
 }

@@ -44,7 +44,7 @@ void admit_token_create(struct coord_clients *c, uint64_t peer, const struct pro
 	answer.token_created.endpoints = endpoints;
 	for (uint32_t i = 0; i < c->endpoint_count && i < PROTO_ENDPOINTS_MAX; i++)
 		endpoints[answer.token_created.endpoint_count++] = rv_str_of(c->endpoints[i]);
-	coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
+	(void)coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
 }
 
 /* A node whose key is gone is removed, so that what it holds runs elsewhere at once. The act is known by the REVOKE's own id. */
@@ -88,7 +88,7 @@ void admit_revoke(struct coord_clients *c, uint64_t peer, const struct proto_rev
 		remove_node(c, &v.facts[0], m->id, now_us, real_us);
 	clients_record(c, &v, real_us);
 	answer.done = (struct proto_done){ .request = m->request, .done_before = v.fact_count == 0, .changed = v.fact_count > 0 };
-	coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
+	(void)coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
 }
 
 void admit_enrol(struct coord_clients *c, uint64_t peer, const struct coord_peer_identity *who, const struct proto_enrol *m, uint64_t real_us)
@@ -107,5 +107,5 @@ void admit_enrol(struct coord_clients *c, uint64_t peer, const struct coord_peer
 	clients_record(c, &v, real_us);
 	answer.enrolled.request = m->request;
 	answer.enrolled.cluster = coord_shell_cluster(c->shell);
-	coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
+	(void)coord_shell_say(c->shell, peer, &answer, COORD_SAY_AFTER_FACTS);
 }

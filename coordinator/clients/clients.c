@@ -80,7 +80,7 @@ void clients_refuse_text(struct coord_clients *c, struct asker to, enum rv_code 
 	m.refused = (struct proto_refused){ .request = to.request, .code = (uint32_t)code, .message = message, .hint = hint };
 	c->stats.refused++;
 	if (clients_may_say(c, to.peer, message.bytes + 64))
-		coord_shell_say(c->shell, to.peer, &m, COORD_SAY_NOW);
+		(void)coord_shell_say(c->shell, to.peer, &m, COORD_SAY_NOW);
 }
 
 void clients_refuse(struct coord_clients *c, struct asker to, const struct rv_err *err)

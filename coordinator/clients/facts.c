@@ -14,9 +14,14 @@
 
 enum {
 	SCAN_US = 5000,
-	PIECES_MAX = 8192, /* of an answer */
+	PIECES_MAX = 2048, /* of an answer */
 	NOTES_A_SCAN = 16384, /* of the ring that one request looks through */
 };
+
+/* What a piece takes beside its records, and a note: an answer fits a frame. */
+#define PIECE_BYTES 48u
+#define NOTE_BYTES 64u
+_Static_assert(PROTO_FACTS_BYTES_MAX + PIECES_MAX * PIECE_BYTES + PROTO_NOTES_MAX * NOTE_BYTES + 256 < RV_FRAME_BYTES_MAX, "it does");
 
 struct waiting {
 	uint64_t peer;
@@ -256,8 +261,10 @@ static enum answered try(struct facts *f, uint64_t peer, struct proto_facts *ask
 	m.fact_rows.piece_count = s.pieces;
 	m.fact_rows.notes = f->told;
 	m.fact_rows.note_count = notes;
-	if (clients_may_say(f->c, peer, f->records.bytes + 64 * (s.pieces + notes) + 64))
-		coord_shell_say(f->c->shell, peer, &m, COORD_SAY_NOW);
+	if (clients_may_say(f->c, peer, f->records.bytes + 64 * (s.pieces + notes) + 64) && coord_shell_say(f->c->shell, peer, &m, COORD_SAY_NOW) < 0) {
+		(void)rv_fail(&s.err, RV_E_LIMIT, "the fact at position %llu does not fit a frame", (unsigned long long)s.next);
+		clients_refuse(f->c, (struct asker){ peer, ask->request }, &s.err);
+	}
 	return ANSWERED;
 }
 

@@ -174,7 +174,7 @@ static void submitted(struct intake *in, struct asker to, uint64_t submission, u
 
 	m.submitted = (struct proto_submitted){ .request = to.request, .submission = submission, .offset = offset, .run = run };
 	/* a run's number rests on its fact */
-	coord_shell_say(in->c->shell, to.peer, &m, run ? COORD_SAY_AFTER_FACTS : COORD_SAY_NOW);
+	(void)coord_shell_say(in->c->shell, to.peer, &m, run ? COORD_SAY_AFTER_FACTS : COORD_SAY_NOW);
 }
 
 static struct upload *find(struct intake *in, uint64_t submission)

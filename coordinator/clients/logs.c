@@ -98,7 +98,7 @@ static void say_piece(struct logs *l, const struct relay *r, const struct proto_
 	m.log_piece.request = r->asker.request;
 	m.log_piece.attempt = r->attempt;
 	if (clients_may_say(l->c, r->asker.peer, piece->bytes.bytes + 64))
-		coord_shell_say(l->c->shell, r->asker.peer, &m, COORD_SAY_NOW);
+		(void)coord_shell_say(l->c->shell, r->asker.peer, &m, COORD_SAY_NOW);
 }
 
 static void end(struct logs *l, struct relay *r)
@@ -161,7 +161,7 @@ static void ask_node(struct logs *l, struct relay *r, uint64_t peer, uint64_t no
 						  .bytes_max = r->bytes_max };
 	if (g)
 		m.log_wanted.unit_id = r->unit < coord_graph_unit_count(g) ? coord_graph_unit_id(g, r->unit, room) : RV_STR(PLAN_VERIFY_ID);
-	coord_shell_say(l->c->shell, peer, &m, COORD_SAY_NOW);
+	(void)coord_shell_say(l->c->shell, peer, &m, COORD_SAY_NOW);
 }
 
 /* The next node that an old attempt may have run on; false: none is left. */

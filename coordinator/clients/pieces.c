@@ -116,7 +116,7 @@ void pieces_get(struct pieces *p, uint64_t peer, const struct coord_peer_identit
 			clients_refuse(p->c, from, &err);
 		return;
 	}
-	coord_shell_say(p->c->shell, peer, &answer, COORD_SAY_NOW);
+	(void)coord_shell_say(p->c->shell, peer, &answer, COORD_SAY_NOW);
 }
 
 /* --- taking ---------------------------------------------------------------------------------------------------------------------------- */
@@ -286,7 +286,7 @@ static void turn_source(struct pieces *p, struct source *s, uint64_t now_us, uin
 	uint64_t peer = s->peer;
 
 	for (int i = 0; i < ASKS_A_TURN && proto_transfer_ask(s->transfer, now_us, &m.blob_get); i++)
-		coord_shell_say(p->c->shell, s->peer, &m, COORD_SAY_NOW);
+		(void)coord_shell_say(p->c->shell, s->peer, &m, COORD_SAY_NOW);
 	while (s && proto_transfer_ended(s->transfer, &end)) {
 		deliver(p, s, &end, now_us, real_us);
 		s = find_source(p, peer); /* it may have gone with its session */
