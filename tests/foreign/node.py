@@ -74,7 +74,7 @@ class Attempt:
         self.key = (run, unit, number)
         self.epoch = epoch
         self.state = QUEUED
-        self.spec = None
+        self.spec, self.unit_id, self.lease_us, self.tries = None, "", 0, 0
         self.waits_for = set()  # blobs that are still on their way
         self.process = self.mock_at = None
         self.result = None  # the fields of RESULT behind the key
@@ -107,7 +107,7 @@ class Node:
         self.fds = {}  # fd -> function to call when it is readable
         self.retry_s = 0.1
         self.leaving = self.over = False
-        self.counts = dict(frames=0, stale=0, dispatch_again=0, malformed=0, sessions=0, pieces=0)
+        self.counts = dict(frames=0, stale=0, dispatch_again=0, malformed=0, sessions=0, pieces=0, table_wanted=0)
         self.out = []
         self.logs = {}
         self.troubled, self.doubled = set(), set()
@@ -251,7 +251,7 @@ class Node:
 
     def _beat_for(self, a):
         """What has a short lease is spoken of often enough to keep it."""
-        if 0 < a.lease_us < U64 and self.session:
+        if 0 < a.lease_us < U64 and a.state != FINISHED and self.session:
             self.interval = min(self.interval, a.lease_us / 9e6)
             self.beat_at = min(self.beat_at, self.heard_of + self.interval)
 
@@ -313,8 +313,8 @@ class Node:
     def _say(self, kind, key, *fields):
         """Queues an item of a batched kind; items of one kind and run that follow each other share a message."""
         run, unit, number = key
-        if self.trouble and kind in (TAKEN, STARTED) and key not in self.troubled:
-            self.troubled.add(key)
+        if self.trouble and kind in (TAKEN, STARTED) and (kind, key) not in self.troubled:
+            self.troubled.add((kind, key))
             return
         if self.trouble and kind == RESULT and key not in self.doubled:
             self.doubled.add(key)
@@ -387,9 +387,9 @@ class Node:
         if uint(epoch) < self.epoch:
             return self._lose("epoch %d is older than %d" % (epoch, self.epoch))
         self.heard_of = max(self.heard_of, self.hello_sent)
+        self.received = 0
         if self.session is None:
             self.session = uint(session)
-            self.received = 0
             self.beats, self.unanswered = 0, {}
             self.retry_s = 0.1
             self.counts["sessions"] += 1
@@ -433,7 +433,11 @@ class Node:
         for a in self.held.values():
             self._beat_for(a)
         self.beat_at = min(self.beat_at, sent_at + self.interval)
+        if n >= 2 and self.held and not want_table:
+            self.tell(event="tables_agree", held=len(self.held))
         if want_table:
+            self.counts["table_wanted"] += 1
+            self.tell(event="table_wanted", n=n, held=[[*h.key[1:], h.state] for h in self.held.values()], sent=self.sent, received=self.received)
             self._hello()
 
     def _on_dispatch(self, run, workspace, specs, item):
@@ -444,6 +448,7 @@ class Node:
             return
         if key in self.held:
             self.counts["dispatch_again"] += 1
+            self.tell(event="dispatch_again", unit=text(unit_id))
             return self._say_state(self.held[key])
         newest, why = self.fence.get(key[:2], (0, STALE))
         if newest >= number:
@@ -489,11 +494,11 @@ class Node:
 
     def _on_result_ack(self, key, how):
         need(how in (1, 2, 3), "RESULT_ACK %r" % how)
+        self.tell(event="settled", unit=key[1], attempt=key[2], how=how)
         a = self.held.get(key)
         if not a or a.state != FINISHED:
             self.counts["stale"] += 1
             return
-        self.tell(event="settled", unit=key[1], attempt=key[2], how=how)
         self._drop(a)
 
     def _on_retract(self, key):

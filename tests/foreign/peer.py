@@ -138,7 +138,7 @@ def main():
     v = verb("node", node)
     v.add_argument("--name", required=True)
     v.add_argument("--slots", type=int, default=2)
-    v.add_argument("--trouble", action="store_true", help="the first word of each attempt is lost, each result said twice")
+    v.add_argument("--trouble", action="store_true", help="the first TAKEN and STARTED of each attempt are lost, each result said twice")
     v = verb("submit", ask, "plan")
     v.add_argument("--piece", type=int, default=262144)
     v.add_argument("--twice", action="store_true")
