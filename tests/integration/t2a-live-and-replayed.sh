@@ -24,6 +24,9 @@ same() { # ended, as json in $T/live
 	python3 - "$T/live" "$T/out" <<-'PY' || fail "the live result and the replayed one differ"
 	import json, sys
 	live, told = (json.load(open(p)) for p in sys.argv[1:])
+	# How long a live run took is of the monotonic clock, what its journal says of two times of day: microseconds apart.
+	if abs(live["duration_ms"] - told["duration_ms"]) < 50:
+	    told["duration_ms"] = live["duration_ms"]
 	bad = [k for k in sorted(live.keys() | told.keys()) if k != "units" and live.get(k) != told.get(k)]
 	for k in bad:
 	    print(k, live.get(k), told.get(k))
