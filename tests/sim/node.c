@@ -603,6 +603,9 @@ static void die(struct sim_world *w, uint32_t node)
 
 	sim_note(w, "node dies", node, n->life, 0);
 	sim_warden_drain(w, node); /* what it had written to the warden is read */
+	for (uint32_t i = 0; i < n->warden.count; i++)
+		if (!n->warden.procs[i].killed) /* a CANCEL that it had not passed on is said again, if it still holds */
+			n->warden.procs[i].cancel_by_us = 0;
 	leave_link(w, n);
 	free(n->wire.arg);
 	node_wire_release(&n->wire);
