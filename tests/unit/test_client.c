@@ -6,6 +6,7 @@
 #include "tests/lib/fake_coordinator.h"
 #include "tests/lib/scratch.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,7 +16,9 @@
 
 #define SHORT ((struct cli_client_patience){ 300000, 3000000, 300000, 100000 })
 
+/* Changed by the test, read by the thread of the fake coordinator: under its lock. */
 struct script {
+	pthread_mutex_t lock;    /* all zeros: PTHREAD_MUTEX_INITIALIZER */
 	_Atomic uint32_t heard;
 	uint32_t silent;         /* so many requests get no answer */
 	bool wrong_kind, stale_first;
@@ -28,9 +31,16 @@ static void answer_done(struct proto_msg *answer, uint32_t changed)
 	answer->done.changed = changed;
 }
 
-static bool on_message(void *arg, const struct proto_msg *request, struct proto_msg *answer)
+/* Sets one field while the coordinator may be reading it. */
+#define SCRIPT_SET(script, field, value)                                                           \
+	do {                                                                                       \
+		(void)pthread_mutex_lock(&(script)->lock);                                         \
+		(script)->field = (value);                                                         \
+		(void)pthread_mutex_unlock(&(script)->lock);                                       \
+	} while (0)
+
+static bool answer_by(struct script *s, const struct proto_msg *request, struct proto_msg *answer)
 {
-	struct script *s = arg;
 	uint32_t n = atomic_fetch_add(&s->heard, 1);
 
 	if (n < s->silent)
@@ -61,6 +71,17 @@ static bool on_message(void *arg, const struct proto_msg *request, struct proto_
 		answer->refused.hint = RV_STR("look at status");
 		return true;
 	}
+}
+
+static bool on_message(void *arg, const struct proto_msg *request, struct proto_msg *answer)
+{
+	struct script *s = arg;
+	bool said;
+
+	(void)pthread_mutex_lock(&s->lock);
+	said = answer_by(s, request, answer);
+	(void)pthread_mutex_unlock(&s->lock);
+	return said;
 }
 
 struct rig {
@@ -129,7 +150,7 @@ static void a_refusal_is_an_error_of_its_code(void **state)
 	assert_int_equal(err.code, RV_E_NOT_FOUND);
 	assert_string_equal(err.msg, "there is no run \"x\"");
 	assert_string_equal(err.hint, "look at status");
-	g.script.wrong_kind = true;
+	SCRIPT_SET(&g.script, wrong_kind, true);
 	assert_int_equal(act(&g, 1, &answer, &err), -1);
 	assert_int_equal(err.code, RV_E_CORRUPT);
 	assert_non_null(strstr(err.msg, "ROWS"));
@@ -145,7 +166,7 @@ static void an_unanswered_question_is_asked_again(void **state)
 
 	(void)state;
 	rig_open(&g);
-	g.script.silent = 1;
+	SCRIPT_SET(&g.script, silent, 1);
 	patience.answer_us = 10000000;
 	cli_client_set_patience(g.client, &patience);
 	assert_int_equal(act(&g, 7, &answer, &err), 0);
@@ -163,7 +184,7 @@ static void silence_ends(void **state)
 
 	(void)state;
 	rig_open(&g);
-	g.script.silent = UINT32_MAX;
+	SCRIPT_SET(&g.script, silent, UINT32_MAX);
 	cli_client_set_patience(g.client, &patience);
 	assert_int_equal(act(&g, 7, &answer, &err), -1);
 	assert_int_equal(err.code, RV_E_UNREACHABLE);
@@ -255,7 +276,7 @@ static void an_interrupt_ends_a_call(void **state)
 
 	(void)state;
 	rig_open(&g);
-	g.script.silent = UINT32_MAX;
+	SCRIPT_SET(&g.script, silent, UINT32_MAX);
 	assert_int_equal(cli_client_catch_signals(g.client, &err), 0);
 	assert_int_equal(raise(SIGINT), 0);
 	assert_int_equal(act(&g, 5, &answer, &err), -1);
@@ -276,7 +297,7 @@ static void a_blob_comes_in_pieces_and_is_checked(void **state)
 	rig_open(&g);
 	rv_buf_init(&out, 0);
 	memset(big, 'b', bytes);
-	g.script.blob = rv_str(big, bytes);
+	SCRIPT_SET(&g.script, blob, rv_str(big, bytes));
 	rv_digest(g.script.blob, digest);
 	if (cli_client_blob(g.client, digest, bytes, &out, &err))
 		fail_msg("%s", err.msg);
@@ -289,12 +310,12 @@ static void a_blob_comes_in_pieces_and_is_checked(void **state)
 	rv_buf_reset(&out);
 	assert_int_equal(cli_client_blob(g.client, digest, bytes, &out, &err), -1);
 	assert_int_equal(err.code, RV_E_CORRUPT);
-	g.script.blob = rv_str(big, 0);
+	SCRIPT_SET(&g.script, blob, rv_str(big, 0));
 	rv_digest(g.script.blob, digest);
 	rv_buf_reset(&out);
 	assert_int_equal(cli_client_blob(g.client, digest, bytes, &out, &err), 0);
 	assert_int_equal(out.bytes, 0);
-	g.script.blob = rv_str(NULL, 0);
+	SCRIPT_SET(&g.script, blob, rv_str(NULL, 0));
 	assert_int_equal(cli_client_blob(g.client, digest, bytes, &out, &err), -1);
 	assert_int_equal(err.code, RV_E_NOT_FOUND);
 	rv_buf_release(&out);
