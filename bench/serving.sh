@@ -5,7 +5,7 @@
 set -eu
 reeve=$(realpath "${1:-build/reeve}")
 dir=$(mktemp -d)
-trap 'kill -9 $coordinator $node 2>/dev/null || :; rm -rf "$dir"' EXIT
+trap 'kill $coordinator $node 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 cd "$dir"
 coordinator= node=
 
