@@ -301,6 +301,11 @@ static void a_key_is_asked_for_at_each_handshake_and_comes_with_each_frame(void 
 	assert_int_equal(g->event[1], NET_DEALER_REFUSED);
 }
 
+static bool nowhere_to_send(struct rig *g)
+{
+	return net_dealer_send(g->d[0], RV_STR("nowhere")) == -1;
+}
+
 static void a_link_that_ended_is_made_again_by_itself(void **state)
 {
 	struct rig *g = *state;
@@ -317,7 +322,7 @@ static void a_link_that_ended_is_made_again_by_itself(void **state)
 	assert_int_equal(net_loop_create(&g->loop, turn, g, NULL), 0);
 	assert_int_equal(net_dealer_watch(g->d[0], g->loop, NULL), 0);
 	wait_for(g, first_lost);
-	assert_int_equal(net_dealer_send(g->d[0], RV_STR("nowhere")), -1);
+	wait_for(g, nowhere_to_send); /* libzmq closes the listener behind our back: it may have answered once more */
 	(void)snprintf(endpoint, sizeof endpoint, "%s", g->endpoint);
 	rig_listen(g, endpoint, 0);
 	wait_for(g, first_connected);
