@@ -44,13 +44,14 @@ static int enrol(struct login *l, struct rv_err *err)
 		if (cli_client_open_keys(&c, l->token.endpoints[i], l->token.server_key, &l->enrolling, err) < 0)
 			return -1;
 		request.enrol.name = rv_str_of(l->name);
+		request.enrol.role = PROTO_ROLE_OPERATOR;
 		memcpy(request.enrol.key, l->own.public_key, PROTO_KEY_BYTES);
 		rc = cli_client_call(c, &request, PROTO_ENROLLED, &answer, err);
 		if (rc == 0) {
 			(void)snprintf(l->endpoint, sizeof l->endpoint, "%s", l->token.endpoints[i]);
 			(void)snprintf(l->admitted_as, sizeof l->admitted_as, "%.*s", RV_STR_ARGS(answer.enrolled.name));
 			if (answer.enrolled.role != PROTO_ROLE_OPERATOR)
-				rc = rv_fail(err, RV_E_USAGE, "this token is for a node");
+				rc = rv_fail(err, RV_E_CORRUPT, "the coordinator lets this key in as something else than an operator");
 		}
 		cli_client_close(&c);
 		if (rc < 0 && err->code != RV_E_UNREACHABLE)

@@ -55,7 +55,8 @@ int coord_access_token_create(const struct coord_access *a, const struct proto_t
 			      struct rv_err *err);
 
 /* `enroller` is the key of the connection that ENROL came by. A key that was admitted before keeps its name and spends no use. RV_E_DENIED: the
- * token is not accepted; RV_E_EXISTS: the name is held, the holder named; RV_E_STALE: this key was revoked. */
+ * token is not accepted; RV_E_EXISTS: the name is held, the holder named; RV_E_STALE: this key was revoked; RV_E_CONFLICT: the token gives
+ * another role than is asked for. */
 int coord_access_enrol(const struct coord_access *a, const uint8_t enroller[PROTO_KEY_BYTES], const struct proto_enrol *req, uint64_t real_us,
 		       struct coord_access_verdict *out, struct proto_enrolled *answer, struct rv_err *err);
 

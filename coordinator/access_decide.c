@@ -110,6 +110,14 @@ static int check_name(const struct coord_access *a, const struct proto_enrol *re
 	return rv_hint(err, "another --name, or reeve key revoke %.*s if that one is gone", RV_STR_ARGS(req->name));
 }
 
+/* Said before anything is spent: whoever holds the token may use it for what it is. */
+static int refuse_role(uint32_t gives, struct rv_err *err)
+{
+	(void)rv_fail(err, RV_E_CONFLICT, gives == PROTO_ROLE_NODE ? "this token lets a node in, not an operator" : "this token lets an operator in, not a node");
+	return rv_hint(err, gives == PROTO_ROLE_NODE ? "`reeve token create --role operator` makes one for login; `reeve node --token-file` takes this one, which is not spent" :
+						       "`reeve token create` makes one for a node; `reeve login --token-file` takes this one, which is not spent");
+}
+
 static void fill_answer(uint32_t role, struct rv_str name, struct proto_enrolled *answer)
 {
 	answer->role = role;
@@ -124,6 +132,8 @@ int coord_access_enrol(const struct coord_access *a, const uint8_t enroller[PROT
 
 	if (!t || coord_token_ended(t, real_us))
 		return refuse_token(err);
+	if (req->role != t->role)
+		return refuse_role(t->role, err);
 	if (k && k->state == KEY_ADMITTED) {
 		if (k->roles != t->role)
 			return rv_fail(err, RV_E_EXISTS, "this key is admitted already, and not as %s", role_name(t->role));

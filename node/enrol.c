@@ -106,7 +106,7 @@ struct enrolment {
 
 static int send_enrol(struct enrolment *e)
 {
-	struct proto_msg m = { .kind = PROTO_ENROL, .enrol = { .request = REQUEST, .name = e->cfg->name } };
+	struct proto_msg m = { .kind = PROTO_ENROL, .enrol = { .request = REQUEST, .name = e->cfg->name, .role = PROTO_ROLE_NODE } };
 
 	memcpy(m.enrol.key, e->cfg->own->public_key, sizeof(m.enrol.key));
 	if (proto_frame_add(&e->writer, &m, &e->err) < 0 || proto_frame_finish(&e->writer, &e->frame) < 0)

@@ -162,6 +162,7 @@ struct proto_enrol {
 	uint64_t request;
 	uint8_t key[PROTO_KEY_BYTES]; /* its own, public, saved before this is sent */
 	struct rv_str name;
+	uint32_t role;                /* PROTO_ROLE_NODE or _OPERATOR: what it wants to be; a token of the other role is not spent */
 };
 
 /* --- coordinator -> client ---------------------------------------------------------------------------------------------------- */

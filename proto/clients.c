@@ -158,6 +158,7 @@ static const struct field enrol[] = {
 	U64(struct proto_enrol, request),
 	FIXED(struct proto_enrol, key),
 	TEXT(struct proto_enrol, name, RV_NAME_BYTES_MAX),
+	ROLE(struct proto_enrol, role),
 };
 
 /* What a frame holds bounds a row and an endpoint alike; endpoints are short besides. */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """peer.py - a node and a client that share no line with reeve: they were written from proto/PROTOCOL.md alone
 
-    peer.py enrol  DIR --token FILE --name N       makes DIR/key, admits it, saves where the coordinator is
+    peer.py enrol  DIR --token FILE --name N [--role operator]  makes DIR/key, admits it, saves where the coordinator is
     peer.py node   DIR --name N [--slots 2] [--trouble]         runs units until TERM or DRAIN; what happens as JSON lines on stdout
     peer.py submit DIR PLAN.jsonl [--piece BYTES] [--twice]     prints the run
     peer.py rows   DIR WHAT [RUN] [UNIT]           a JSON array
@@ -29,6 +29,9 @@ from frames import ENROL, ENROLLED, Keys, Malformed, Token, byte_string, digest_
 from node import Node  # noqa: E402
 
 
+ROLES = {"node": 1, "operator": 4}
+
+
 def tell(**what):
     print(json.dumps(what), flush=True)
 
@@ -44,7 +47,7 @@ def enrol(args):
         keys = Keys(byte_string(f.read(), 32))
     client = Client(args.endpoint or token.endpoints[0], token.server_key, token.keys, args.patience)
     try:
-        role, name, cluster = client.ask(ENROL, keys.public, args.name, answer=ENROLLED)
+        role, name, cluster = client.ask(ENROL, keys.public, args.name, ROLES[args.role], answer=ENROLLED)
     finally:
         client.close()
     where = {"endpoint": args.endpoint or token.endpoints[0], "server_key": token.server_key.hex(), "role": role, "name": name, "cluster": cluster.hex()}
@@ -135,6 +138,7 @@ def main():
     v = verb("enrol", enrol)
     v.add_argument("--token", required=True)
     v.add_argument("--name", required=True)
+    v.add_argument("--role", choices=ROLES, default="node")
     v = verb("node", node)
     v.add_argument("--name", required=True)
     v.add_argument("--slots", type=int, default=2)

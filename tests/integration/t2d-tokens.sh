@@ -103,6 +103,12 @@ say "a token for a node lets no operator in"
 expect 0 reeve token create $at --role node --uses 1
 cp "$T/out" nodes
 expect 2 env HOME="$T/other" "$REEVE" login --token-file nodes --name erin
+want_err "lets a node in, not an operator"
+want_err "--role operator"
+expect 0 reeve token list $at -o json
+want_json '[t["uses_left"] for t in d["tokens"] if t["id"] == "'"$(cut -d' ' -f4 nodes)"'"] == [1]'
+expect 0 reeve key list $at -o json
+want_json 'not [k for k in d["keys"] if k["name"] == "erin"]'
 
 say "files that others may read are refused; standard input is read"
 chmod 644 nodes

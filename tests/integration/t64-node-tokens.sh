@@ -40,6 +40,14 @@ secret=$(cut -d' ' -f5 token)
 ! grep -rqF "$secret" "$T"/*.err "$T/n1" "$state" refusal || fail "the secret is somewhere"
 [ "$(stat -c %a "$T/n1/node.key")" = 600 ] || fail "the node's key is open to others"
 
+say "an operator's token is not spent on a node"
+token --role operator >operator
+expect 6 node operator n2
+want_err "lets an operator in, not a node"
+want_err "\`reeve token create\` makes one for a node"
+export HOME=$T/home
+expect 0 reeve login --token-file operator --name ann
+
 say "revoked while it is connected: sent away at once, and for good"
 expect 0 reeve key revoke --coordinator "$state" n1
 finish n1 6

@@ -57,7 +57,9 @@ cp "$T/out" op-token
 expect 0 peer enrol node --token node-token --name foreign
 want_json 'd["role"] == 1 and d["name"] == "foreign"'
 expect 0 peer enrol node --token node-token --name foreign
-expect 0 peer enrol op --token op-token --name op
+expect 1 peer enrol op --token op-token --name op
+want_err E_CONFLICT
+expect 0 peer enrol op --token op-token --name op --role operator
 want_json 'd["role"] == 4'
 expect 1 peer enrol second --token node-token --name second
 want_err E_DENIED

@@ -209,10 +209,10 @@ def hostile_frames():
     yield 'bytes behind the end', pack([peer.BYE]) + b'\x00'
     yield 'two frames in one', pack([peer.BYE]) * 2
     yield 'text that is not UTF-8', b'\x92\x01\x94\x0e\x07\xc4\x20' + bytes(32) + b'\xa2\xff\xfe'
-    yield 'a name with NUL', pack([peer.ENROL, 7, bytes(32), 'a\0b'])
-    yield 'a short key', pack([peer.ENROL, 7, bytes(31), 'a'])
-    yield 'a long key', pack([peer.ENROL, 7, bytes(33), 'a'])
-    yield 'a name of 1 MiB', pack([peer.ENROL, 7, bytes(32), 'a' * (MIB - 100)])
+    yield 'a name with NUL', pack([peer.ENROL, 7, bytes(32), 'a\0b', 1])
+    yield 'a short key', pack([peer.ENROL, 7, bytes(31), 'a', 1])
+    yield 'a long key', pack([peer.ENROL, 7, bytes(33), 'a', 1])
+    yield 'a name of 1 MiB', pack([peer.ENROL, 7, bytes(32), 'a' * (MIB - 100), 1])
     yield 'a cut frame', pack([peer.HEARTBEAT, 1, 1, 0, 0, 0, 0])[:-1]
     yield 'a batch of 2^31', b'\x92\x01\x93\x06\x01\xdd\x80\x00\x00\x00'
     yield 'more values than a frame may have', msgpack.packb([1, [peer.RESULT, 1, [0] * 300000]])

@@ -111,6 +111,7 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 		out->enrol.request = number(m, UINT64_MAX);
 		digest_of(m, out->enrol.key);
 		out->enrol.name = text_of(m, RV_NAME_BYTES_MAX);
+		out->enrol.role = role_of(m);
 		return;
 	case PROTO_BLOB_GET:
 	case PROTO_BLOB_WANTED:
@@ -253,6 +254,7 @@ static void same_request(const struct proto_msg *a, const struct proto_msg *b)
 	case PROTO_ENROL:
 		SAME_32(enrol.key);
 		SAME_STR(enrol.name);
+		SAME(enrol.role);
 		return;
 	case PROTO_BLOB_GET:
 	case PROTO_BLOB_WANTED:

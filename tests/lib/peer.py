@@ -132,8 +132,8 @@ class Peer:
         self.send(message)
         return self.receive(kinds, seconds)
 
-    def enrol(self, keys, name):
-        return self.ask([ENROL, 7, keys.public, name], (ENROLLED, REFUSED))
+    def enrol(self, keys, name, role=1):
+        return self.ask([ENROL, 7, keys.public, name, role], (ENROLLED, REFUSED))
 
     def hello(self, name='n', n=1, incarnation=1, key_hash=None, page=0, last=True, held=(), slots=1, labels=()):
         node = [name, key_hash or self.keys.hash, b'b' * 16, incarnation, slots, 1, 1 << 30, list(labels), [], 'tree']

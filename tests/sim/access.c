@@ -75,7 +75,7 @@ static void make_token(struct sim_world *w)
 
 static void enrol(struct sim_world *w, const struct sim_node *n)
 {
-	struct proto_enrol req = { .request = 1, .name = rv_str_of(n->name) };
+	struct proto_enrol req = { .request = 1, .name = rv_str_of(n->name), .role = PROTO_ROLE_NODE };
 	struct coord_access_verdict v;
 	struct proto_enrolled answer;
 	struct rv_err err;

@@ -91,9 +91,10 @@ static int make_token(struct desk *d, const char *id, uint32_t key_number, uint3
 	return (int)v.fact_count;
 }
 
-static int enrol(struct desk *d, uint32_t token_key, uint32_t own_key, const char *name, struct proto_enrolled *answer, struct rv_err *err)
+static int enrol_as(struct desk *d, uint32_t role, uint32_t token_key, uint32_t own_key, const char *name, struct proto_enrolled *answer,
+		    struct rv_err *err)
 {
-	struct proto_enrol req = { .name = rv_str_of(name) };
+	struct proto_enrol req = { .name = rv_str_of(name), .role = role };
 	struct coord_access_verdict v;
 	uint8_t token[PROTO_KEY_BYTES];
 
@@ -103,6 +104,11 @@ static int enrol(struct desk *d, uint32_t token_key, uint32_t own_key, const cha
 		return -1;
 	carry_out(d, &v);
 	return (int)v.fact_count;
+}
+
+static int enrol(struct desk *d, uint32_t token_key, uint32_t own_key, const char *name, struct proto_enrolled *answer, struct rv_err *err)
+{
+	return enrol_as(d, PROTO_ROLE_NODE, token_key, own_key, name, answer, err);
 }
 
 static int revoke_by(struct desk *d, enum proto_revoke_what what, const char *name, struct rv_err *err)
@@ -202,6 +208,26 @@ static void a_token_ends_with_its_time(void **state)
 	assert_int_equal(roles(d, 2), PROTO_ROLE_NODE); /* whom it let in stays */
 }
 
+static void a_token_is_not_spent_on_the_other_role(void **state)
+{
+	struct desk *d = *state;
+	struct proto_enrolled answer = { 0 };
+	struct rv_err err;
+
+	assert_int_equal(make_token(d, "t1", 1, PROTO_ROLE_OPERATOR, 15 * MINUTE, 1, NULL), 1);
+	assert_int_equal(make_token(d, "t2", 2, PROTO_ROLE_NODE, 15 * MINUTE, 1, NULL), 1);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_NODE, 1, 3, "n3", &answer, &err), -1);
+	assert_int_equal(err.code, RV_E_CONFLICT);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_OPERATOR, 2, 4, "ann", &answer, &err), -1);
+	assert_int_equal(err.code, RV_E_CONFLICT);
+	assert_int_equal(roles(d, 3), 0);
+	assert_int_equal(roles(d, 4), 0);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_OPERATOR, 1, 4, "ann", &answer, NULL), 2);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_NODE, 2, 3, "n3", &answer, NULL), 2);
+	assert_int_equal(roles(d, 3), PROTO_ROLE_NODE);
+	assert_int_equal(roles(d, 4), PROTO_ROLE_OPERATOR);
+}
+
 static void a_revoked_token_lets_nobody_in_any_more(void **state)
 {
 	struct desk *d = *state;
@@ -209,7 +235,7 @@ static void a_revoked_token_lets_nobody_in_any_more(void **state)
 	struct rv_err err;
 
 	assert_int_equal(make_token(d, "t1", 1, PROTO_ROLE_OPERATOR, 15 * MINUTE, 5, NULL), 1);
-	assert_int_equal(enrol(d, 1, 2, "ann", &answer, NULL), 2);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_OPERATOR, 1, 2, "ann", &answer, NULL), 2);
 	assert_int_equal(answer.role, PROTO_ROLE_OPERATOR);
 	assert_int_equal(revoke_by(d, PROTO_REVOKE_TOKEN, "t1", NULL), 1);
 	assert_int_equal(revoke_by(d, PROTO_REVOKE_TOKEN, "t1", NULL), 0);
@@ -282,7 +308,7 @@ static void a_key_has_the_role_it_was_admitted_with(void **state)
 	assert_int_equal(make_token(d, "t1", 1, PROTO_ROLE_NODE, MINUTE, 9, NULL), 1);
 	assert_int_equal(make_token(d, "t2", 2, PROTO_ROLE_OPERATOR, MINUTE, 9, NULL), 1);
 	assert_int_equal(enrol(d, 1, 3, "n3", &answer, NULL), 2);
-	assert_int_equal(enrol(d, 2, 3, "n3", &answer, &err), -1);
+	assert_int_equal(enrol_as(d, PROTO_ROLE_OPERATOR, 2, 3, "n3", &answer, &err), -1);
 	assert_int_equal(err.code, RV_E_EXISTS);
 	assert_int_equal(roles(d, 3), PROTO_ROLE_NODE);
 	/* a token's own key is nobody's own */
@@ -469,7 +495,7 @@ static void lists_come_in_pages_and_show_no_key(void **state)
 		char name[8];
 
 		(void)snprintf(name, sizeof name, "n%u", i);
-		assert_int_equal(enrol(d, i < 19 ? 1 : 9, i, name, &answer, NULL), 2);
+		assert_int_equal(enrol_as(d, i < 19 ? PROTO_ROLE_NODE : PROTO_ROLE_OPERATOR, i < 19 ? 1 : 9, i, name, &answer, NULL), 2);
 	}
 	assert_int_equal(revoke_by(d, PROTO_REVOKE_KEY, "n12", NULL), 1);
 	do {
@@ -508,6 +534,7 @@ int main(void)
 		desk_test(a_token_lets_its_holder_enrol_and_do_nothing_else),
 		desk_test(a_token_is_used_up_and_its_user_may_ask_again),
 		desk_test(a_token_ends_with_its_time),
+		desk_test(a_token_is_not_spent_on_the_other_role),
 		desk_test(a_revoked_token_lets_nobody_in_any_more),
 		desk_test(a_token_that_is_made_twice_is_one_token),
 		desk_test(what_a_token_may_be_is_bounded),
