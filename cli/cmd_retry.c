@@ -83,22 +83,22 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 /* --- at a coordinator, or in a live run ------------------------------------------------------------------------------- */
 
 /* Does somebody who runs have it? A run on disk that has no process is gone on with here. */
-static bool somewhere_live(const struct cli_query *q, struct rv_str run, struct cli_place *place)
+static int somewhere_live(const struct cli_query *q, struct rv_str run, bool *live, struct rv_err *err)
 {
 	char state[PATH_MAX];
+	struct cli_place place;
+	enum cli_where where;
 	struct rv_run_id id;
 
+	*live = false;
 	if (q->state)
-		return false;
-	if (cli_place_named(q->coordinator))
-		return true;
-	if (cli_place_near(place))
-		return !(run.bytes && cli_find_state(NULL, state, NULL) == 0 && cli_find_run(state, run, &id, NULL) == 0);
-	if (cli_find_state(NULL, state, NULL))
-		return true; /* a login, or an error that says what there is not */
-	if (cli_find_run(state, run, &id, NULL))
-		return false;
-	return cli_place_find(NULL, CLI_PLACE_RUNS, rv_str_of(id.text), place, NULL) == 0 && place->kind == CLI_PLACE_RUN;
+		return 0;
+	if (cli_place_look(q->coordinator, run, &where, &place, state, err))
+		return -1;
+	*live = where == CLI_AT_COORDINATOR || place.kind == CLI_PLACE_RUN;
+	if (!*live && state[0] && cli_find_run(state, run, &id, NULL) == 0)
+		*live = cli_place_find(NULL, CLI_PLACE_RUNS, rv_str_of(id.text), &place, NULL) == 0 && place.kind == CLI_PLACE_RUN;
+	return 0;
 }
 
 /* The core alone does not ask twice: what a person has to confirm is looked at here. */
@@ -167,7 +167,8 @@ int cli_cmd_retry(int argc, char **argv)
 		CLI_OPT_END,
 	};
 	struct cli_target target;
-	struct cli_place place;
+	struct rv_err err;
+	bool live;
 	int status;
 
 	if (cli_query_parse(&q, table, argc, argv, &status))
@@ -182,5 +183,7 @@ int cli_cmd_retry(int argc, char **argv)
 	if (w.failed == (target.unit.bytes > 0))
 		return cli_failf(RV_E_USAGE, w.failed ? "--failed is for a whole run: name RUN without a unit" :
 							"a unit is missing: RUN/UNIT, or RUN --failed");
-	return somewhere_live(&q, target.run, &place) ? retry_there(&q, target, &w) : retry(&q, target, &w);
+	if (somewhere_live(&q, target.run, &live, &err))
+		return cli_fail(&err);
+	return live ? retry_there(&q, target, &w) : retry(&q, target, &w);
 }

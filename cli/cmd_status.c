@@ -138,7 +138,7 @@ static int list_one(struct listing *l, const char *state, struct rv_run_id id)
 	return rc;
 }
 
-static int list_runs(const struct cli_query *q)
+static int list_runs(const struct cli_query *q, const char *dir)
 {
 	struct listing l = { .query = q };
 	struct rv_run_id *ids = NULL;
@@ -147,7 +147,7 @@ static int list_runs(const struct cli_query *q)
 	struct rv_err err;
 	int status = CLI_OK;
 
-	if (cli_find_state(q->state, state, &err) || cli_list_runs(state, &ids, &count, &err))
+	if (cli_find_state(dir, state, &err) || cli_list_runs(state, &ids, &count, &err))
 		return cli_fail(&err);
 	cli_table_init(&l.table, run_columns, RV_ARRAY_LEN(run_columns), q->format);
 	rv_buf_init(&l.out, 0);
@@ -218,7 +218,19 @@ static void put_about(const struct cli_rows *about, struct cli_client *c, enum c
 	rv_buf_release(&room);
 }
 
-static void put_cluster(const struct cli_query *q, struct cli_client *c, const struct cli_rows *about, const struct cli_rows *runs, struct rv_buf *out)
+/* Runs of `run` in the coordinator's own directory, which it knows nothing of. */
+static uint32_t runs_beside(const struct cli_place *place)
+{
+	struct rv_run_id *ids = NULL;
+	uint32_t count = 0;
+
+	if (place->kind == CLI_PLACE_COORDINATOR && cli_list_runs(place->dir, &ids, &count, NULL) == 0)
+		free(ids);
+	return count;
+}
+
+static void put_cluster(const struct cli_query *q, struct cli_client *c, const struct cli_rows *about, const struct cli_rows *runs, uint32_t beside,
+			struct rv_buf *out)
 {
 	struct listing l = { .query = q, .owned = true };
 	struct rv_buf rooms[3];
@@ -234,8 +246,10 @@ static void put_cluster(const struct cli_query *q, struct cli_client *c, const s
 	}
 	if (q->format != CLI_JSONL && q->format != CLI_NAME)
 		put_about(about, c, q->format, out);
-	if (q->format == CLI_JSON)
+	if (q->format == CLI_JSON) {
+		cli_json_uint(out, "runs_beside", beside);
 		(void)rv_buf_puts(out, ",\"runs\":[");
+	}
 	for (i = 0; i < runs->count; i++) {
 		struct journal_run r;
 
@@ -268,8 +282,13 @@ static int status_of_cluster(const struct cli_query *q, const struct cli_place *
 	    cli_rows_fetch(&runs, c, PROTO_ASK_RUNS, 0, RV_STR(""), &err)) {
 		status = cli_fail(&err);
 	} else {
-		put_cluster(q, c, &about, &runs, &out);
+		uint32_t beside = runs_beside(place);
+
+		put_cluster(q, c, &about, &runs, beside, &out);
 		status = cli_answer(rv_buf_str(&out), CLI_OK);
+		if (beside && (q->format == CLI_TABLE || q->format == CLI_WIDE))
+			cli_say("%u run%s of `reeve run` lie%s in %s, too: `reeve status --state %s` lists them", beside, cli_s(beside),
+				beside == 1 ? "s" : "", place->dir, place->dir);
 	}
 	cli_client_close(&c);
 	cli_rows_release(&about);
@@ -282,25 +301,15 @@ static int status_of_cluster(const struct cli_query *q, const struct cli_place *
 static int status_of_all(const struct cli_query *q)
 {
 	struct cli_place place;
+	enum cli_where where;
 	char state[PATH_MAX];
 	struct rv_err err;
 
 	if (q->state)
-		return list_runs(q);
-	if (cli_place_named(q->coordinator)) {
-		if (cli_place_find(q->coordinator, CLI_PLACE_NO_RUNS, RV_STR(""), &place, &err))
-			return cli_fail(&err);
-		return status_of_cluster(q, &place);
-	}
-	if (cli_place_near(&place))
-		return cli_find_state(NULL, state, NULL) == 0 && strlen(state) > strlen(place.dir) ? list_runs(q) : status_of_cluster(q, &place);
-	if (cli_find_state(NULL, state, NULL)) {
-		if (cli_place_find(NULL, CLI_PLACE_NO_RUNS, RV_STR(""), &place, NULL) == 0)
-			return status_of_cluster(q, &place);
-		if (cli_place_asleep(&err))
-			return cli_fail(&err);
-	}
-	return list_runs(q);
+		return list_runs(q, q->state);
+	if (cli_place_look(q->coordinator, RV_STR(""), &where, &place, state, &err))
+		return cli_fail(&err);
+	return where == CLI_AT_COORDINATOR ? status_of_cluster(q, &place) : list_runs(q, state[0] ? state : NULL);
 }
 
 /* --- one run --------------------------------------------------------------------------------------------------------------- */

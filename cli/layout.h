@@ -20,6 +20,7 @@
 #define CLI_DIR_RUNS "runs"
 #define CLI_DIR_NODES "nodes"
 #define CLI_DIR_LIVE "live"
+#define CLI_DIR_KEYS "keys" /* of a coordinator that listens */
 #define CLI_DIR_BLOBS "blobs"
 #define CLI_DIR_NODE "node"
 #define CLI_DIR_UNITS "units"

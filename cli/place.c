@@ -4,6 +4,7 @@
 #include "cli/find.h"
 #include "cli/layout.h"
 #include "cli/login.h"
+#include "cli/render.h"
 #include "common/os/file.h"
 #include "common/os/lock.h"
 
@@ -52,6 +53,45 @@ static void set_coordinator(struct cli_place *p)
 {
 	p->kind = CLI_PLACE_COORDINATOR;
 	(void)snprintf(p->shown, sizeof(p->shown), "the coordinator in %s", p->dir);
+}
+
+/* A coordinator's directory holds a journal of its own; `run` keeps one in each run's. */
+static bool was_coordinator(const char *dir)
+{
+	char path[PATH_MAX];
+
+	return join(path, dir, CLI_FILE_JOURNAL) && access(path, F_OK) == 0;
+}
+
+/* When something was last written in the coordinator's journal; 0: nobody knows. */
+static uint64_t last_written_us(const char *dir)
+{
+	static const char *const files[] = { CLI_FILE_JOURNAL, CLI_FILE_JOURNAL "-wal" };
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(files); i++) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		if (join(path, dir, files[i]) && stat(path, &st) == 0)
+			last = rv_max_u64(last, (uint64_t)st.st_mtim.tv_sec * RV_US_PER_S + (uint64_t)st.st_mtim.tv_nsec / 1000);
+	}
+	return last;
+}
+
+/* The coordinator that `p` means is not running: which, since when, and what can be done. */
+static int asleep(const struct cli_place *p, struct rv_err *err)
+{
+	char keys[PATH_MAX];
+	bool listened = join(keys, p->dir, CLI_DIR_KEYS) && is_dir(keys);
+	struct rv_buf when;
+
+	rv_buf_init(&when, 0);
+	cli_put_time(&when, last_written_us(p->dir));
+	(void)rv_fail(err, RV_E_UNREACHABLE, "%s is not running; it last wrote at %.19sZ", p->shown, when.at ? when.at : "?");
+	rv_buf_release(&when);
+	return rv_hint(err, "`reeve coordinator --state %s`%s starts it again; --state with that directory reads what `run` left there", p->dir,
+		       listened ? ", with the --listen that it had," : "");
 }
 
 /* DIR/runs/RUN, where it ends so: a live `run` named by its own directory. */
@@ -105,6 +145,8 @@ static int place_of_dir(const char *dir, struct cli_place *out, struct rv_err *e
 		(void)rv_fail(err, RV_E_UNREACHABLE, "run %s has no process any more", run.text);
 		return rv_hint(err, "`reeve status` reads it from disk; `reeve run PLAN --resume=%s` goes on", run.text);
 	}
+	if (was_coordinator(out->dir))
+		return asleep(out, err);
 	(void)rv_fail(err, RV_E_UNREACHABLE, "no coordinator is running in %s", dir);
 	return rv_hint(err, "`reeve coordinator --state %s` starts one", dir);
 }
@@ -165,26 +207,15 @@ static int live_coordinator(void *arg, const char *state)
 	return 1;
 }
 
-int cli_place_near(struct cli_place *out)
+static int any_coordinator(void *arg, const char *state)
 {
-	*out = (struct cli_place){ .kind = CLI_PLACE_NONE };
-	return each_near(live_coordinator, out);
-}
+	struct cli_place *p = arg;
 
-static int has_journal(void *arg, const char *state)
-{
-	char path[PATH_MAX];
-
-	if (!join(path, state, CLI_FILE_JOURNAL) || access(path, F_OK))
+	if (!is_live(state) && !was_coordinator(state))
 		return 0;
-	(void)rv_fail(arg, RV_E_UNREACHABLE, "the coordinator in %s is not running", state);
-	(void)rv_hint(arg, "`reeve coordinator --state %s` starts it", state);
+	(void)snprintf(p->dir, sizeof(p->dir), "%s", state);
+	set_coordinator(p);
 	return 1;
-}
-
-int cli_place_asleep(struct rv_err *err)
-{
-	return each_near(has_journal, err);
 }
 
 struct search {
@@ -195,7 +226,7 @@ struct search {
 	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8];
 	struct rv_run_id found;
 	bool ended;        /* the run that was named is there, and has no process */
-	char state[PATH_MAX];
+	bool asleep;       /* the nearest is a coordinator's, which is not running */
 };
 
 static bool begins(const char *text, struct rv_str prefix)
@@ -230,15 +261,17 @@ static int look_into(void *arg, const char *state)
 
 	if (live_coordinator(s->out, state))
 		return 1;
-	if (s->runs == CLI_PLACE_NO_RUNS || cli_list_runs(state, &ids, &count, NULL))
-		return 0;
-	for (i = 0; i < count; i++)
-		look_at_run(s, state, ids[i]);
-	free(ids);
-	if (s->live == 0)
-		return 0;
-	set_run(s->out, s->found);
-	return 1;
+	if (s->runs == CLI_PLACE_RUNS && cli_list_runs(state, &ids, &count, NULL) == 0) {
+		for (i = 0; i < count; i++)
+			look_at_run(s, state, ids[i]);
+		free(ids);
+	}
+	if (s->live) {
+		set_run(s->out, s->found);
+		return 1;
+	}
+	s->asleep = !s->ended && any_coordinator(s->out, state); /* a run that ended there was no coordinator's */
+	return s->asleep;
 }
 
 static int nowhere(const struct search *s, struct rv_err *err)
@@ -247,8 +280,6 @@ static int nowhere(const struct search *s, struct rv_err *err)
 		(void)rv_fail(err, RV_E_UNREACHABLE, "run %s has no process any more", s->found.text);
 		return rv_hint(err, "`reeve status %s` reads it from disk; `reeve run PLAN --resume=%s` goes on", s->found.text, s->found.text);
 	}
-	if (cli_place_asleep(err))
-		return -1;
 	(void)rv_fail(err, RV_E_UNREACHABLE, s->runs == CLI_PLACE_RUNS ? "no coordinator and no live run is near" : "no coordinator is near");
 	return rv_hint(err, "--coordinator ADDR or REEVE_COORDINATOR names one: tcp://HOST:PORT, or its state directory");
 }
@@ -263,6 +294,8 @@ int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str r
 	if (named)
 		return place_named(named, option, out, err);
 	if (each_near(look_into, &s)) {
+		if (s.asleep)
+			return asleep(out, err);
 		if (s.live <= 1)
 			return 0;
 		(void)rv_fail(err, s.run.bytes ? RV_E_USAGE : RV_E_CONFLICT, "%u runs are live here: %s%s", s.live, s.names,
@@ -278,4 +311,55 @@ int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str r
 		return 0;
 	}
 	return nowhere(&s, err);
+}
+
+/* --- for those who look ------------------------------------------------------------------------------------------------------------ */
+
+/* The directory of a live `run` that was named like a coordinator is read from disk: it outlives its process. */
+static void state_of_run(const struct cli_place *place, char state[PATH_MAX])
+{
+	(void)snprintf(state, PATH_MAX, "%s", place->dir);
+	state[strlen(state) - strlen("/" CLI_DIR_RUNS "/") - RV_RUN_ID_CHARS] = '\0';
+}
+
+/* Is the directory of runs nearer than the coordinator's, or the same one and holds the run that is named? Both lie on the way up from here. */
+static bool runs_are_meant(const char *state, const struct cli_place *coordinator, struct rv_str run)
+{
+	struct rv_run_id id;
+
+	if (strlen(state) != strlen(coordinator->dir))
+		return strlen(state) > strlen(coordinator->dir);
+	return run.bytes && cli_find_run(state, run, &id, NULL) == 0;
+}
+
+int cli_place_look(const char *option, struct rv_str run, enum cli_where *where, struct cli_place *out, char state[PATH_MAX], struct rv_err *err)
+{
+	const char *named = cli_place_named(option);
+	bool runs;
+
+	state[0] = '\0';
+	*where = CLI_AT_COORDINATOR;
+	if (named) {
+		if (cli_place_find(option, CLI_PLACE_NO_RUNS, run, out, err))
+			return -1;
+		if (out->kind == CLI_PLACE_RUN) {
+			state_of_run(out, state);
+			*where = CLI_IN_DIRECTORY;
+		}
+		return 0;
+	}
+	*out = (struct cli_place){ .kind = CLI_PLACE_NONE };
+	runs = cli_find_state(NULL, state, NULL) == 0;
+	if (each_near(any_coordinator, out)) {
+		if (!runs || !runs_are_meant(state, out, run)) {
+			state[0] = '\0';
+			return is_live(out->dir) ? 0 : asleep(out, err);
+		}
+	} else if (!runs) {
+		state[0] = '\0';
+		if (cli_place_find(NULL, CLI_PLACE_NO_RUNS, run, out, NULL) == 0)
+			return 0;
+	}
+	*where = CLI_IN_DIRECTORY;
+	return 0;
 }

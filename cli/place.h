@@ -1,7 +1,8 @@
 /* place.h - which coordinator a command means, and how it is reached
  *
  *	1  --coordinator ADDR, else REEVE_COORDINATOR: tcp://HOST:PORT, or a state directory on this host
- *	2  the nearest .reeve from here upwards that a live coordinator owns, or in which a `run` lives (the one named, else the only one)
+ *	2  the nearest .reeve from here upwards that is a coordinator's, or in which a `run` lives (the one named, else the only one). A
+ *	   coordinator's that is not running is an error, not a reason to ask somebody else
  *	3  what `login` stored
  *
  * Nothing is connected here; that a directory has a live owner is told by its lock.
@@ -47,9 +48,15 @@ bool cli_place_lives(const struct cli_place *p);
 /* Was a coordinator named, by the option or by REEVE_COORDINATOR? The name, NULL: no. */
 const char *cli_place_named(const char *option);
 
-/* The nearest .reeve upwards that a live coordinator owns. 1: found; 0: none. */
-int cli_place_near(struct cli_place *out);
-/* One whose coordinator is not running: RV_E_UNREACHABLE, naming it, and 1; else 0. */
-int cli_place_asleep(struct rv_err *err);
+/* Where verbs that look at runs read them. `state` is a directory to be read, "": there is none. */
+enum cli_where {
+	CLI_IN_DIRECTORY,
+	CLI_AT_COORDINATOR,
+};
+
+/* The coordinator that is named, else the nearest of a coordinator's state directory and a directory of runs (in one that is both a run that
+ * is named and lies there is read from disk), else a login. A live `run` is read from disk, named or near.
+ * RV_E_UNREACHABLE: the coordinator that was found is not running. */
+int cli_place_look(const char *option, struct rv_str run, enum cli_where *where, struct cli_place *out, char state[PATH_MAX], struct rv_err *err);
 
 #endif

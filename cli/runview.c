@@ -162,45 +162,18 @@ int cli_runview_wait(struct cli_runview *v, struct rv_err *err)
 
 /* --- where ------------------------------------------------------------------------------------------------------------- */
 
-/* The directory of a live `run` that was named like a coordinator is read from disk: it outlives its process. */
-static void state_of_run(const struct cli_place *place, char out[PATH_MAX])
+static int decide(struct cli_runview *v, const struct cli_runview_options *opt, enum cli_where *where, struct cli_place *place, struct rv_str *run,
+		  struct rv_err *err)
 {
-	(void)snprintf(out, PATH_MAX, "%s", place->dir);
-	out[strlen(out) - strlen("/" CLI_DIR_RUNS "/") - RV_RUN_ID_CHARS] = '\0';
-}
-
-/* 1: at a coordinator; 0: in a directory (v->state is set, or is to be looked for); -1: the one that was named is not there. */
-static int decide(struct cli_runview *v, const struct cli_runview_options *opt, struct cli_place *place, struct rv_str *run, struct rv_err *err)
-{
-	struct rv_run_id id;
-
+	*where = CLI_IN_DIRECTORY;
 	if (opt->where == CLI_VIEW_DISK || opt->state)
 		return 0;
-	if (cli_place_named(opt->coordinator)) {
-		if (cli_place_find(opt->coordinator, CLI_PLACE_NO_RUNS, *run, place, err))
-			return -1;
-		(void)snprintf(v->state_option, sizeof(v->state_option), "%s", place->option);
-		if (place->kind != CLI_PLACE_RUN)
-			return 1;
-		state_of_run(place, v->state);
+	if (cli_place_look(opt->coordinator, *run, where, place, v->state, err))
+		return -1;
+	(void)snprintf(v->state_option, sizeof(v->state_option), "%s", place->option);
+	if (*where == CLI_IN_DIRECTORY && place->kind == CLI_PLACE_RUN)
 		*run = rv_str_of(place->run.text);
-		return 0;
-	}
-	if (cli_place_near(place)) {
-		/* nearer than it there may be runs; and in its own directory one that is named */
-		if (cli_find_state(NULL, v->state, NULL) ||
-		    (strlen(v->state) <= strlen(place->dir) && !(run->bytes && cli_find_run(v->state, *run, &id, NULL) == 0))) {
-			v->state[0] = '\0';
-			return 1;
-		}
-		return 0;
-	}
-	if (cli_find_state(NULL, v->state, NULL) == 0)
-		return 0;
-	v->state[0] = '\0';
-	if (cli_place_find(NULL, CLI_PLACE_NO_RUNS, *run, place, NULL) == 0)
-		return 1;
-	return cli_place_asleep(err) ? -1 : 0;
+	return 0;
 }
 
 int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *opt, struct rv_err *err)
@@ -208,14 +181,13 @@ int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *op
 	struct coord_recover_hooks hooks = hooks_of(v);
 	struct cli_place place;
 	struct rv_str run = opt->run;
-	int where;
+	enum cli_where where;
 
 	*v = (struct cli_runview){ .blobs = { .dir = -1 }, .signals = { .fd = -1 }, .listen = opt->listen, .arg = opt->arg, .keep = opt->keep };
 	rv_buf_init(&v->settings, 0);
-	where = decide(v, opt, &place, &run, err);
-	if (where < 0)
+	if (decide(v, opt, &where, &place, &run, err))
 		return -1;
-	if (where == 0) {
+	if (where == CLI_IN_DIRECTORY) {
 		if ((!v->state[0] && cli_find_state(opt->state, v->state, err)) || cli_find_run(v->state, run, &v->id, err))
 			return -1;
 		if (opt->state)

@@ -202,7 +202,7 @@ wait_until 20 following
 kill -KILL "$(pid_of coordinator)"
 finish coordinator
 expect 5 reeve cancel $run --coordinator .reeve
-want_err "no coordinator is running"
+want_err "is not running"
 start again "$REEVE" coordinator
 wait_until 20 grep -q coordinator_serving "$T/again.err"
 touch gate

@@ -330,6 +330,8 @@ static void what_is_near_is_found(void **state)
 	struct script script = { 0 };
 	struct rv_err err = { 0 };
 	struct cli_place place;
+	enum cli_where where;
+	char found[PATH_MAX];
 
 	(void)state;
 	assert_non_null(getcwd(was, sizeof(was)));
@@ -340,7 +342,9 @@ static void what_is_near_is_found(void **state)
 	assert_int_equal(mkdir(dir, 0700), 0);
 	assert_int_equal(chdir(deep), 0);
 	assert_int_equal(setenv("XDG_CONFIG_HOME", home, 1), 0);
-	assert_int_equal(cli_place_near(&place), 0);
+	assert_int_equal(cli_place_look(NULL, RV_STR(""), &where, &place, found, &err), 0);
+	assert_int_equal(where, CLI_IN_DIRECTORY);
+	assert_string_equal(found, "");
 	assert_int_equal(cli_place_find(NULL, CLI_PLACE_RUNS, RV_STR(""), &place, &err), -1);
 	assert_int_equal(err.code, RV_E_UNREACHABLE);
 	/* a live run */
@@ -375,7 +379,13 @@ static void what_is_near_is_found(void **state)
 	fake = fake_coordinator_start(dir, on_message, &script);
 	assert_int_equal(cli_place_find(NULL, CLI_PLACE_RUNS, RV_STR(""), &place, &err), 0);
 	assert_int_equal(place.kind, CLI_PLACE_COORDINATOR);
-	assert_int_equal(cli_place_near(&place), 1);
+	assert_int_equal(cli_place_look(NULL, RV_STR(""), &where, &place, found, &err), 0);
+	assert_int_equal(where, CLI_AT_COORDINATOR);
+	assert_string_equal(place.dir, dir);
+	/* but for a run that is named and lies beside it */
+	assert_int_equal(cli_place_look(NULL, RV_STR("6c0a"), &where, &place, found, &err), 0);
+	assert_int_equal(where, CLI_IN_DIRECTORY);
+	assert_string_equal(found, dir);
 	/* what is named goes before what is near */
 	assert_int_equal(setenv("REEVE_COORDINATOR", "tcp://127.0.0.1:7700", 1), 0);
 	assert_int_equal(cli_place_find(NULL, CLI_PLACE_RUNS, RV_STR(""), &place, &err), 0);

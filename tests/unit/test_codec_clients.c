@@ -133,7 +133,9 @@ static void requests_have_limits(void **state)
 	LIMIT(revoke.what, PROTO_REVOKE_TOKEN, PROTO_REVOKE_TOKEN + 1);
 	LIMIT(revoke.what, PROTO_REVOKE_KEY, 0);
 	TEXT_LIMIT(revoke.name, RV_NAME_BYTES_MAX);
-	m = (struct proto_msg){ .kind = PROTO_ENROL };
+	m = (struct proto_msg){ .kind = PROTO_ENROL, .enrol = { .role = PROTO_ROLE_NODE } };
+	LIMIT(enrol.role, PROTO_ROLE_OPERATOR, PROTO_ROLE_NODE | PROTO_ROLE_OPERATOR);
+	LIMIT(enrol.role, PROTO_ROLE_NODE, PROTO_ROLE_ENROLLER);
 	TEXT_LIMIT(enrol.name, RV_NAME_BYTES_MAX);
 	m = (struct proto_msg){ .kind = PROTO_LOG_WANTED, .log_wanted = { .stream = 1, .bytes_max = 1 } };
 	LIMIT(log_wanted.stream, 3, 4);
@@ -254,8 +256,10 @@ static void the_reader_has_the_same_limits(void **state)
 	assert_int_equal(TO_COORD("\x92\x01\x95\x44\x01\x01\x00\xa1x"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x95\x44\x01\x01\x00\xc4\x01x"), RV_OK);
 	/* a key of 31 bytes */
-	assert_int_equal(TO_COORD("\x92\x01\x94\x0e\x01" D32 "\xa1n"), RV_OK);
-	assert_int_equal(TO_COORD("\x92\x01\x94\x0e\x01\xc4\x1f" "0123456789012345678901234567890" "\xa1n"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x95\x0e\x01" D32 "\xa1n\x01"), RV_OK);
+	assert_int_equal(TO_COORD("\x92\x01\x95\x0e\x01\xc4\x1f" "0123456789012345678901234567890" "\xa1n\x01"), RV_E_CORRUPT);
+	/* without the role that is asked for */
+	assert_int_equal(TO_COORD("\x92\x01\x94\x0e\x01" D32 "\xa1n"), RV_E_CORRUPT);
 	/* a number past 32 bits */
 	assert_int_equal(TO_COORD("\x92\x01\x98\x41\x01\x00\x00\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00"), RV_E_CORRUPT);
 	/* both roles in a token */
