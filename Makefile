@@ -216,6 +216,12 @@ setup: ## install the Debian packages that reeve needs
 install: build ## install below PREFIX=/usr/local (DESTDIR= for packagers)
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 $(program.$(BUILD_PROFILE)) '$(DESTDIR)$(PREFIX)/bin/reeve'
+	install -d $(addprefix '$(DESTDIR)$(PREFIX)/share/,$(addsuffix ',man/man1 man/man5 bash-completion/completions zsh/site-functions fish/vendor_completions.d))
+	$(program.$(BUILD_PROFILE)) help --man reeve >'$(DESTDIR)$(PREFIX)/share/man/man1/reeve.1'
+	$(program.$(BUILD_PROFILE)) help --man reeve-plan >'$(DESTDIR)$(PREFIX)/share/man/man5/reeve-plan.5'
+	$(program.$(BUILD_PROFILE)) completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/reeve'
+	$(program.$(BUILD_PROFILE)) completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_reeve'
+	$(program.$(BUILD_PROFILE)) completion fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/reeve.fish'
 
 clean: ## remove build/
 	rm -rf build

@@ -30,6 +30,9 @@
 /* Usage of one verb: `reeve VERB WORDS`, what it does, its options; to stdout. Gives the exit status. */
 int cli_usage(const char *verb, const char *words, const char *text, const struct rv_opt *table);
 
+int cli_cmd_help(int argc, char **argv);
+int cli_cmd_version(int argc, char **argv);
+int cli_cmd_completion(int argc, char **argv);
 int cli_cmd_run(int argc, char **argv);
 int cli_cmd_coordinator(int argc, char **argv);
 int cli_cmd_check(int argc, char **argv);

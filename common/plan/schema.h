@@ -158,6 +158,9 @@ const char *plan_map_name(enum plan_map_id map);
 /* The key of that name; NULL: none. */
 const struct plan_key *plan_key_find(const struct plan_map_index *index, struct rv_str name);
 
+/* What it is for, a sentence without a full stop (key_texts.c). Every key has one. */
+const char *plan_key_text(const struct plan_key *key);
+
 /* "a number", "an array of strings", "a string or a map": what the key's value has to be. Into out[128]. */
 const char *plan_key_expected(const struct plan_key *key, char out[128]);
 

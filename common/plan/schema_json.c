@@ -232,9 +232,12 @@ static void one_map(struct writer *w, const struct plan_key *k)
 
 static void property(struct writer *w, const struct plan_key *k)
 {
+	char text[512];
+
 	open(w, k->name, '{');
-	if (k->standard)
-		string(w, "description", k->standard);
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", plan_key_text(k), k->standard ? " (default: " : "", k->standard ? k->standard : "",
+		       k->standard ? ")" : "");
+	string(w, "description", text);
 	if (k->kinds != PLAN_IS_ANY) {
 		open(w, "anyOf", '[');
 		if (k->kinds & PLAN_IS_BOOL) {
