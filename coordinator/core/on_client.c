@@ -270,8 +270,10 @@ static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node
 	case PROTO_MUT_DRAIN:
 		n->draining = true;
 		coord_tell_node(c, COORD_T_NODE_DRAINED, node);
-		if (c->live && n->state != COORD_N_AWAY)
+		if (c->live && n->state != COORD_N_AWAY) {
 			coord_emit(c, COORD_FX_DRAIN, n->peer);
+			n->messages_out++;
+		}
 		break;
 	case PROTO_MUT_UNDRAIN:
 		n->draining = false;

@@ -737,6 +737,28 @@ static void a_drained_node_gets_nothing_new(void **state)
 	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
 }
 
+/* DRAIN is among the counted words: who did not count it would take an ack that is under way for a lost one, and never again see a loss. */
+static void a_drain_is_counted_on_both_sides(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_heartbeat hb = { .n = 1, .sent = 1, .received = 2 }; /* a's DISPATCH and the DRAIN; the ack of its result is under way */
+	struct coord_event ev = { .kind = COORD_EV_HEARTBEAT, .peer = 1, .heartbeat = &hb };
+
+	one(f);
+	hb.session = f->d.session[0];
+	hb.digest = proto_table_term(driver_key(&f->d, "a"));
+	driver_act_node(&f->d, PROTO_MUT_DRAIN, 0);
+	driver_succeed(&f->d, "a");
+	driver_forget_lines(&f->d);
+	driver_step(&f->d, &ev);
+	expect(&f->d, "> n1 HB_ACK");
+	hb.received = 3; /* it has come, and the attempt is held nevertheless */
+	ev = (struct coord_event){ .kind = COORD_EV_HEARTBEAT, .peer = 1, .heartbeat = &hb };
+	driver_step(&f->d, &ev);
+	expect(&f->d, "> n1 HB_ACK want_table");
+	expect_nothing(&f->d);
+}
+
 static void what_a_removed_node_held_runs_elsewhere_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -893,6 +915,7 @@ int main(void)
 		TEST(a_late_copy_of_a_hello_is_nothing),
 		TEST(a_failure_of_a_lost_attempt_counts_once),
 		TEST(a_drained_node_gets_nothing_new),
+		TEST(a_drain_is_counted_on_both_sides),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),
 		TEST(after_a_restart_running_attempts_are_kept),
 		TEST(after_a_restart_waits_count_anew),
