@@ -9,6 +9,8 @@
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 
 #define RUN_ACCEPTED_FIELDS 9u
+#define NODE_FIELDS 4u
+#define NODE_BEGAN_FIELDS 6u
 #define RUN_ACCEPTED_FIELDS_OLD 7u /* before there were clients: neither submission nor workspace id */
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -69,6 +71,21 @@ static void pack_mutation(struct proto_pack *p, const struct proto_fact *f)
 	proto_pack_bin(p, f->mutation.note.at, f->mutation.note.bytes);
 }
 
+static void pack_node(struct proto_pack *p, const struct proto_fact *f)
+{
+	bool began = f->node.change == PROTO_NODE_BEGAN;
+
+	pack_head(p, f, began ? NODE_BEGAN_FIELDS : NODE_FIELDS);
+	proto_pack_uint(p, f->node.node);
+	proto_pack_uint(p, f->node.change);
+	proto_pack_str(p, f->node.name);
+	pack_digest(p, f->node.key);
+	if (!began)
+		return;
+	proto_pack_bin(p, f->node.boot_id, sizeof(f->node.boot_id));
+	proto_pack_uint(p, f->node.incarnation);
+}
+
 static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
 {
 	switch (f->kind) {
@@ -109,11 +126,7 @@ static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
 		pack_mutation(p, f);
 		return 0;
 	case PROTO_FACT_NODE:
-		pack_head(p, f, 4);
-		proto_pack_uint(p, f->node.node);
-		proto_pack_uint(p, f->node.change);
-		proto_pack_str(p, f->node.name);
-		pack_digest(p, f->node.key);
+		pack_node(p, f);
 		return 0;
 	case PROTO_FACT_KEY:
 		pack_head(p, f, 5);
@@ -273,16 +286,32 @@ static void read_mutation(struct proto_cursor *c, struct proto_fact *f)
 	f->mutation.note = proto_read_bin(c);
 }
 
-/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED. */
+static void read_node(struct proto_cursor *c, uint32_t fields, struct proto_fact *f)
+{
+	f->node.node = proto_read_u32(c);
+	f->node.change = (enum proto_node_change)read_enum(c, PROTO_NODE_ADMITTED, PROTO_NODE_BEGAN);
+	f->node.name = proto_read_str(c);
+	proto_read_fixed(c, f->node.key, PROTO_DIGEST_BYTES);
+	if (fields != (f->node.change == PROTO_NODE_BEGAN ? NODE_BEGAN_FIELDS : NODE_FIELDS)) {
+		c->failed = true;
+		return;
+	}
+	if (f->node.change != PROTO_NODE_BEGAN)
+		return;
+	proto_read_fixed(c, f->node.boot_id, sizeof(f->node.boot_id));
+	f->node.incarnation = proto_read_uint(c);
+}
+
+/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED and NODE. */
 static const uint8_t fields_of[] = {
 	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 4,
 	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 7,
-	[PROTO_FACT_NODE] = 4,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
+	[PROTO_FACT_NODE] = 0,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
 };
 
 static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
 {
-	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < 5) {
+	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < (f->kind == PROTO_FACT_NODE ? NODE_FIELDS : 5u)) {
 		c->failed = true;
 		return;
 	}
@@ -325,10 +354,7 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		read_mutation(c, f);
 		break;
 	case PROTO_FACT_NODE:
-		f->node.node = proto_read_u32(c);
-		f->node.change = (enum proto_node_change)read_enum(c, PROTO_NODE_ADMITTED, PROTO_NODE_LEFT);
-		f->node.name = proto_read_str(c);
-		proto_read_fixed(c, f->node.key, PROTO_DIGEST_BYTES);
+		read_node(c, fields, f);
 		break;
 	case PROTO_FACT_KEY:
 		read_key_fact(c, f);

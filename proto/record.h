@@ -15,7 +15,7 @@
  * | RUN_STOPPED | nothing new starts any more: timeout, interrupt, cancel, with the reason |
  * | RUN_FINISHED | the run ended, with its counts |
  * | MUTATION | a person's act on a run, unit or node, with its request id |
- * | NODE | a node was admitted, quarantined, recovered, left |
+ * | NODE | a node was admitted, quarantined, recovered, left; its daemon began anew |
  * | KEY | a CURVE key was admitted with its roles, or revoked |
  * | TOKEN | a token was created, used (and how many uses are left), revoked |
  */
@@ -62,7 +62,8 @@ enum proto_mutation {
 	PROTO_MUT_REMOVE,
 };
 
-enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_NODE_RECOVERED, PROTO_NODE_LOST, PROTO_NODE_LEFT };
+enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_NODE_RECOVERED, PROTO_NODE_LOST, PROTO_NODE_LEFT,
+			 PROTO_NODE_BEGAN /* its daemon is another than before */ };
 enum proto_key_change { PROTO_KEY_ADMITTED = 1, PROTO_KEY_REVOKED };
 enum proto_token_change { PROTO_TOKEN_MADE = 1, PROTO_TOKEN_USED, PROTO_TOKEN_REVOKED };
 
@@ -124,6 +125,8 @@ struct proto_fact {
 			enum proto_node_change change;
 			struct rv_str name;
 			uint8_t key[PROTO_DIGEST_BYTES];
+			uint8_t boot_id[16];          /* BEGAN, and these alone */
+			uint64_t incarnation;
 		} node;
 		struct {
 			enum proto_key_change change;

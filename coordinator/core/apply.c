@@ -10,7 +10,7 @@
  * | a unit: SUCCEEDED FAILED CANCELLED after an attempt or a time | ENDED |
  * | a unit: READY, SKIPPED, not_started, satisfied; in-degrees, joins, gates | derived, spread.c and run.c |
  * | a unit: held, cancel asked, reset | MUTATION |
- * | a node: number, name, key, draining, removed, quarantined | NODE, MUTATION |
+ * | a node: number, name, key, boot, incarnation, draining, removed, quarantined | NODE, MUTATION |
  * | request ids | MUTATION |
  * | sessions, what is on its way, resends, waits, medians, health below quarantine | live only: anew after a start |
  */
@@ -235,6 +235,10 @@ static void apply_node(struct coord *c, const struct proto_fact *f)
 	case PROTO_NODE_RECOVERED:
 		n->health = COORD_H_GOOD;
 		coord_tell_node(c, COORD_T_NODE_RECOVERED, f->node.node);
+		break;
+	case PROTO_NODE_BEGAN:
+		memcpy(n->boot_id, f->node.boot_id, sizeof(n->boot_id));
+		n->incarnation = f->node.incarnation;
 		break;
 	default:
 		break;

@@ -307,6 +307,7 @@ uint64_t coord_digest(const struct coord *c)
 		const struct coord_node *n = &c->nodes[i];
 
 		h = rv_hash(h, rv_str((const char *)n->key, sizeof(n->key)));
+		h = mix(rv_hash(h, rv_str((const char *)n->boot_id, sizeof(n->boot_id))), n->incarnation);
 		h = mix(h, (uint64_t)n->draining << 2 | (uint64_t)n->removed << 1 |
 				   (n->health == COORD_H_QUARANTINED || n->health == COORD_H_PROBED));
 	}

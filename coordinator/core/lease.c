@@ -3,6 +3,7 @@
  * Liveness is counted in a clock that stands still while the coordinator is stalled: a step that comes later than a heartbeat
  * after the last moves every deadline by the gap, so a stalled coordinator declares nobody lost.
  */
+#include "common/plant.h"
 #include "coordinator/core/state.h"
 
 uint64_t coord_live_us(const struct coord *c)
@@ -117,8 +118,9 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 	struct coord_attempt *a = &c->attempts[slot];
 	const struct coord_run *r = &c->runs[a->run];
 	const struct coord_unit *u = coord_unit_at(r, a->unit);
-	/* A daemon that has not restarted takes an attempt once, however often it is sent. */
-	bool again = !n->rebooted && (!coord_unit_setting(r, u)->at_most_once || (n->same_daemon && a->state == COORD_A_SENT));
+	/* A daemon that has not restarted since the attempt was assigned to it takes it once, however often it is sent; that it does not
+	 * have it now, and no result of it to tell, says that it never began. */
+	bool again = !n->rebooted && (!coord_unit_setting(r, u)->at_most_once || (a->incarnation == n->incarnation && !RV_PLANT(DENIED_IS_LOST)));
 
 	if (a->state == COORD_A_RETRACTING && a->mark != n->hello_mark) {
 		struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED,

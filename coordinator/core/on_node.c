@@ -54,6 +54,23 @@ static uint32_t admit(struct coord *c, const struct proto_node_info *info)
 	return f.node.node;
 }
 
+/* Journaled, so that after a restart of ours, too, we know what this daemon cannot have forgotten. */
+static void began(struct coord *c, uint32_t node, const struct proto_node_info *info)
+{
+	const struct coord_node *n = &c->nodes[node];
+	struct proto_fact f = { .kind = PROTO_FACT_NODE };
+
+	if (n->incarnation == info->incarnation && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) == 0)
+		return;
+	f.node.node = node;
+	f.node.change = PROTO_NODE_BEGAN;
+	f.node.name = rv_str_of(n->name);
+	memcpy(f.node.key, n->key, sizeof(f.node.key));
+	memcpy(f.node.boot_id, info->boot_id, sizeof(f.node.boot_id));
+	f.node.incarnation = info->incarnation;
+	coord_decide(c, &f, NULL);
+}
+
 static bool beating(const struct coord *c, const struct coord_node *n)
 {
 	return n->state == COORD_N_JOINED && rv_sat_sub(coord_live_us(c), n->heard_us) <= 3 * n->heartbeat_us;
@@ -94,9 +111,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 	again = n->state != COORD_N_AWAY && n->peer == peer && !n->rebooted;
 	if (n->state != COORD_N_AWAY)
 		coord_node_away(c, node);
-	memcpy(n->boot_id, info->boot_id, sizeof(n->boot_id));
-	n->same_daemon = known_boot && !n->rebooted && hello_n && n->incarnation == info->incarnation;
-	n->incarnation = info->incarnation;
+	began(c, node, info);
 	n->hello_n = hello_n;
 	n->peer = peer;
 	n->session = ++c->sessions;

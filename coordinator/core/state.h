@@ -54,6 +54,7 @@ struct coord_attempt {
 	uint64_t due_us;            /* of the resend */
 	uint64_t grace_us;          /* STOPPING */
 	uint64_t epoch;             /* it was assigned in; 0: given up, and taken back later */
+	uint64_t incarnation;       /* of its node, when it was assigned */
 };
 
 struct coord_ring {
@@ -77,11 +78,11 @@ struct coord_node {
 	uint8_t key[PROTO_DIGEST_BYTES];
 	bool draining, removed;
 	uint8_t health;             /* enum coord_node_health; QUARANTINED is folded */
+	uint8_t boot_id[16];        /* zeros: it was never met */
+	uint64_t incarnation;
 	/* from HELLO */
 	uint8_t state;
 	uint64_t peer, session;
-	uint8_t boot_id[16];
-	uint64_t incarnation;
 	uint64_t slots, agent_slots;
 	struct coord_node_resource resources[COORD_RESOURCES_MAX];
 	uint32_t resource_count;
@@ -92,7 +93,6 @@ struct coord_node {
 	bool reconciling;           /* a HELLO is being gone through: */
 	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
 	uint64_t full_until_us;     /* it rejected: no work until then */
-	bool same_daemon;           /* its HELLO before this one was of the same incarnation: it knows what it was sent */
 	uint64_t hello_n;           /* number of its newest HELLO in that incarnation */
 	bool greeted;               /* the last page has been seen and gone through: it may be given work */
 	bool rebooted;              /* what it held before this HELLO is gone */

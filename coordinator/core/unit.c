@@ -101,6 +101,7 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 	u->flags &= (uint8_t)~COORD_U_LOST;
 	coord_attempt_hold(c, r, unit, a->node);
 	c->attempts[u->slot].epoch = again ? 0 : c->epoch;
+	c->attempts[u->slot].incarnation = c->nodes[a->node].incarnation;
 	coord_tell(c, COORD_T_UNIT_ASSIGNED, r, unit);
 }
 

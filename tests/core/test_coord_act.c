@@ -296,6 +296,7 @@ static void resume_leaves_alone_what_is_to_begin_once(void **state)
 	driver_fail(&f->d, "a", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
 	driver_fail(&f->d, "o", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
 	driver_gone(&f->d, 0);
+	f->d.incarnation = 2;
 	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
 	expect_unit(&f->d, "l", "failed node_lost lost");
 	expect_unit(&f->d, "w", "skipped blocked o");

@@ -127,6 +127,56 @@ static void at_most_once_that_is_not_there_is_lost_for_good(void **state)
 	driver_submit(&f->d, &f->b);
 	driver_forget_lines(&f->d);
 	driver_gone(&f->d, 0);
+	f->d.incarnation = 2;
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "! run 1 failed none");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "failed node_lost lost");
+}
+
+/* What this daemon was sent and does not have never began: it forgets nothing before its result is durable. */
+static void at_most_once_that_its_own_daemon_denies_is_sent_again(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_settings(&f->b, "a")->at_most_once = true;
+	driver_join(&f->d, "n1", 2, 1);
+	driver_submit(&f->d, &f->b);
+	driver_forget_lines(&f->d);
+	driver_gone(&f->d, 0);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect_nothing(&f->d);
+	driver_restart(&f->d);
+	driver_forget_lines(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	expect_nothing(&f->d);
+	driver_reject(&f->d, "a", PROTO_REJECT_STALE); /* it had been given back, and that got lost */
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	driver_started(&f->d, "a");
+	driver_gone(&f->d, 0);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0); /* it did begin: nobody knows what became of it */
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "! run 1 failed none");
+	expect_unit(&f->d, "a", "failed node_lost lost");
+}
+
+static void at_most_once_of_another_daemon_stays_lost_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_settings(&f->b, "a")->at_most_once = true;
+	driver_join(&f->d, "n1", 2, 1);
+	driver_submit(&f->d, &f->b);
+	driver_restart(&f->d);
+	driver_forget_lines(&f->d);
+	f->d.incarnation = 2;
 	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
 	expect(&f->d, "> n1 WELCOME");
 	expect(&f->d, "! run 1 failed none");
@@ -888,6 +938,8 @@ int main(void)
 		TEST(what_was_there_and_is_not_is_lost),
 		TEST(another_boot_has_lost_everything),
 		TEST(at_most_once_that_is_not_there_is_lost_for_good),
+		TEST(at_most_once_that_its_own_daemon_denies_is_sent_again),
+		TEST(at_most_once_of_another_daemon_stays_lost_over_a_restart),
 		TEST(strangers_attempts_are_killed_or_forgotten),
 		TEST(a_second_machine_with_the_same_key_is_sent_away),
 		TEST(a_name_that_another_key_has_is_refused),

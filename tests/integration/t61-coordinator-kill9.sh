@@ -1,6 +1,6 @@
 #!/bin/bash
 # t61-coordinator-kill9: kill -9 of the coordinator amid 5,000 units on two nodes, again and again: none is lost, none runs twice, none is
-# accepted twice; a submission that was cut off by it is the same run when it is handed over again
+# accepted twice, and of those that may begin once none is given up; a submission that was cut off by it is the same run when it is handed over again
 . "$(dirname "$0")/lib.sh"
 
 units=5000
@@ -16,8 +16,10 @@ done
 mkdir "$T/ran"
 python3 - "$T" $units <<'P' >plan.json
 import json, sys
-print(json.dumps({"version": 1, "name": "kill", "units": [{"id": "u", "for_each": {"count": int(sys.argv[2])},
-  "command": ["sh", "-c", "echo x >>" + sys.argv[1] + "/ran/{item}"]}]}))
+half = int(sys.argv[2]) // 2
+print(json.dumps({"version": 1, "name": "kill", "units": [
+  {"id": "u", "for_each": {"count": half}, "command": ["sh", "-c", "echo x >>" + sys.argv[1] + "/ran/u{item}"]},
+  {"id": "once", "at_most_once": True, "for_each": {"count": half}, "command": ["sh", "-c", "echo x >>" + sys.argv[1] + "/ran/o{item}"]}]}))
 P
 expect 0 at submit plan.json
 run=$(cat "$T/out")

@@ -12,7 +12,7 @@
 
 void driver_init(struct driver *d, const struct coord_config *cfg)
 {
-	*d = (struct driver){ .now_us = START_US, .real_us = START_US, .show = SHOW_SENDS | SHOW_SHELL, .room = DRIVER_EFFECTS, .audit = true };
+	*d = (struct driver){ .now_us = START_US, .real_us = START_US, .show = SHOW_SENDS | SHOW_SHELL, .room = DRIVER_EFFECTS, .audit = true, .incarnation = 1 };
 	if (cfg) {
 		d->cfg = *cfg;
 	} else {
@@ -275,7 +275,7 @@ void driver_hello(struct driver *d, uint32_t node, const char *name, uint8_t boo
 	h.node.name = rv_str_of(name);
 	memset(h.node.key, (int)node + 1, sizeof(h.node.key));
 	memset(h.node.boot_id, boot, sizeof(h.node.boot_id));
-	h.node.incarnation = 1;
+	h.node.incarnation = d->incarnation;
 	h.node.slots = slots;
 	h.node.agent_slots = agent_slots;
 	driver_step(d, &ev);

@@ -39,6 +39,7 @@ struct driver {
 	struct rv_buf lines;      /* NUL-separated, what has not been expected yet */
 	struct rv_buf facts;
 	uint32_t node_count;
+	uint64_t incarnation;     /* of nodes that say HELLO; 1 */
 	uint64_t session[64];
 	struct plan_build *plans[DRIVER_RUNS];
 	uint32_t run_count;

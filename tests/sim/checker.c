@@ -239,6 +239,13 @@ static void note_begun(struct sim_unit *u, uint32_t attempt, const struct proto_
 	u->begun_attempt = attempt;
 }
 
+/* I14: nothing is given up where nobody fell silent for long enough, nor began anew. */
+static void check_lost(struct sim_world *w, uint32_t unit, const struct proto_result *res)
+{
+	if (res->class == PROTO_CLASS_NODE_LOST && !w->harsh && !w->counts.faults[SIM_F_NODE_KILL])
+		sim_broken(w, "I14: attempt %u of unit %u was given up as lost, and nothing had happened", res->key.attempt, unit);
+}
+
 static void on_ended(struct sim_world *w, const struct proto_fact *f)
 {
 	struct sim_run *r;
@@ -253,6 +260,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "unit %u ended as something else than the success that attempt %u was", f->ended.key.unit, attempt);
 	if (attempt && f->ended.result.flags & PROTO_RESULT_STARTED)
 		u->accepted_starts++;
+	check_lost(w, f->ended.key.unit, &f->ended.result);
 	note_begun(u, attempt, &f->ended.result);
 	settle(w, r, u, attempt ? attempt : u->settled);
 	u->ended = true;
@@ -272,6 +280,7 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I6: unit %u: attempt %u ended, the newest is %u%s", f->attempt_ended.key.unit, attempt, u->assigned, u->active ? "" : ", and over");
 	if (f->attempt_ended.result.flags & PROTO_RESULT_STARTED)
 		u->accepted_starts++;
+	check_lost(w, f->attempt_ended.key.unit, &f->attempt_ended.result);
 	note_begun(u, attempt, &f->attempt_ended.result);
 	settle(w, r, u, attempt);
 	u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;

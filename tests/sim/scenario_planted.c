@@ -316,6 +316,32 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	},
 	},
 	{
+		.name = "DENIED_IS_LOST: an at_most_once attempt that never reached its node counts as lost when they meet again",
+		.spec = {
+		.seed = 145,
+		.nodes = 4,
+		.slots_max = 4,
+		.runs = 2,
+		.units = 5,
+		.shape = 2,
+		.delay_us = 200000,
+		.slow_us_max = 2000000,
+		.clock_ppm_max = 1,
+		.curve = 1,
+		.power = 1,
+		.commit_us_max = 50000,
+		.lost_after_us = 10000000,
+		.duration_us_max = 3000000,
+		.once_pm = 75,
+		.slow_local_us = 20000,
+		.heal_us = 15500000,
+		.fault_count = 1,
+		.faults = {
+			{ 1 /* coord_kill */, 359411, 15000000, 87868, 1, 36 },
+		},
+	},
+	},
+	{
 		.name = "REVOKED_KEPT: a node whose key is revoked stays among those that are given work",
 		.spec = {
 		.seed = 7,

@@ -1026,9 +1026,14 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 		break;
 	case PROTO_FACT_NODE:
 		f->node.node = (uint32_t)number(m, UINT32_MAX);
-		f->node.change = (enum proto_node_change)from(m, PROTO_NODE_ADMITTED, PROTO_NODE_LEFT);
+		f->node.change = (enum proto_node_change)from(m, PROTO_NODE_ADMITTED, PROTO_NODE_BEGAN);
 		f->node.name = text_of(m, 64);
 		digest_of(m, f->node.key);
+		if (f->node.change != PROTO_NODE_BEGAN)
+			break;
+		for (i = 0; i < sizeof(f->node.boot_id); i++)
+			f->node.boot_id[i] = (uint8_t)number(m, 255);
+		f->node.incarnation = number(m, UINT64_MAX);
 		break;
 	case PROTO_FACT_KEY:
 		f->key.change = (enum proto_key_change)from(m, PROTO_KEY_ADMITTED, PROTO_KEY_REVOKED);
@@ -1091,6 +1096,10 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 		assert_int_equal(a->node.change, b->node.change);
 		same_str(a->node.name, b->node.name);
 		assert_memory_equal(a->node.key, b->node.key, PROTO_DIGEST_BYTES);
+		if (a->node.change != PROTO_NODE_BEGAN)
+			return;
+		assert_memory_equal(a->node.boot_id, b->node.boot_id, sizeof(a->node.boot_id));
+		assert_true(a->node.incarnation == b->node.incarnation);
 		return;
 	case PROTO_FACT_KEY:
 		assert_int_equal(a->key.change, b->key.change);
