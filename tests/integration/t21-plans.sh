@@ -131,7 +131,7 @@ expect 2 reeve import dag dag.json.gz
 want_err 'gunzip -c FILE | reeve import dag -'
 expect 2 reeve import dagg dag.json
 want_err 'did you mean dag?'
-expect 2 reeve import ralph dag.json
+expect 2 reeve import taskmaster dag.json
 want_err 'not built yet'
 expect 2 reeve import dag dag.json --scale nan
 expect 2 reeve import dag dag.json --scale -1

@@ -2,7 +2,7 @@
 #include "tests/lib/plan_case.h"
 
 #include "common/limits.h"
-#include "common/plan/import_dag.h"
+#include "common/plan/import.h"
 #include "common/plan/levels.h"
 
 static void the_shape_of_a_small_plan(void **state)
@@ -47,7 +47,7 @@ static void the_shape_of_a_small_plan(void **state)
 
 static int import(const char *text, struct rv_buf *out, struct rv_err *err)
 {
-	struct plan_import_dag how = { .scale = 2, .max_cores = 3, .name = "dag.json" };
+	struct plan_import how = { .scale = 2, .max_cores = 3, .name = "dag.json" };
 
 	rv_buf_init(out, 0);
 	return plan_import_dag(rv_str_of(text), &how, out, err);
