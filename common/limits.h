@@ -52,6 +52,7 @@
 
 /* Links and keys. */
 #define RV_LINK_FRAMES_MAX 256u        /* queued a peer and direction */
+#define RV_LINK_UNFINISHED_BYTES_MAX ((uint64_t)32 << 20) /* that may come by a tcp connection without one whole message */
 #define RV_LINK_HANDSHAKE_MS 10000u    /* a connection that has not shaken hands by then is closed */
 #define RV_LINK_CONNECT_MS 5000u       /* an attempt to connect that has no answer by then is made anew */
 #define RV_LINK_BACKLOG 512            /* connections that the kernel holds ready */

@@ -95,8 +95,10 @@ static void drain(struct server *s, uint32_t router)
 		taken++;
 		if (router == REMOTE)
 			coord_remote_identify(s->remote, key, real, &who);
-		if (!who.roles)
-			continue; /* revoked, though its link lives */
+		if (!who.roles) { /* revoked, though its link lived */
+			net_router_cut(s->router[router]);
+			continue;
+		}
 		if (coord_shell_on_frame(s->shell, handle_of(router, peer), &who, frame, now, real, &err) < 0)
 			frame_refused(s, router, &err);
 	}
@@ -144,6 +146,8 @@ static uint64_t turn(void *arg)
 	if (s->more)
 		return 0;
 	next = rv_min_u64(coord_shell_next_deadline(s->shell), coord_clients_next_deadline(s->clients));
+	if (s->router[REMOTE])
+		next = rv_min_u64(next, net_router_next_deadline(s->router[REMOTE]));
 	return next <= rv_clock_boottime_us() ? 0 : next;
 }
 

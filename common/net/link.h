@@ -8,8 +8,8 @@
  *
  * libzmq facts this rests on: an auto-generated routing id is a zero byte and a 32-bit number (zmq_socket(3) ZMQ_ROUTER);
  * ROUTER_MANDATORY makes a send to an unknown or full peer fail (EHOSTUNREACH, EAGAIN) instead of dropping it in silence. A client
- * whose handshake was refused (ZAP status 400) never tries again by itself. A ROUTER cannot drop one peer: who was let in once and is not
- * wanted any more has to be refused frame by frame.
+ * whose handshake was refused (ZAP status 400) never tries again by itself. A ROUTER cannot drop one peer, nor bound the parts of a message
+ * that does not end: both are done beside it (conns.h), and who was let in once and is not wanted any more is refused frame by frame.
  */
 #ifndef NET_LINK_H
 #define NET_LINK_H
@@ -45,14 +45,18 @@ const char *net_router_endpoint(const struct net_router *r);
 
 void net_router_destroy(struct net_router **r);
 
-/* 1: a frame, and on tcp its sender's key (else zeros); 0: none now. Messages of another shape than [routing id, frame] are counted and
+/* 1: a frame, and on tcp its sender's key (else zeros); 0: none now, or too many in a row of another shape. Messages of another shape than [routing id, frame] are counted and
  * skipped. Answers handshakes, too: call it until 0 whenever the loop woke. */
 int net_router_receive_from(struct net_router *r, uint64_t *peer, uint8_t key[NET_KEY_BYTES], struct rv_str *frame);
 int net_router_receive(struct net_router *r, uint64_t *peer, struct rv_str *frame);
+/* Ends the tcp connection that the last frame came by; what it sent before may still come. Its peer may connect again, and shakes hands then. */
+void net_router_cut(struct net_router *r);
 /* -1: the peer is gone or its queue is full. */
 int net_router_send(struct net_router *r, uint64_t peer, struct rv_str frame);
 /* All the sockets that the link has wake the loop. The loop goes first. */
 int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *err);
+/* When net_router_receive() is to be called though nothing woke the loop: a message that does not end wakes nobody. */
+uint64_t net_router_next_deadline(const struct net_router *r);
 
 struct net_router_stats {
 	uint64_t malformed;      /* messages of another shape than one frame */
@@ -61,6 +65,7 @@ struct net_router_stats {
 	uint64_t let_in, refused, zap_malformed; /* handshakes */
 	uint64_t closed_to_new;  /* times that connections_max was reached */
 	uint32_t connections;    /* open now, finished or not */
+	uint64_t unfinished;     /* connections ended after RV_LINK_UNFINISHED_BYTES_MAX of a message that did not end */
 };
 
 void net_router_stats(const struct net_router *r, struct net_router_stats *out);

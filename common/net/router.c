@@ -1,10 +1,12 @@
 /* router.c - the side that listens (link.h) */
 #include "common/check.h"
 #include "common/limits.h"
+#include "common/net/conns.h"
 #include "common/net/link.h"
 #include "common/net/loop.h"
 #include "common/net/socket.h"
 #include "common/net/zap.h"
+#include "common/os/clock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,6 +21,7 @@
 enum {
 	ROUTING_ID_BYTES = 5,
 	FRAMES_A_ROUND = 256,   /* received in a row before handshakes get their turn */
+	REJECTS_A_CALL = 64,    /* messages of another shape, skipped before the caller gets its turn */
 	QUESTIONS_A_ROUND = 64, /* of ZAP, each some microseconds */
 };
 
@@ -38,6 +41,7 @@ struct net_router {
 	zmq_msg_t id, frame; /* of the last receive */
 	struct net_zap zap;
 	struct door door;
+	struct net_conns conns; /* tcp */
 	struct net_router_stats stats;
 	uint32_t frames_in_round;
 };
@@ -156,6 +160,7 @@ void net_router_destroy(struct net_router **rp)
 	net_monitor_close(r->raw, &r->door.monitor);
 	net_socket_close(&r->raw);
 	net_zap_close(&r->zap);
+	net_conns_release(&r->conns);
 	zmq_msg_close(&r->id);
 	zmq_msg_close(&r->frame);
 	free(r);
@@ -192,7 +197,7 @@ static void reopen_door(struct door *d)
 		d->closed = false;
 }
 
-static void watch_door(struct door *d)
+static void watch_door(struct door *d, struct net_conns *conns)
 {
 	uint32_t value;
 	int event;
@@ -204,6 +209,10 @@ static void watch_door(struct door *d)
 			d->connections++;
 		else if (event == ZMQ_EVENT_DISCONNECTED && d->connections > 0)
 			d->connections--;
+		if (event == ZMQ_EVENT_ACCEPTED)
+			net_conns_opened(conns, (int)value);
+		else if (event == ZMQ_EVENT_DISCONNECTED)
+			net_conns_closed(conns, (int)value);
 		if (d->connections >= d->connections_max || (event == ZMQ_EVENT_ACCEPT_FAILED && (value == EMFILE || value == ENFILE)))
 			close_door(d);
 	}
@@ -218,24 +227,24 @@ static void serve_handshakes(struct net_router *r)
 	if (r->transport != NET_TCP)
 		return;
 	net_zap_serve(&r->zap, QUESTIONS_A_ROUND);
-	watch_door(&r->door);
+	watch_door(&r->door, &r->conns);
+	net_conns_look(&r->conns, rv_clock_boottime_us(), RV_LINK_UNFINISHED_BYTES_MAX);
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------------------------ */
 
-static int receive_id(struct net_router *r, uint64_t *peer)
+/* Is what was received a routing id that libzmq gave? Else the message is skipped: nobody of ours chooses one. */
+static bool id_stands(struct net_router *r, uint64_t *peer)
 {
-	while (zmq_msg_recv(&r->id, r->raw, ZMQ_DONTWAIT) >= 0) {
-		const uint8_t *id = zmq_msg_data(&r->id);
+	const uint8_t *id = zmq_msg_data(&r->id);
 
-		if (zmq_msg_size(&r->id) == ROUTING_ID_BYTES && id[0] == 0 && zmq_msg_more(&r->id)) {
-			*peer = (uint64_t)id[1] << 24 | (uint64_t)id[2] << 16 | (uint64_t)id[3] << 8 | id[4];
-			return 1;
-		}
-		r->stats.malformed++; /* a routing id that the peer chose itself: nobody of ours does */
-		net_skip_rest(r->raw, &r->id);
+	if (zmq_msg_size(&r->id) == ROUTING_ID_BYTES && id[0] == 0 && zmq_msg_more(&r->id)) {
+		*peer = (uint64_t)id[1] << 24 | (uint64_t)id[2] << 16 | (uint64_t)id[3] << 8 | id[4];
+		return true;
 	}
-	return 0;
+	r->stats.malformed++;
+	net_skip_rest(r->raw, &r->id);
+	return false;
 }
 
 /* Is what was received a frame? Counts why not. */
@@ -264,9 +273,17 @@ int net_router_receive_from(struct net_router *r, uint64_t *peer, uint8_t key[NE
 	memset(key, 0, NET_KEY_BYTES);
 	if (++r->frames_in_round > FRAMES_A_ROUND)
 		serve_handshakes(r);
-	while (receive_id(r, peer)) {
+	for (int rejects = 0; rejects < REJECTS_A_CALL; rejects++) {
+		if (zmq_msg_recv(&r->id, r->raw, ZMQ_DONTWAIT) < 0) {
+			r->conns.emptied = true;
+			break;
+		}
+		if (!id_stands(r, peer))
+			continue;
 		if (zmq_msg_recv(&r->frame, r->raw, ZMQ_DONTWAIT) < 0)
 			break;
+		if (r->transport == NET_TCP)
+			net_conns_heard(&r->conns, zmq_msg_get(&r->frame, ZMQ_SRCFD));
 		if (!frame_stands(r, key))
 			continue;
 		*frame = rv_str(zmq_msg_data(&r->frame), zmq_msg_size(&r->frame));
@@ -292,6 +309,12 @@ int net_router_send(struct net_router *r, uint64_t peer, struct rv_str frame)
 	return zmq_send(r->raw, frame.at, frame.bytes, ZMQ_DONTWAIT) < 0 ? -1 : 0;
 }
 
+void net_router_cut(struct net_router *r)
+{
+	if (r->transport == NET_TCP)
+		net_conns_cut(&r->conns, zmq_msg_get(&r->frame, ZMQ_SRCFD));
+}
+
 /* --- for the loop and for people ------------------------------------------------------------------------------------------------ */
 
 int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *err)
@@ -305,6 +328,11 @@ int net_router_watch(struct net_router *r, struct net_loop *l, struct rv_err *er
 	return net_loop_add_socket(l, r->door.monitor, err);
 }
 
+uint64_t net_router_next_deadline(const struct net_router *r)
+{
+	return net_conns_next_deadline(&r->conns);
+}
+
 void net_router_stats(const struct net_router *r, struct net_router_stats *out)
 {
 	*out = r->stats;
@@ -313,4 +341,5 @@ void net_router_stats(const struct net_router *r, struct net_router_stats *out)
 	out->zap_malformed = r->zap.malformed;
 	out->closed_to_new = r->door.closings;
 	out->connections = r->door.connections;
+	out->unfinished = r->conns.cut;
 }

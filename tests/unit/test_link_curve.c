@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <zmq.h>
 
 enum { ALLOWED_MAX = 4, CLIENTS_MAX = 3 };
 
@@ -81,7 +82,7 @@ static uint64_t turn(void *arg)
 	g->over = rv_clock_boottime_us() >= g->deadline_us;
 	if (g->met(g) || g->over)
 		net_loop_stop(g->loop);
-	return g->deadline_us;
+	return g->router ? rv_min_u64(g->deadline_us, net_router_next_deadline(g->router)) : g->deadline_us;
 }
 
 static void wait_for(struct rig *g, bool (*met)(struct rig *g))
@@ -359,6 +360,159 @@ static void a_frame_of_the_limit_passes_and_a_larger_one_does_not(void **state)
 	assert_int_equal(g->frames, 2);
 }
 
+/* --- messages of many parts --------------------------------------------------------------------------------------------------- */
+
+/* A DEALER of libzmq's own: ours sends frames only. */
+static void *raw_dealer(struct rig *g, void *ctx, const struct net_keypair *own)
+{
+	void *raw = zmq_socket(ctx, ZMQ_DEALER);
+	int linger = 0;
+
+	assert_non_null(raw);
+	assert_int_equal(zmq_setsockopt(raw, ZMQ_LINGER, &linger, sizeof linger), 0);
+	assert_int_equal(zmq_setsockopt(raw, ZMQ_CURVE_SERVERKEY, g->server.public_key, NET_KEY_BYTES), 0);
+	assert_int_equal(zmq_setsockopt(raw, ZMQ_CURVE_PUBLICKEY, own->public_key, NET_KEY_BYTES), 0);
+	assert_int_equal(zmq_setsockopt(raw, ZMQ_CURVE_SECRETKEY, own->secret_key, NET_KEY_BYTES), 0);
+	assert_int_equal(zmq_connect(raw, g->endpoint), 0);
+	return raw;
+}
+
+static void send_parts(void *raw, uint32_t count, size_t bytes)
+{
+	static char part[RV_FRAME_BYTES_MAX];
+
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(zmq_send(raw, part, bytes, i + 1 < count ? ZMQ_SNDMORE : 0), (int)bytes);
+}
+
+static bool a_hundred_malformed(struct rig *g)
+{
+	struct net_router_stats s;
+
+	net_router_stats(g->router, &s);
+	return s.malformed >= 100;
+}
+
+/* Whoever sends nothing else must not keep the loop from its other work. */
+static void messages_of_many_parts_are_skipped_a_few_at_a_time(void **state)
+{
+	struct rig *g = *state;
+	struct net_router_stats s;
+	struct net_keypair a;
+	uint8_t key[NET_KEY_BYTES];
+	struct rv_str frame;
+	uint64_t peer, before;
+	void *ctx = zmq_ctx_new(), *raw;
+
+	net_keypair_generate(&a);
+	let_in(g, &a);
+	rig_listen(g, "tcp://127.0.0.1:*", 0);
+	raw = raw_dealer(g, ctx, &a);
+	for (int i = 0; i < 100; i++)
+		send_parts(raw, 3, 10);
+	wait_for(g, a_hundred_malformed); /* connected */
+	for (int i = 0; i < 200; i++)
+		send_parts(raw, 3, 10);
+	send_parts(raw, 1, 10);
+	net_router_stats(g->router, &s);
+	before = s.malformed;
+	usleep(200000); /* they are all there, or the test shows less than it could */
+	assert_int_equal(net_router_receive_from(g->router, &peer, key, &frame), 0);
+	net_router_stats(g->router, &s);
+	assert_true(s.malformed - before <= 64);
+	wait_for(g, a_frame);
+	net_router_stats(g->router, &s);
+	assert_int_equal(s.malformed, 300);
+	zmq_close(raw);
+	zmq_ctx_term(ctx);
+}
+
+static bool one_unfinished(struct rig *g)
+{
+	struct net_router_stats s;
+
+	net_router_stats(g->router, &s);
+	return s.unfinished == 1;
+}
+
+/* 2 GiB in parts: the connection ends long before, and the others stay. */
+static void a_message_that_does_not_end_ends_its_connection(void **state)
+{
+	struct rig *g = *state;
+	struct net_router_stats s;
+	struct net_keypair a;
+	void *ctx = zmq_ctx_new(), *raw;
+
+	net_keypair_generate(&a);
+	let_in(g, &a);
+	rig_listen(g, "tcp://127.0.0.1:*", 0);
+	join(g, 0, &a, g->server.public_key);
+	wait_for(g, first_connected);
+	assert_int_equal(net_dealer_send(g->d[0], RV_STR("x")), 0);
+	wait_for(g, a_frame);
+	raw = raw_dealer(g, ctx, &a);
+	send_parts(raw, 1024, RV_FRAME_BYTES_MAX);
+	wait_for(g, one_unfinished);
+	zmq_close(raw);
+	zmq_ctx_term(ctx);
+	net_router_stats(g->router, &s);
+	assert_int_equal(s.malformed, 0); /* it never became a message */
+	assert_int_equal(net_dealer_send(g->d[0], RV_STR("y")), 0);
+	wait_for(g, two_frames);
+	assert_int_equal(g->events[0], 1);
+}
+
+/* As many bytes in whole messages, sent while nobody takes them, are none of that. */
+static void much_that_waits_to_be_taken_is_no_such_message(void **state)
+{
+	static char big[RV_FRAME_BYTES_MAX];
+	struct rig *g = *state;
+	struct net_router_stats s;
+	struct net_keypair a;
+	uint32_t sent = 0;
+
+	net_keypair_generate(&a);
+	let_in(g, &a);
+	rig_listen(g, "tcp://127.0.0.1:*", 0);
+	join(g, 0, &a, g->server.public_key);
+	wait_for(g, first_connected);
+	for (int i = 0; i < 100; i++)
+		sent += net_dealer_send(g->d[0], rv_str(big, sizeof big)) == 0;
+	usleep(600000); /* more than the looks are apart */
+	while (g->frames < sent)
+		drain_router(g);
+	look_for(g, 600000);
+	net_router_stats(g->router, &s);
+	assert_true(sent > 40);
+	assert_int_equal(s.unfinished, 0);
+	assert_int_equal(g->events[0], 1);
+}
+
+static bool first_refused(struct rig *g) { return g->event[0] == NET_DEALER_REFUSED; }
+
+static void one_peers_connection_can_be_ended(void **state)
+{
+	struct rig *g = *state;
+	struct net_keypair a, b;
+
+	net_keypair_generate(&a);
+	net_keypair_generate(&b);
+	let_in(g, &a);
+	let_in(g, &b);
+	rig_listen(g, "tcp://127.0.0.1:*", 0);
+	join(g, 0, &a, g->server.public_key);
+	join(g, 1, &b, g->server.public_key);
+	wait_for(g, first_connected);
+	wait_for(g, second_connected);
+	assert_int_equal(net_dealer_send(g->d[0], RV_STR("x")), 0);
+	wait_for(g, a_frame);
+	memset(g->allowed[0], 0, NET_KEY_BYTES);
+	net_router_cut(g->router);
+	wait_for(g, first_refused); /* it came again */
+	assert_int_equal(g->event[1], NET_DEALER_CONNECTED);
+	assert_int_equal(g->events[1], 1);
+}
+
 /* --- others than reeve ---------------------------------------------------------------------------------------------------------- */
 
 /* -1: not within half a second. */
@@ -477,6 +631,10 @@ int main(void)
 		rig_test(a_key_is_asked_for_at_each_handshake_and_comes_with_each_frame),
 		rig_test(a_link_that_ended_is_made_again_by_itself),
 		rig_test(a_frame_of_the_limit_passes_and_a_larger_one_does_not),
+		rig_test(messages_of_many_parts_are_skipped_a_few_at_a_time),
+		rig_test(a_message_that_does_not_end_ends_its_connection),
+		rig_test(much_that_waits_to_be_taken_is_no_such_message),
+		rig_test(one_peers_connection_can_be_ended),
 		rig_test(what_does_not_speak_curve_is_cut_off),
 		rig_test(silent_connections_are_bounded_and_go_with_the_handshakes_time),
 	};
