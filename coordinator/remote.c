@@ -109,5 +109,6 @@ void coord_remote_identify(const struct coord_remote *r, const uint8_t key[NET_K
 {
 	who->trusted = false;
 	who->roles = coord_access_roles(r->access, key, real_us);
+	who->name = coord_access_name(r->access, key);
 	memcpy(who->key, key, NET_KEY_BYTES);
 }

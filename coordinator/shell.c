@@ -619,6 +619,20 @@ static bool is_who_it_says(const struct coord_peer_identity *who, const struct p
 	return memcmp(hash, m->hello.node.key, sizeof hash) == 0;
 }
 
+/* A node has the name that its key was let in with: work is meant for names, and nobody takes another's by being quicker. */
+static bool has_its_name(const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	return who->trusted || m->kind != PROTO_HELLO || m->hello.page != 0 || rv_str_equal(who->name, m->hello.node.name);
+}
+
+static void send_away(struct coord_shell *s, uint64_t peer, enum proto_goaway_why why)
+{
+	struct proto_msg m = { .kind = PROTO_GOAWAY, .goaway = { .why = why } };
+
+	s->stats.messages_refused++;
+	(void)coord_shell_say(s, peer, &m, COORD_SAY_NOW);
+}
+
 static bool names_blobs(const struct proto_result *r)
 {
 	return r->output.kind == PROTO_VALUE_BLOB || r->tail.kind == PROTO_VALUE_BLOB || r->artifact_count > 0;
@@ -633,6 +647,10 @@ static void on_message(struct coord_shell *s, uint64_t peer, const struct coord_
 		s->stats.messages_refused++;
 		if (s->ops.denied)
 			s->ops.denied(s->arg, peer, who, m);
+		return;
+	}
+	if (!has_its_name(who, m)) {
+		send_away(s, peer, PROTO_GOAWAY_NAME_TAKEN);
 		return;
 	}
 	if (coord_wire_event(m, now_us, real_us, peer, &ev) < 0) {

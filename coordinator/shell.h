@@ -29,6 +29,7 @@ struct coord_peer_identity {
 	uint32_t roles;               /* bits of enum proto_role */
 	bool trusted;                 /* came over inproc or ipc: a node states its key's hash itself */
 	uint8_t key[PROTO_KEY_BYTES]; /* CURVE public key that the handshake proved; zeros where trusted */
+	struct rv_str name;           /* under which that key was let in; "" where trusted, or of a token's key */
 };
 
 /* All but `send` may be NULL. Everything is borrowed until the op returns. */

@@ -305,6 +305,11 @@ def identities(s, node, intruder):
     intruder.send_raw(pack(node.hello('honest', n=s.n)))
     s.read_all(intruder, "a HELLO in another's name")
     s.alive(node)
+    say('a name that nobody has yet, but that it was not let in with')
+    goaway = intruder.ask(intruder.hello('gpu-box', n=2), (peer.WELCOME, peer.GOAWAY))
+    check(goaway and goaway[0] == peer.GOAWAY and goaway[1] == 4, f'another name is not the intruder\'s: {goaway}')
+    nodes = [row['name'] for row in json.loads(s.cli('nodes', '-o', 'json'))['nodes']]
+    check('gpu-box' not in nodes, f'no node has it: {nodes}')
     names = [row['name'] for row in json.loads(s.cli('key', 'list', '-o', 'json'))['keys']]
     check(names.count('honest') == 1, f'one honest node: {names}')
 
