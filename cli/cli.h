@@ -33,6 +33,9 @@ int cli_usage(const char *verb, const char *words, const char *text, const struc
 int cli_cmd_help(int argc, char **argv);
 int cli_cmd_version(int argc, char **argv);
 int cli_cmd_completion(int argc, char **argv);
+int cli_cmd_doctor(int argc, char **argv);
+int cli_cmd_df(int argc, char **argv);
+int cli_cmd_init(int argc, char **argv);
 int cli_cmd_run(int argc, char **argv);
 int cli_cmd_coordinator(int argc, char **argv);
 int cli_cmd_check(int argc, char **argv);

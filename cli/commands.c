@@ -17,7 +17,7 @@ const struct cli_command cli_commands[] = {
 	{ "check", cli_cmd_check, "validate a plan: every mistake with its place and cure", CLI_PLANS, NULL },
 	{ "graph", cli_cmd_graph, "draw a plan: levels and critical path, dot or mermaid", CLI_PLANS, NULL },
 	{ "import", cli_cmd_import, "turn another format into a plan on stdout", CLI_PLANS, NULL },
-	{ "init", NULL, "write a starter plan", CLI_PLANS, CLI_WAITS_COMFORTS },
+	{ "init", cli_cmd_init, "write a starter plan", CLI_PLANS, NULL },
 
 	{ "status", cli_cmd_status, "runs; a run's units with reasons; a unit's attempts", CLI_RUNS, NULL },
 	{ "logs", cli_cmd_logs, "what a unit printed (-f follows)", CLI_RUNS, NULL },
@@ -56,8 +56,8 @@ const struct cli_command cli_commands[] = {
 	{ "credentials", NULL, "provider keys, masked, and their state", CLI_MACHINES, CLI_WAITS_AGENTS },
 	{ "mcp", NULL, "stdio bridge to an attempt's MCP endpoint", CLI_MACHINES, CLI_WAITS_AGENTS },
 
-	{ "doctor", NULL, "checks of host and agents, with fixes", CLI_HOST, CLI_WAITS_COMFORTS },
-	{ "df", NULL, "disk used by each run", CLI_HOST, CLI_WAITS_COMFORTS },
+	{ "doctor", cli_cmd_doctor, "checks of this machine, with fixes", CLI_HOST, NULL },
+	{ "df", cli_cmd_df, "disk used by each run", CLI_HOST, NULL },
 	{ "gc", NULL, "remove what may go", CLI_HOST, CLI_WAITS_COMFORTS },
 	{ "completion", cli_cmd_completion, "completion of verbs, options and ids in a shell", CLI_HOST, NULL },
 	{ "help", cli_cmd_help, "this text, or the options of a verb", CLI_HOST, NULL },
