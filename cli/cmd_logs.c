@@ -2,6 +2,7 @@
 #include "cli/find.h"
 #include "cli/logs.h"
 #include "cli/query.h"
+#include "cli/rows.h"
 #include "cli/text.h"
 
 struct show {
@@ -14,6 +15,7 @@ struct show {
 	uint64_t attempt;       /* 0: the newest */
 	bool raw, following, failed;
 	bool printed, interrupted;
+	bool away_told; /* that its node is away */
 	char last;              /* byte written */
 };
 
@@ -117,6 +119,28 @@ static int stopped(struct show *s)
 	return cli_runview_interrupted(&s->view) || (s->view.remote.client && cli_client_interrupted(s->view.remote.client)) ? 1 : -1;
 }
 
+/* The node that keeps the log is away, and `err` says so. While the attempt goes on it may come back: 0 after a while. */
+static int wait_for_node(struct show *s, const struct cli_logs *l, struct rv_err *err)
+{
+	const struct cli_unit *u = &s->view.tally.units[l->unit];
+	struct rv_err other;
+
+	if (err->code != RV_E_NOT_FOUND)
+		return stopped(s);
+	if (cli_runview_more(&s->view, &other)) {
+		*err = other;
+		return stopped(s);
+	}
+	if (u->attempt > l->attempt && !s->attempt)
+		return 0;
+	if (cli_unit_ended(u) || u->attempt > l->attempt)
+		return -1;
+	if (!s->away_told)
+		cli_say("%s now: its node is away; waiting for it", err->msg);
+	s->away_told = true;
+	return cli_runview_wait(&s->view, err) ? stopped(s) : 0;
+}
+
 /* A coordinator keeps the question until there is something; what became of the unit is asked when a log has ended. 1: interrupted. */
 static int follow_remote(struct show *s, struct cli_logs *l, struct rv_err *err)
 {
@@ -127,9 +151,12 @@ static int follow_remote(struct show *s, struct cli_logs *l, struct rv_err *err)
 			return 0;
 		if (l->attempt && !l->ended) {
 			l->wait_ms = CLI_VIEW_WAIT_MS;
-			if (cli_logs_read(l, err) < 0)
-				return stopped(s);
-			continue;
+			int rc = cli_logs_read(l, err) < 0 ? wait_for_node(s, l, err) : 0;
+
+			if (rc)
+				return rc;
+			if (u->attempt <= l->attempt || s->attempt)
+				continue;
 		}
 		if (cli_runview_more(&s->view, err))
 			return stopped(s);
@@ -159,6 +186,26 @@ static int follow(struct show *s, struct cli_logs *l, struct rv_err *err)
 		if (!s->attempt && s->view.tally.units[l->unit].attempt > l->attempt && next_attempt(s, l, err))
 			return -1;
 	}
+}
+
+/* Nothing to show of an attempt that is under way: perhaps it only waits for its turn on its node, which the coordinator knows. */
+static void say_not_started(struct show *s, uint32_t unit)
+{
+	const struct cli_tally *t = &s->view.tally;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_str id = cli_tally_unit_id(t, unit, room);
+	struct cli_rows rows;
+	struct rv_buf text;
+	struct rv_err err; /* without an answer nothing is said */
+
+	cli_rows_init(&rows);
+	rv_buf_init(&text, 0);
+	if (cli_rows_fetch(&rows, s->view.remote.client, PROTO_ASK_EXPLAIN, t->run, id, &err) == 0 && rows.count == 1 &&
+	    rv_str_equal(cli_row_text(cli_row(&rows, 0), "what", &text), RV_STR("active")) && !cli_row_true(cli_row(&rows, 0), "started"))
+		cli_say("unit \"%.*s\" has not started: attempt %u waits on %.*s", RV_STR_ARGS(id), t->units[unit].attempt,
+			RV_STR_ARGS(cli_row_text(cli_row(&rows, 0), "node", &text)));
+	rv_buf_release(&text);
+	cli_rows_release(&rows);
 }
 
 static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
@@ -191,6 +238,8 @@ static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
 		s->interrupted = rc > 0;
 	}
 	end_text(s);
+	if (rc == 0 && !s->following && !l.seen[0] && cli_runview_remote(&s->view) && u->state == COORD_UNIT_ACTIVE && attempt == u->attempt)
+		say_not_started(s, unit);
 	if (l.tail_only)
 		cli_say("the node is gone: these are the last bytes that attempt %u left", l.attempt);
 	s->tail_lines = lines;

@@ -157,7 +157,7 @@ static int read_remote(struct cli_logs *l, struct rv_err *err)
 			return -1;
 		if (!p->known) {
 			(void)rv_fail(err, RV_E_NOT_FOUND, "what attempt %u of unit \"%.*s\" printed cannot be had", l->attempt, RV_STR_ARGS(id));
-			return rv_hint(err, "its node is away, and keeps it; of a failed attempt it would have left the last 64 KiB");
+			return rv_hint(err, "its node, which keeps it, is away or does not answer; of a failed attempt it would have left the last 64 KiB");
 		}
 		if (p->next < l->seen[0])
 			return rv_fail(err, RV_E_CORRUPT, "the log of unit \"%.*s\" goes back", RV_STR_ARGS(id));

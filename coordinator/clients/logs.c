@@ -3,6 +3,7 @@
  *	LOG --> the attempt's node: LOG_WANTED --> LOG_CHUNK --> LOG_BYTES
  *	         nothing new yet: asked again every POLL_US until the client's wait is over
  *	         an attempt before the newest: every node that is here, one after the other, for nobody keeps where those ran
+ *	         the node is here and has no log of it: it printed nothing, for only what prints has one, and logs are never removed
  *	         the node is gone, or does not answer: the tail that came with its result, if one did
  */
 #include "private.h"
@@ -141,6 +142,17 @@ static void say_tail(struct logs *l, struct relay *r)
 	end(l, r);
 }
 
+/* Nothing, of an attempt that has printed nothing. */
+static void say_nothing(struct logs *l, struct relay *r, bool ended_too)
+{
+	struct proto_log_piece piece = { .known = true, .ended = ended_too, .offset = r->offset, .next = r->offset };
+
+	if (r->offset == UINT64_MAX)
+		piece.offset = piece.next = 0;
+	say_piece(l, r, &piece);
+	end(l, r);
+}
+
 /* --- asking -------------------------------------------------------------------------------------------------------------------------- */
 
 static void ask_node(struct logs *l, struct relay *r, uint64_t peer, uint64_t now_us)
@@ -270,6 +282,43 @@ void logs_ask(struct logs *l, uint64_t peer, const struct proto_log *m, uint64_t
 	look(l, r, now_us);
 }
 
+/* Is every node here that an old attempt can have run on? */
+static bool all_here(const struct coord *core)
+{
+	for (uint32_t i = 0; i < coord_node_count(core); i++)
+		if (!coord_node_peer(core, i))
+			return false;
+	return true;
+}
+
+/* The node that was asked has no log of the attempt. */
+static void unknown_there(struct logs *l, struct relay *r, uint64_t now_us)
+{
+	const struct coord *core = coord_shell_core(l->c->shell);
+	struct coord_unit_view v;
+
+	if (ask_another(l, r, now_us))
+		return;
+	if (r->others != COORD_NONE) {
+		if (all_here(core))
+			say_nothing(l, r, true);
+		else
+			say_tail(l, r);
+		return;
+	}
+	if (!coord_run_graph(core, r->run)) {
+		say_tail(l, r);
+		return;
+	}
+	coord_unit_view(core, r->run, r->unit, &v);
+	if (v.attempt != r->attempt || v.state != COORD_UNIT_ACTIVE)
+		say_nothing(l, r, true);
+	else if (now_us < r->until_us)
+		sleep_a_while(r, now_us); /* on its way there, or it has not begun */
+	else
+		say_nothing(l, r, false);
+}
+
 void logs_chunk(struct logs *l, uint64_t peer, const struct proto_log_piece *m, uint64_t now_us)
 {
 	const struct coord *core = coord_shell_core(l->c->shell);
@@ -281,18 +330,7 @@ void logs_chunk(struct logs *l, uint64_t peer, const struct proto_log_piece *m, 
 	if (!r || coord_peer_node(core, peer) != r->node)
 		return; /* late, or of a node that was not asked */
 	if (!m->known) {
-		struct coord_unit_view v;
-
-		if (ask_another(l, r, now_us))
-			return;
-		if (coord_run_graph(core, r->run) && r->others == COORD_NONE && now_us < r->until_us) {
-			coord_unit_view(core, r->run, r->unit, &v);
-			if (v.state == COORD_UNIT_ACTIVE && v.attempt == r->attempt) {
-				sleep_a_while(r, now_us); /* it has the attempt, and has not begun it */
-				return;
-			}
-		}
-		say_tail(l, r);
+		unknown_there(l, r, now_us);
 		return;
 	}
 	if (m->bytes.bytes || m->ended || now_us >= r->until_us) {

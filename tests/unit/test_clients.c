@@ -698,6 +698,46 @@ static void a_log_is_asked_of_its_node_and_nobody_else_answers(void **state)
 	free(d);
 }
 
+/* Only what prints has a log: a node that is here and has none says that nothing was printed, not that it is away. */
+static void what_printed_nothing_has_an_empty_log_while_its_node_is_here(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m, ask = { .kind = PROTO_LOG }, chunk = { .kind = PROTO_LOG_CHUNK }, result = { .kind = PROTO_RESULT };
+	uint64_t run, epoch;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	result.result = (struct proto_result){ .key = dispatched(d, &epoch), .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED };
+	result.result.epoch = epoch;
+	result.result.error = result.result.enforcement = result.result.limits = RV_STR("");
+	ask.log = (struct proto_log){ .request = 6, .run = run, .unit = RV_STR("a"), .stream = 3, .bytes_max = 1000 };
+	say(d, ANNE, &operator_, &ask); /* its DISPATCH is on its way */
+	want(d, NODE, PROTO_LOG_WANTED, &m);
+	chunk.log_piece = (struct proto_log_piece){ .request = m.log_wanted.request, .attempt = 1, .known = false, .ended = true };
+	say(d, NODE, &node_, &chunk);
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_true(m.log_piece.known);
+	assert_false(m.log_piece.ended);
+	say(d, NODE, &node_, &result);
+	want(d, NODE, PROTO_RESULT_ACK, &m);
+	say(d, ANNE, &operator_, &ask);
+	want(d, NODE, PROTO_LOG_WANTED, &m);
+	chunk.log_piece.request = m.log_wanted.request;
+	say(d, NODE, &node_, &chunk);
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_true(m.log_piece.known);
+	assert_true(m.log_piece.ended);
+	assert_int_equal(m.log_piece.bytes.bytes, 0);
+	coord_shell_peer_gone(d->shell, NODE, d->now_us, rv_clock_realtime_us());
+	say(d, ANNE, &operator_, &ask); /* away: nobody can tell */
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_false(m.log_piece.known);
+	desk_close(d);
+	free(d);
+}
+
 static void a_live_run_takes_no_plans_and_lets_nobody_in(void **state)
 {
 	struct desk *d = calloc(1, sizeof *d);
@@ -730,6 +770,7 @@ int main(void)
 		TEST(a_result_counts_once_its_blobs_are_here),
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
+		TEST(what_printed_nothing_has_an_empty_log_while_its_node_is_here),
 		TEST(a_live_run_takes_no_plans_and_lets_nobody_in),
 	};
 
