@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/query.h"
 #include "cli/rows.h"
+#include "common/os/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -194,6 +195,23 @@ static void put_retry_wait(struct rv_buf *out, struct rv_str row)
 {
 	(void)rv_buf_puts(out, "its next try is in ");
 	cli_put_duration(out, cli_row_uint(row, "left_us"));
+	(void)rv_buf_puts(out, ", at ");
+	cli_put_time(out, rv_clock_realtime_us() + cli_row_uint(row, "left_us"));
+}
+
+static void put_holder(struct rv_buf *out, struct rv_str row)
+{
+	struct rv_buf room;
+
+	rv_buf_init(&room, 0);
+	if (cli_row_text(row, "unit", &room).bytes) {
+		(void)rv_buf_puts(out, "workspace: one of its directories is held by ");
+		put_member(out, "", row, "of_run", "/");
+		put_member(out, "", row, "unit", "");
+	} else {
+		(void)rv_buf_puts(out, "workspace: as many directories are held as there may be");
+	}
+	rv_buf_release(&room);
 }
 
 /* Words of a node's `why` that do not speak for themselves. */
@@ -210,15 +228,29 @@ static const struct {
 	{ "rejects", "has refused it" },
 	{ "no_workspace", "does not have the workspace" },
 	{ "pinned_elsewhere", "is not the node that the plan names" },
-	{ "labels", "does not have the labels asked for" },
-	{ "too_small", "has not enough slots, however idle" },
-	{ "resources", "does not have the resources asked for" },
+	{ "labels", "cannot take it" },
+	{ "too_small", "cannot take it, however idle" },
+	{ "resources", "cannot take it" },
 	{ "resources_busy", "has the resources asked for, but they are in use" },
 	{ "full", "has no slot free" },
 	{ "careful", "gets one unit at a time, after a failure that was its own" },
 	{ "kept_free", "is kept free for a wider unit" },
 	{ "avoided", "is avoided: the unit failed there before" },
 };
+
+/* Since when it is silent, until when it is kept off. */
+static void put_since(struct rv_buf *out, struct rv_str row)
+{
+	if (cli_row_uint(row, "silent_us")) {
+		(void)rv_buf_puts(out, "; last heard ");
+		cli_put_duration(out, cli_row_uint(row, "silent_us"));
+		(void)rv_buf_puts(out, " ago");
+	}
+	if (cli_row_uint(row, "left_us")) {
+		(void)rv_buf_puts(out, "; its next probe is in ");
+		cli_put_duration(out, cli_row_uint(row, "left_us"));
+	}
+}
 
 static void put_node_why(struct rv_buf *out, struct rv_str row)
 {
@@ -235,6 +267,15 @@ static void put_node_why(struct rv_buf *out, struct rv_str row)
 	else
 		(void)rv_buf_put_str(out, why); /* of a later version */
 	put_member(out, " (", row, "name", ")");
+	if (cli_row_uint(row, "limit"))
+		(void)rv_buf_printf(out, ": %llu of %llu in use", (unsigned long long)cli_row_uint(row, "used"), (unsigned long long)cli_row_uint(row, "limit"));
+	put_since(out, row);
+	if (rv_str_equal(why, RV_STR("no_workspace"))) {
+		put_member(out, " ", row, "workspace", "");
+		put_member(out, "; where it is there says `reeve node --map ", row, "workspace", "=PATH`");
+	} else {
+		put_member(out, "; it lacks ", row, "lacks", "");
+	}
 	rv_buf_release(&room);
 }
 
@@ -268,9 +309,7 @@ static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
 	} else if (rv_str_equal(what, RV_STR("max_workers")) || rv_str_equal(what, RV_STR("max_concurrent")) || rv_str_equal(what, RV_STR("lock"))) {
 		put_use(out, rv_str_equal(what, RV_STR("lock")) ? "lock" : rv_str_equal(what, RV_STR("max_workers")) ? "max_workers" : "agent", row);
 	} else if (rv_str_equal(what, RV_STR("directory"))) {
-		put_member(out, "", row, "name", " is written by");
-		put_member(out, " ", row, "unit", "");
-		put_member(out, " of run ", row, "of_run", "");
+		put_holder(out, row);
 	} else if (rv_str_equal(what, RV_STR("no_node"))) {
 		(void)rv_buf_puts(out, "no node has joined");
 	} else if (rv_str_equal(what, RV_STR("node"))) {

@@ -5,6 +5,7 @@
 #include "cli/rows.h"
 #include "cli/text.h"
 #include "cli/unitview.h"
+#include "cli/waits.h"
 #include "common/os/clock.h"
 #include "common/os/file.h"
 #include "common/os/lock.h"
@@ -361,6 +362,8 @@ static void put_run_table(struct cli_runview *v, enum cli_format format, struct 
 	(void)rv_buf_putc(out, '\n');
 	if (!cli_runview_ended(v) && !cli_runview_owned(v))
 		(void)rv_buf_printf(out, "no process owns this run; `reeve run PLAN --resume=%s` goes on\n", v->id.text);
+	if (v->tally.waits)
+		cli_waits_put_stuck(v->tally.waits, &v->tally, out);
 	cli_table_init(&table, unit_columns, RV_ARRAY_LEN(unit_columns), format);
 	for (i = 0; i < v->tally.count + (v->tally.has_verify ? 1 : 0); i++)
 		put_unit_row(&table, &v->tally, i);
@@ -368,7 +371,7 @@ static void put_run_table(struct cli_runview *v, enum cli_format format, struct 
 	cli_table_release(&table);
 }
 
-static int show_run(struct cli_runview *v, enum cli_format format)
+static int print_run(struct cli_runview *v, enum cli_format format)
 {
 	struct cli_result_scope scope = cli_runview_scope(v);
 	char room[COORD_UNIT_ID_BYTES];
@@ -404,6 +407,23 @@ static int show_run(struct cli_runview *v, enum cli_format format)
 	}
 	rv_buf_release(&b);
 	return cli_out_end(&o, CLI_OK);
+}
+
+/* Of a run at a coordinator, which alone knows its nodes, what ready units wait for is asked first. */
+static int show_run(struct cli_runview *v, enum cli_format format)
+{
+	struct cli_waits waits;
+	int status;
+
+	cli_waits_init(&waits);
+	if (cli_runview_remote(v) && !cli_runview_ended(v)) {
+		cli_waits_fetch(&waits, v->remote.client, &v->tally);
+		v->tally.waits = &waits;
+	}
+	status = print_run(v, format);
+	v->tally.waits = NULL;
+	cli_waits_release(&waits);
+	return status;
 }
 
 /* Shows it anew when something was committed, until the run has ended or its process is gone. On a terminal each picture

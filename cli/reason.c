@@ -1,6 +1,7 @@
 /* reason.c - why a unit is in its state, as a sentence */
 #include "cli/render.h"
 #include "cli/tally.h"
+#include "cli/waits.h"
 
 #include <stdio.h>
 
@@ -145,6 +146,10 @@ void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out
 	switch ((enum coord_unit_state)u->state) {
 	case COORD_UNIT_PENDING:
 		put_waits_for(t, unit, out);
+		break;
+	case COORD_UNIT_READY:
+		if (t->waits)
+			cli_waits_put(t->waits, t, unit, out);
 		break;
 	case COORD_UNIT_RETRY_WAIT:
 		(void)rv_buf_puts(out, "waits for a retry after: ");

@@ -50,6 +50,7 @@ struct cli_tally {
 	uint32_t retries, node_lost;
 	uint32_t first_failed;     /* COORD_NONE: none */
 	bool has_verify;
+	const struct cli_waits *waits; /* what ready units wait for (waits.h), borrowed; NULL: nobody was asked */
 };
 
 /* `graph` must outlive it. */

@@ -4,6 +4,7 @@
 #include "cli/events.h"
 #include "cli/find.h"
 #include "cli/text.h"
+#include "cli/waits.h"
 
 #define ATTEMPTS_MAX 4096 /* shown; a unit has retries of several classes, each with a limit below this */
 
@@ -260,10 +261,16 @@ static void put_text(struct unit_story *s, enum cli_format format, struct rv_buf
 static int answer(struct unit_story *s, enum cli_format format)
 {
 	char room[COORD_UNIT_ID_BYTES];
+	struct cli_waits waits;
 	struct rv_buf out;
 	int status;
 
 	rv_buf_init(&out, 0);
+	cli_waits_init(&waits);
+	if (cli_runview_remote(&s->view) && s->view.tally.units[s->unit].state == COORD_UNIT_READY) {
+		cli_waits_fetch(&waits, s->view.remote.client, &s->view.tally);
+		s->view.tally.waits = &waits;
+	}
 	if (format == CLI_JSON || format == CLI_JSONL)
 		put_json(s, &out);
 	else if (format == CLI_NAME)
@@ -271,6 +278,8 @@ static int answer(struct unit_story *s, enum cli_format format)
 	else
 		put_text(s, format, &out);
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	s->view.tally.waits = NULL;
+	cli_waits_release(&waits);
 	rv_buf_release(&out);
 	return status;
 }

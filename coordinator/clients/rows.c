@@ -234,7 +234,7 @@ static uint64_t put_nodes(struct coord_clients *c, struct page *p, uint64_t curs
 	return 0;
 }
 
-/* --- explain: a row an obstacle ------------------------------------------------------------------------------------------------------------ */
+/* --- explain: a row an obstacle, or what a run waits for ------------------------------------------------------------------------------------------------------------ */
 
 struct explaining {
 	struct coord_clients *c;
@@ -252,6 +252,15 @@ static void put_unit(struct explaining *x, const char *key, uint64_t run, uint32
 	put_more_text(x->p->text, key, unit >= coord_graph_unit_count(g) ? RV_STR(PLAN_VERIFY_ID) : coord_graph_unit_id(g, unit, room));
 	if (run != x->run)
 		put_more_text(x->p->text, "of_run", rv_str_of(rv_run_id_of(run).text));
+}
+
+/* Where the run's shared tree is: what --map is about. */
+static void put_workspace(struct explaining *x)
+{
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(x->c->shell), x->run);
+
+	if (g && coord_graph_workspace(g).id.bytes)
+		put_more_text(x->p->text, "workspace", coord_graph_workspace(g).root);
 }
 
 static void put_obstacle(void *arg, const struct coord_obstacle *o)
@@ -276,7 +285,7 @@ static void put_obstacle(void *arg, const struct coord_obstacle *o)
 		put_number(b, "limit", o->limit);
 		put_number(b, "used", o->used);
 	}
-	if (o->kind == COORD_O_RETRY_WAIT)
+	if (o->kind == COORD_O_RETRY_WAIT || (o->kind == COORD_O_NODE && o->amount))
 		put_number(b, "left_us", o->amount);
 	else if (o->amount)
 		put_number(b, "count", o->amount);
@@ -284,6 +293,12 @@ static void put_obstacle(void *arg, const struct coord_obstacle *o)
 		put_more_text(b, "node", coord_node_name(core, o->node));
 	if (o->kind == COORD_O_NODE)
 		put_more_text(b, "why", rv_str_of(coord_node_why_name(o->why)));
+	if (o->lacks.bytes)
+		put_more_text(b, "lacks", o->lacks);
+	if (o->silent_us)
+		put_number(b, "silent_us", o->silent_us);
+	if (o->kind == COORD_O_NODE && (o->why == COORD_WHY_WORKSPACE || o->lacks.bytes))
+		put_workspace(x);
 	if (o->kind == COORD_O_ACTIVE) {
 		put_number(b, "attempt", o->attempt);
 		put_flag(b, "started", o->started);
@@ -292,16 +307,48 @@ static void put_obstacle(void *arg, const struct coord_obstacle *o)
 	row_done(x->p);
 }
 
-static int put_explain(struct coord_clients *c, struct page *p, const struct proto_ask *m, struct rv_err *err)
+/* Of a whole run: a row a class of ready units, what they wait for. */
+static uint64_t put_waits(struct explaining *x, uint64_t cursor)
+{
+	const struct coord *core = coord_shell_core(x->c->shell);
+	const struct coord_graph *g = coord_run_graph(core, x->run);
+	uint32_t count = coord_wait_classes(core, x->run);
+	struct rv_buf *b = x->p->text;
+	char room[COORD_UNIT_ID_BYTES];
+	struct coord_wait w;
+
+	for (uint64_t i = cursor; i < count; i++) {
+		if (page_full(x->p))
+			return i;
+		if (!coord_wait_of(core, x->run, (uint32_t)i, &w))
+			continue;
+		(void)rv_buf_putc(b, '{');
+		put_text(b, "what", rv_str_of(coord_wait_name(w.why)));
+		put_more_text(b, "ready", w.unit >= coord_graph_unit_count(g) ? RV_STR(PLAN_VERIFY_ID) : coord_graph_unit_id(g, w.unit, room));
+		put_number(b, "count", w.units);
+		if (w.name.bytes)
+			put_more_text(b, "name", w.name);
+		if (w.lacks_bytes)
+			put_more_text(b, "lacks", rv_str(w.lacks, w.lacks_bytes));
+		if (w.why == COORD_WAIT_NOT_HERE)
+			put_more_text(b, "node", coord_node_name(core, w.node));
+		(void)rv_buf_putc(b, '}');
+		row_done(x->p);
+	}
+	return 0;
+}
+
+static int put_explain(struct coord_clients *c, struct page *p, const struct proto_ask *m, uint64_t *next, struct rv_err *err)
 {
 	struct explaining x = { .c = c, .p = p, .run = m->run };
 	uint32_t unit;
 
-	if (!m->unit.bytes)
-		return rv_fail(err, RV_E_USAGE, "a unit is missing: RUN/UNIT");
 	if (!clients_find_unit(c, m->run, m->unit, &unit, err))
 		return -1;
-	coord_explain(coord_shell_core(c->shell), m->run, unit, put_obstacle, &x);
+	if (unit == COORD_NONE)
+		*next = put_waits(&x, m->cursor);
+	else
+		coord_explain(coord_shell_core(c->shell), m->run, unit, put_obstacle, &x);
 	return 0;
 }
 
@@ -330,7 +377,7 @@ static int gather(struct coord_clients *c, const struct proto_ask *m, struct pag
 			*next = coord_access_tokens(c->cfg.access, m->cursor, p->limit, real_us, p->text, p->ends, &p->count);
 		return 0;
 	case PROTO_ASK_EXPLAIN:
-		return put_explain(c, p, m, err);
+		return put_explain(c, p, m, next, err);
 	}
 	return rv_fail(err, RV_E_UNSUPPORTED, "a list of a kind that this version does not know");
 }

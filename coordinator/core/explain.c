@@ -1,6 +1,6 @@
 #include "coordinator/core/explain.h"
 
-#include "coordinator/core/state.h"
+#include "coordinator/core/needs.h"
 
 struct question {
 	const struct coord *c;
@@ -14,7 +14,7 @@ struct question {
 
 static struct coord_obstacle obstacle(enum coord_obstacle_kind kind)
 {
-	return (struct coord_obstacle){ .kind = kind, .node = COORD_NONE, .other = COORD_NONE, .root_cause = COORD_NONE, .name = RV_STR("") };
+	return (struct coord_obstacle){ .kind = kind, .node = COORD_NONE, .other = COORD_NONE, .root_cause = COORD_NONE, .name = RV_STR(""), .lacks = RV_STR("") };
 }
 
 static void tell(struct question *q, const struct coord_obstacle *o)
@@ -110,25 +110,27 @@ static void explain_limits(struct question *q)
 	}
 }
 
-/* Some running unit for which `holds`; false: none. */
-static bool find_holder(struct question *q, bool (*holds)(const struct question *q, const struct coord_run *r, uint32_t unit, const void *what),
-			const void *what, struct coord_obstacle *o)
+/* Running units for which `holds`: each is told of, at most COORD_O_HOLDERS_MAX. false: there is none. */
+static bool tell_holders(struct question *q, bool (*holds)(const struct question *q, const struct coord_run *r, uint32_t unit, const void *what),
+			 const void *what, struct coord_obstacle *o)
 {
 	const struct coord *c = q->c;
+	uint32_t found = 0;
 
 	for (uint32_t i = 0; i < c->run_count; i++) {
 		const struct coord_run *r = &c->runs[c->run_order[i]];
 
-		for (uint32_t a = r->attempts.first; a != COORD_NONE; a = c->attempts[a].run_next) {
+		for (uint32_t a = r->attempts.first; a != COORD_NONE && found < COORD_O_HOLDERS_MAX; a = c->attempts[a].run_next) {
 			if (!holds(q, r, c->attempts[a].unit, what))
 				continue;
 			o->other = c->attempts[a].unit;
 			o->other_run = r->id;
 			o->node = c->attempts[a].node;
-			return true;
+			tell(q, o);
+			found++;
 		}
 	}
-	return false;
+	return found;
 }
 
 static bool holds_lock(const struct question *q, const struct coord_run *r, uint32_t unit, const void *what)
@@ -157,8 +159,8 @@ static void explain_locks(struct question *q)
 		o.name = name->name;
 		o.limit = l->capacity;
 		o.used = l->used;
-		(void)find_holder(q, holds_lock, &name->place, &o);
-		tell(q, &o);
+		if (!tell_holders(q, holds_lock, &name->place, &o))
+			tell(q, &o);
 	}
 }
 
@@ -202,7 +204,7 @@ static void explain_directories(struct question *q)
 		return;
 	for (uint32_t i = 0; i < set->dir_count; i++)
 		need += q->r->g->dirs[set->dir_first + i].prefix_count;
-	if (find_holder(q, holds_directory, set, &o) || need > q->c->path_room)
+	if (!tell_holders(q, holds_directory, set, &o) && need > q->c->path_room)
 		tell(q, &o);
 }
 
@@ -267,6 +269,30 @@ static enum coord_node_why why_not(const struct question *q, uint32_t node)
 	return COORD_WHY_FITS;
 }
 
+static void explain_node(struct question *q, uint32_t node)
+{
+	const struct coord_node *n = &q->c->nodes[node];
+	const struct coord_shape *sh = &q->r->g->shapes[coord_unit_class(q->r, q->u)->shape];
+	struct coord_obstacle o = obstacle(COORD_O_NODE);
+	struct coord_needs_text lacking = { .bytes = 0 };
+
+	o.node = node;
+	o.why = why_not(q, node);
+	if (o.why == COORD_WHY_REMOVED)
+		return;
+	coord_needs_lacking(q->c, q->r, sh, node, &lacking);
+	o.lacks = coord_needs_str(&lacking);
+	if ((o.why == COORD_WHY_AWAY || o.why == COORD_WHY_SUSPECT) && coord_needs_known(n))
+		o.silent_us = rv_sat_sub(coord_live_us(q->c), n->heard_us);
+	if (o.why == COORD_WHY_QUARANTINED)
+		o.amount = rv_sat_sub(n->probe_us, q->c->now_us);
+	if (o.why == COORD_WHY_FULL) {
+		o.limit = sh->slots ? n->slots : n->agent_slots;
+		o.used = sh->slots ? n->slots_used : n->agent_used;
+	}
+	tell(q, &o);
+}
+
 static void explain_nodes(struct question *q)
 {
 	struct coord_obstacle o = obstacle(COORD_O_NO_NODE);
@@ -278,13 +304,8 @@ static void explain_nodes(struct question *q)
 		tell(q, &o);
 		return;
 	}
-	for (uint32_t i = 0; i < q->c->node_count; i++) {
-		o = obstacle(COORD_O_NODE);
-		o.node = i;
-		o.why = why_not(q, i);
-		if (o.why != COORD_WHY_REMOVED)
-			tell(q, &o);
-	}
+	for (uint32_t i = 0; i < q->c->node_count; i++)
+		explain_node(q, i);
 }
 
 /* Ready units of its run with a better rank. */

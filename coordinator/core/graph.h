@@ -36,6 +36,9 @@ struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, ch
 /* COORD_NONE (UINT32_MAX): no unit of that id. A template's id gives its first instance, *count how many (1 for a plain unit). */
 uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_t *count);
 struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit); /* agent name, "" for a plain command */
+/* Units of one class need the same of a node and of locks: classes are numbered from 0, alike wherever the plan is built. */
+uint32_t coord_graph_class(const struct coord_graph *g, uint32_t unit);
+uint32_t coord_graph_class_count(const struct coord_graph *g);
 struct rv_str coord_graph_spec(const struct coord_graph *g, uint32_t unit);  /* encoded proto_spec; same address for units that share it */
 /* The item's JSON text: borrowed, or written to room (numbers of `count`); "" = no item. */
 struct rv_str coord_graph_item(const struct coord_graph *g, uint32_t unit, char room[32]);

@@ -40,6 +40,17 @@ size_t coord_graph_bytes(const struct coord_graph *g)
 	return g->arena.held_bytes + sizeof(*g);
 }
 
+uint32_t coord_graph_class(const struct coord_graph *g, uint32_t unit)
+{
+	rv_check(unit < g->vertex_count);
+	return g->units[unit].place_class;
+}
+
+uint32_t coord_graph_class_count(const struct coord_graph *g)
+{
+	return g->class_count;
+}
+
 struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
 {
 	const struct coord_tmpl *t = tmpl_of(g, unit);

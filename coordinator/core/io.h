@@ -294,7 +294,7 @@ struct coord_node_view {
 	uint32_t attempts;           /* that it holds, as far as is believed */
 	uint32_t failures_row;       /* failures of the environment in a row */
 	uint32_t probes;
-	uint64_t heard_us;           /* since it was heard, 0 while it is away */
+	uint64_t heard_us;           /* since it was heard; 0: never since the coordinator's start */
 	uint64_t heartbeat_us, rtt_us;
 	uint64_t incarnation;
 	uint64_t memory_bytes;

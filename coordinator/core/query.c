@@ -131,7 +131,7 @@ void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_vie
 					 .attempts = n->attempt_count,
 					 .failures_row = n->failures_row,
 					 .probes = n->probes,
-					 .heard_us = n->state == COORD_N_AWAY ? 0 : rv_sat_sub(coord_live_us(c), n->heard_us),
+					 .heard_us = n->session ? rv_sat_sub(coord_live_us(c), n->heard_us) : 0,
 					 .heartbeat_us = n->heartbeat_us,
 					 .rtt_us = n->rtt_us,
 					 .incarnation = n->incarnation,
