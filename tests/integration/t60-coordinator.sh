@@ -36,7 +36,7 @@ join n1
 finished() { at status "$run" -o json >"$T/st" && [ "$(json "units['c']['state']" "$T/st")" = skipped ]; }
 wait_until 30 finished
 expect 0 at explain "$run/d"
-want_out "does not have the labels"
+want_out "it lacks gpu=yes"
 expect 0 at explain "$run/c"
 want_out "it has ended: skipped"
 
