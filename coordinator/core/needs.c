@@ -2,9 +2,6 @@
 
 #include "coordinator/core/explain.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 _Static_assert(COORD_NEEDS_BYTES <= COORD_WAIT_LACKS_BYTES, "a wait holds any text of needs");
 
 /* The needs of a shape in one row: pin, labels, slots, agent slots, resources, workspace. */
@@ -13,44 +10,43 @@ static uint32_t need_count(const struct coord_shape *sh)
 	return 1 + sh->label_count + 2 + sh->resource_count + 1;
 }
 
-__attribute__((format(printf, 2, 3))) static void add(struct coord_needs_text *t, const char *fmt, ...)
+static void add(struct coord_needs_text *t, struct rv_str piece)
 {
-	size_t room = sizeof(t->at) - sizeof("...");
-	char piece[COORD_NEEDS_BYTES];
-	va_list ap;
-	int n;
-
 	if (t->cut)
 		return;
-	va_start(ap, fmt);
-	n = vsnprintf(piece, sizeof(piece), fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(piece) || t->bytes + (size_t)n > room) {
+	if (t->bytes + piece.bytes > sizeof(t->at) - 3) {
 		memcpy(t->at + t->bytes, "...", 3);
 		t->bytes += 3;
 		t->cut = true;
 		return;
 	}
-	memcpy(t->at + t->bytes, piece, (size_t)n);
-	t->bytes += (size_t)n;
+	if (piece.bytes)
+		memcpy(t->at + t->bytes, piece.at, piece.bytes);
+	t->bytes += piece.bytes;
 }
 
-static const char *comma(const struct coord_needs_text *t)
+static void add_number(struct coord_needs_text *t, uint64_t value)
 {
-	return t->bytes ? ", " : "";
+	char digits[24];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	add(t, rv_str(digits + at, sizeof(digits) - at));
 }
 
 /* 2500 as 2.5 */
-static const char *amount(uint64_t milli, char room[32])
+static void add_milli(struct coord_needs_text *t, uint64_t milli)
 {
-	int n = snprintf(room, 32, "%llu", (unsigned long long)(milli / 1000));
+	char digits[4] = { '.', (char)('0' + milli / 100 % 10), (char)('0' + milli / 10 % 10), (char)('0' + milli % 10) };
+	size_t bytes = sizeof(digits);
 
-	if (milli % 1000 && n > 0) {
-		n += snprintf(room + n, 32 - (size_t)n, ".%03u", (unsigned)(milli % 1000));
-		while (n > 0 && room[n - 1] == '0')
-			room[--n] = '\0';
-	}
-	return room;
+	add_number(t, milli / 1000);
+	while (bytes > 1 && digits[bytes - 1] == '0')
+		bytes--;
+	if (bytes > 1)
+		add(t, rv_str(digits, bytes));
 }
 
 static uint64_t resource_of(const struct coord_node *n, const struct coord_resource *need)
@@ -84,28 +80,42 @@ static bool lacks(const struct coord_run *r, const struct coord_shape *sh, const
 /* `n` NULL: without what it has. */
 static void put(const struct coord_run *r, const struct coord_shape *sh, const struct coord_node *n, uint32_t i, struct coord_needs_text *out)
 {
-	char want[32], has[32];
-
+	if (out->bytes)
+		add(out, RV_STR(", "));
 	if (i == 0) {
-		add(out, "%snode %.*s", comma(out), RV_STR_ARGS(sh->node));
+		add(out, RV_STR("node "));
+		add(out, sh->node);
 	} else if (i <= sh->label_count) {
 		const struct coord_label *l = &r->g->labels[sh->label_first + i - 1];
 
-		add(out, "%s%s%.*s=%.*s", comma(out), l->must_not ? "not " : "", RV_STR_ARGS(l->key), RV_STR_ARGS(l->value));
+		add(out, l->must_not ? RV_STR("not ") : RV_STR(""));
+		add(out, l->key);
+		add(out, RV_STR("="));
+		add(out, l->value);
 	} else if (i == sh->label_count + 1) {
-		add(out, "%s%u cpu%s", comma(out), sh->slots, sh->slots == 1 ? "" : "s");
-		if (n)
-			add(out, " (has %llu)", (unsigned long long)n->slots);
+		add_number(out, sh->slots);
+		add(out, sh->slots == 1 ? RV_STR(" cpu") : RV_STR(" cpus"));
+		if (n) {
+			add(out, RV_STR(" (has "));
+			add_number(out, n->slots);
+			add(out, RV_STR(")"));
+		}
 	} else if (i == sh->label_count + 2) {
-		add(out, "%sa place for an agent", comma(out));
+		add(out, RV_STR("a place for an agent"));
 	} else if (i < need_count(sh) - 1) {
 		const struct coord_resource *need = &r->g->resources[sh->resource_first + i - sh->label_count - 3];
 
-		add(out, "%s%.*s %s", comma(out), RV_STR_ARGS(need->name_text), amount(need->milli, want));
-		if (n)
-			add(out, " (has %s)", amount(resource_of(n, need), has));
+		add(out, need->name_text);
+		add(out, RV_STR(" "));
+		add_milli(out, need->milli);
+		if (n) {
+			add(out, RV_STR(" (has "));
+			add_milli(out, resource_of(n, need));
+			add(out, RV_STR(")"));
+		}
 	} else {
-		add(out, "%sworkspace %.*s", comma(out), RV_STR_ARGS(r->g->shared.root));
+		add(out, RV_STR("workspace "));
+		add(out, r->g->shared.root);
 	}
 }
 
