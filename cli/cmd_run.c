@@ -30,6 +30,43 @@ struct run {
 	struct cli_only only;
 };
 
+static long read_text(void *arg, void *to, size_t room)
+{
+	struct rv_str *rest = arg;
+	size_t bytes = rest->bytes < room ? rest->bytes : room;
+
+	memcpy(to, rest->at, bytes);
+	*rest = rv_str(rest->at + bytes, rest->bytes - bytes);
+	return (long)bytes;
+}
+
+/* A command and its inputs, made a plan. */
+static int load_fanout(struct run *r, struct plan_load_options *opt, struct rv_err *err)
+{
+	const char *warning = NULL;
+	struct rv_str rest;
+	struct rv_buf text;
+	int rc;
+
+	rv_buf_init(&text, CLI_FANOUT_PLAN_BYTES_MAX);
+	rc = cli_fanout_plan(&r->args.fanout, &text, &warning, err);
+	if (warning)
+		cli_say("%s", warning);
+	rest = rv_buf_str(&text);
+	opt->shown_name = CLI_RUN_FANOUT;
+	opt->line_bytes_max = CLI_FANOUT_PLAN_BYTES_MAX;
+	if (rc == 0)
+		rc = plan_load_lines(read_text, &rest, opt, &r->plan, &r->diags, err);
+	if (rc < 0 && r->diags.error_count && r->args.fanout.agent && r->diags.error[0].code != PLAN_E_TEMPLATE) {
+		plan_diags_release(&r->diags); /* what is wrong is a word, no place of a plan that nobody wrote */
+		plan_diags_init(&r->diags);
+		(void)rv_fail(err, RV_E_USAGE, "no agent is called \"%s\"", r->args.fanout.agent);
+		(void)rv_hint(err, "its profile's name, such as claude, codex or mock; a plan file can have others");
+	}
+	rv_buf_release(&text);
+	return rc;
+}
+
 static int load_plan(struct run *r, struct rv_err *err)
 {
 	struct plan_load_options opt = {
@@ -40,7 +77,7 @@ static int load_plan(struct run *r, struct rv_err *err)
 		.context_file = r->args.context,
 	};
 
-	return plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
+	return r->args.is_fanout ? load_fanout(r, &opt, err) : plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
 }
 
 static bool for_programs(const struct run *r)
@@ -79,7 +116,7 @@ static void warn(struct run *r)
 {
 	struct rv_buf text;
 
-	if (!r->diags.warning_count || for_programs(r))
+	if (!r->diags.warning_count || for_programs(r) || r->args.is_fanout) /* of a plan that nobody wrote there is nothing to mend */
 		return;
 	rv_buf_init(&text, 0);
 	(void)plan_diags_text(&r->diags, &text);

@@ -31,6 +31,7 @@ struct cli_live {
 	struct cli_out out;          /* stdout: jsonl */
 	struct cli_statusline line;
 	bool line_ready;
+	struct cli_ordered *ordered; /* NULL but with CLI_SHOW_IN_ORDER */
 	int shown_fd;                /* where units' output goes: stdout for people, stderr when stdout is for programs */
 	struct rv_buf lines;         /* on their way there */
 	struct rv_err failed;
@@ -43,6 +44,13 @@ static void fail(struct cli_live *l, const struct rv_err *err)
 		return;
 	l->has_failed = true;
 	l->failed = *err;
+}
+
+/* summary.json of a run that is not large has everything, too. */
+static bool keeps_all(const struct cli_live_config *cfg, bool for_programs)
+{
+	return for_programs || coord_graph_unit_count(cfg->graph) <= CLI_SUMMARY_UNITS_MAX ||
+	       (cfg->show == CLI_SHOW_IN_ORDER && cfg->order.what == CLI_ORDERED_VALUES);
 }
 
 int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, struct rv_err *err)
@@ -59,16 +67,15 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 	cli_out_init(&l->out, STDOUT_FILENO);
 	l->shown_fd = for_programs ? STDERR_FILENO : STDOUT_FILENO;
 	rv_buf_init(&l->lines, 0);
-	/* summary.json of a run that is not large has everything, too */
-	if (cli_tally_init(&l->tally, cfg->graph,
-			   for_programs || coord_graph_unit_count(cfg->graph) <= CLI_SUMMARY_UNITS_MAX ? CLI_KEEP_ALL : CLI_KEEP_FAILURES,
-			   err) < 0)
+	if (cli_tally_init(&l->tally, cfg->graph, keeps_all(cfg, for_programs) ? CLI_KEEP_ALL : CLI_KEEP_FAILURES, err) < 0)
 		goto failed;
 	l->tally_ready = true;
 	if (cli_statusline_init(&l->line, for_programs ? CLI_LINE_OFF : CLI_LINE_LIVE, STDERR_FILENO, &l->tally, rv_clock_boottime_us(),
 				rv_clock_realtime_us(), err) < 0)
 		goto failed;
 	l->line_ready = true;
+	if (cfg->show == CLI_SHOW_IN_ORDER && cli_ordered_create(&cfg->order, &l->tally, &l->line, &l->ordered, err) < 0)
+		goto failed;
 	if (cfg->events_path) {
 		l->events_fd = open(cfg->events_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 		if (l->events_fd < 0) {
@@ -94,6 +101,7 @@ void cli_live_destroy(struct cli_live **lp)
 
 	if (!l)
 		return;
+	cli_ordered_destroy(&l->ordered);
 	if (l->line_ready)
 		cli_statusline_end(&l->line);
 	if (l->tally_ready)
@@ -200,6 +208,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 		cli_result_unit_json(&scope, t->unit, &l->units);
 		(void)rv_buf_putc(&l->units, '\n');
 	}
+	if (ended && l->ordered)
+		cli_ordered_finished(l->ordered, t->unit);
 	if (ended && l->cfg.show == CLI_SHOW_FAILED && t->state == COORD_UNIT_FAILED && t->result)
 		show_failure(l, t);
 }
@@ -221,6 +231,8 @@ void cli_live_durable(struct cli_live *l, uint64_t position)
 {
 	if (position < l->position)
 		return; /* something held depends on a later row; all of it waits, in order */
+	if (l->ordered)
+		cli_ordered_durable(l->ordered);
 	if (l->events_fd >= 0)
 		write_events(l);
 	if (l->units.bytes) {
@@ -232,13 +244,22 @@ void cli_live_durable(struct cli_live *l, uint64_t position)
 
 uint64_t cli_live_tick(struct cli_live *l, uint64_t now_us)
 {
+	uint64_t next = l->ordered ? cli_ordered_turn(l->ordered, l->blobs, now_us) : RV_NEVER;
+
 	cli_statusline_tick(&l->line, now_us);
-	return cli_statusline_next(&l->line);
+	return rv_min_u64(next, cli_statusline_next(&l->line));
 }
 
 int cli_live_end(struct cli_live *l, struct rv_err *err)
 {
+	struct rv_err why;
+	int shown = 0;
+
 	cli_live_durable(l, RV_NEVER);
+	if (l->ordered)
+		shown = cli_ordered_end(l->ordered, l->blobs, &why);
+	if (shown < 0)
+		fail(l, &why);
 	if (l->line_ready)
 		cli_statusline_end(&l->line);
 	l->line_ready = false;
@@ -249,7 +270,7 @@ int cli_live_end(struct cli_live *l, struct rv_err *err)
 		fail(l, &out);
 	}
 	if (!l->has_failed)
-		return 0;
+		return shown;
 	if (err)
 		*err = l->failed;
 	return -1;

@@ -6,13 +6,19 @@
 #ifndef CLI_LIVE_H
 #define CLI_LIVE_H
 
+#include "cli/ordered.h"
 #include "cli/out.h"
 #include "cli/render.h"
 #include "cli/result.h"
 #include "cli/tally.h"
 #include "coordinator/core/io.h"
 
-enum cli_show { CLI_SHOW_FAILED, CLI_SHOW_ALL, CLI_SHOW_NONE };
+enum cli_show {
+	CLI_SHOW_FAILED,   /* the last lines of those that failed */
+	CLI_SHOW_ALL,      /* each line as it comes, its unit before it */
+	CLI_SHOW_NONE,
+	CLI_SHOW_IN_ORDER, /* of a fan-out: ordered.h */
+};
 
 struct cli_live;
 
@@ -21,6 +27,7 @@ struct cli_live_config {
 	const struct coord_graph *graph; /* borrowed for its life */
 	enum cli_format format;
 	enum cli_show show;
+	struct cli_ordered_config order; /* CLI_SHOW_IN_ORDER */
 	const char *events_path;         /* NULL: none; appended to */
 	const char *state_option;
 };
@@ -37,7 +44,7 @@ void cli_live_durable(struct cli_live *l, uint64_t position);
 void cli_live_output(struct cli_live *l, struct proto_attempt_key key, int stream, struct rv_str bytes);
 /* Draws what is due; gives when it wants to be called again (CLOCK_BOOTTIME us). */
 uint64_t cli_live_tick(struct cli_live *l, uint64_t now_us);
-/* The last of everything: partial lines, the event file, the status line's place. -1: a file could not be written. */
+/* The last of everything: partial lines, the event file, the status line's place. 1: a signal cut it short; -1: a file could not be written. */
 int cli_live_end(struct cli_live *l, struct rv_err *err);
 
 /* The one event of a plan that was refused, appended to the event file; NULL path: nothing. */

@@ -34,8 +34,7 @@ int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, u
 
 /* --- files of a namespace ---------------------------------------------------------------------------------------------- */
 
-/* The unit may write there: what is no plain file is not opened, and a FIFO must not hold us up. */
-static int open_plain(void *arg, const char *suffix)
+int cli_logs_open_plain(void *arg, const char *suffix)
 {
 	char path[PATH_MAX + sizeof(CAPLOG_TAIL_SUFFIX)];
 	struct stat st;
@@ -58,7 +57,7 @@ static int read_file(struct cli_logs *l, int stream, bool *there, struct rv_err 
 	struct caplog log;
 	int any = 0, rc;
 
-	if (caplog_open(&log, open_plain, l->files[stream]) < 0)
+	if (caplog_open(&log, cli_logs_open_plain, l->files[stream]) < 0)
 		return 0;
 	*there = true;
 	while ((rc = caplog_next(&log, l->seen[stream], room, sizeof(room), &p)) > 0) {

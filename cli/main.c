@@ -16,7 +16,8 @@
  *	layout.h, rundir  what lies where in a state directory; the directory of one run
  *	cmd_run           one host: coordinator and node in this process: runargs its words, planload and preflight the
  *	                  plan, session from there to the result, host both shells on one loop, live what is seen of
- *	                  it meanwhile, settings what is kept of how it began; dryrun, only, dirlock
+ *	                  it meanwhile, settings what is kept of how it began; dryrun, only, dirlock; fanout a plan from a
+ *	                  command and its inputs (inputs, placeholder), ordered what its units print
  *	cmd_check, cmd_graph, cmd_import             plans
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_coordinator   the loop of coordinator/server.h, its options and log

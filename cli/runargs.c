@@ -9,8 +9,50 @@
 
 enum { AGENT_SLOTS_DEFAULT = 8 };
 
+static const char help_text[] =
+	"Runs a plan on this machine and exits with its result. `-` reads JSON lines from standard input.\n"
+	"Without a plan: a unit for each input, a plan of one template; what units print comes in the order of the inputs.\n"
+	"\n"
+	"  reeve run -- CMD ::: A B C          CMD A, CMD B, CMD C; several `:::` are combined each with each\n"
+	"  reeve run --each FILE -- CMD {}     for each line of FILE; find . -print0 | reeve run --each - -0 -- CMD {}\n"
+	"  reeve run --agent NAME --each FILE  a prompt a line; or one --prompt with {{item}}\n"
+	"\n"
+	"{} the input, {.} without extension, {/} its name, {//} its directory, {/.} both, {#} the unit's number, {2} of the second\n"
+	"list; at the end where CMD has none. No shell reads CMD: sh -c 'wc -l \"$1\" | sort' sh {}";
+
+/* Is this no plan but a command and its inputs? */
+static bool is_fanout(const struct cli_run_args *a, char **argv, int words, int after)
+{
+	const struct cli_fanout_words *f = &a->fanout;
+
+	for (int i = 0; i < words; i++)
+		if (cli_fanout_is_separator(argv[i]))
+			return true;
+	return after < words || f->each || f->null_ended || f->agent || f->model || f->prompt || f->prompt_file;
+}
+
+static int take_fanout(struct cli_run_args *a, char **argv, int words, int after, struct rv_err *err)
+{
+	struct cli_fanout_words *f = &a->fanout;
+
+	if (after > 0 && !cli_fanout_is_separator(argv[0])) {
+		(void)rv_fail(err, RV_E_USAGE, "\"%.64s\": a command with its inputs stands behind `--`", argv[0]);
+		return rv_hint(err, "reeve run -- CMD ::: A B C");
+	}
+	if (f->null_ended && !f->each)
+		return rv_fail(err, RV_E_USAGE, "-0 is for --each FILE");
+	if (a->only)
+		return rv_fail(err, RV_E_USAGE, "--only is for plans");
+	f->word = argv;
+	f->count = (uint32_t)words;
+	a->is_fanout = true;
+	a->plan = CLI_RUN_FANOUT;
+	return 0;
+}
+
 static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_err *err)
 {
+	struct cli_fanout_words *f = &a->fanout;
 	const struct rv_opt table[] = {
 		{ "jobs", 'j', RV_OPT_UINT, &a->jobs, "N", "units at once: slots and agent slots both N (default: usable CPUs, 8 agents)", 1, RV_SLOTS_MAX },
 		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once", 1, RV_SLOTS_MAX },
@@ -33,11 +75,12 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "each", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "model", 0, RV_OPT_LATER, NULL, "M", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "prompt", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "each", 0, RV_OPT_STRING, &f->each, "FILE", "a unit for each line of FILE (`-`: standard input), with CMD or --agent", 0, 0 },
+		{ "null", '0', RV_OPT_FLAG, &f->null_ended, NULL, "... whose inputs end with NUL, not newline", 0, 0 },
+		{ "agent", 0, RV_OPT_STRING, &f->agent, "NAME", "the units are an agent's; a line is its prompt", 0, 0 },
+		{ "model", 0, RV_OPT_STRING, &f->model, "M", "the agent's model", 0, 0 },
+		{ "prompt", 0, RV_OPT_STRING, &f->prompt, "TEXT", "one prompt for all, with {{item}} where the line belongs", 0, 0 },
+		{ "prompt-file", 0, RV_OPT_STRING, &f->prompt_file, "FILE", "the same from a file", 0, 0 },
 		CLI_OPT_FORMAT(&a->format),
 		CLI_OPT_HELP(&a->help),
 		CLI_OPT_END,
@@ -47,11 +90,11 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 	if (rv_opts_parse(table, argc, argv, &words, &after, err) < 0)
 		return -1;
 	if (a->help) {
-		(void)cli_usage("run", "PLAN", "Runs a plan on this machine and exits with its result. `-` reads JSON lines from standard input.", table);
+		(void)cli_usage("run", "PLAN", help_text, table);
 		return 1;
 	}
-	if (after < words)
-		return rv_fail(err, RV_E_UNSUPPORTED, "a fan-out without a plan file is not built yet: " CLI_WAITS_COMFORTS);
+	if (is_fanout(a, argv, words, after))
+		return take_fanout(a, argv, words, after, err);
 	if (words != 1) {
 		rv_fail(err, RV_E_USAGE, words ? "run takes one plan, not %d words" : "run needs a plan", words);
 		return rv_hint(err, "reeve run PLAN.yaml; `reeve help run` shows the options");
@@ -200,6 +243,8 @@ int cli_run_args_parse(struct cli_run_args *a, int argc, char **argv, struct rv_
 	    choose("mock", a->mock, mock, 2, &mocked, err) < 0)
 		return -1;
 	a->shown = (enum cli_show)shown;
+	if (a->is_fanout && !a->show)
+		a->shown = a->output == CLI_TABLE || a->output == CLI_WIDE ? CLI_SHOW_IN_ORDER : CLI_SHOW_NONE;
 	a->mocked = !a->mock ? PLAN_MOCK_OFF : mocked ? PLAN_MOCK_AGENTS : PLAN_MOCK_ALL;
 	return 0;
 }

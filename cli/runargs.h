@@ -2,20 +2,25 @@
 #ifndef CLI_RUNARGS_H
 #define CLI_RUNARGS_H
 
+#include "cli/fanout.h"
 #include "cli/live.h"
 #include "cli/render.h"
 #include "cli/settings.h"
 #include "common/opts.h"
 #include "common/plan/plan.h"
 
+#define CLI_RUN_FANOUT "fan-out" /* stands in place of a plan's file */
+
 struct cli_run_args {
-	const char *plan;
+	const char *plan;               /* CLI_RUN_FANOUT: none, but `fanout` */
+	struct cli_fanout_words fanout; /* the command and its inputs */
 	uint64_t jobs, agent_slots;
 	struct rv_opt_list labels, resources, sets, pass_env;
 	bool dry_run, help;
 	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability;
 	/* what the words mean */
 	enum cli_format output;
+	bool is_fanout;
 	enum cli_show shown;
 	enum plan_mock_mode mocked;
 };

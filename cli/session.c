@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/dirlock.h"
 #include "cli/host.h"
+#include "cli/layout.h"
 #include "cli/result.h"
 #include "cli/resume.h"
 #include "cli/rundir.h"
@@ -31,6 +32,7 @@ struct session {
 	struct rv_buf settings;    /* as JSON */
 	uint64_t number;           /* of the run */
 	char state_option[PATH_MAX + 16];
+	char log_dir[PATH_MAX], namespaces[PATH_MAX]; /* where what units print lies */
 	struct cli_host *host;
 	struct cli_live *live;     /* NULL until the run's graph is there */
 	struct rv_err live_failed;
@@ -73,6 +75,24 @@ void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
 
 /* --- while it runs --------------------------------------------------------------------------------------------------- */
 
+/* What of its one template `run` of a fan-out has to know to show what its units print. */
+static int set_order(struct session *s, struct cli_ordered_config *order, struct rv_err *err)
+{
+	const struct plan_unit *u = s->cfg->plan->unit_count ? &s->cfg->plan->units[0] : NULL;
+
+	if (s->cfg->show != CLI_SHOW_IN_ORDER)
+		return 0;
+	if ((size_t)snprintf(s->log_dir, sizeof s->log_dir, "%s/log", s->dir.node) >= sizeof s->log_dir ||
+	    (size_t)snprintf(s->namespaces, sizeof s->namespaces, "%s/%s/%s/%s", s->cfg->settings.namespace_root, CLI_DIR_RUNS, s->dir.id.text,
+			     CLI_DIR_UNITS) >= sizeof s->namespaces)
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", s->dir.node);
+	order->what = u && !u->command ? CLI_ORDERED_VALUES : CLI_ORDERED_PRINTED;
+	order->settled_only = u && u->settings->retry.max > 0;
+	order->log_dir = s->log_dir;
+	order->namespaces = u && u->flags & PLAN_UNIT_NAMESPACE ? s->namespaces : NULL;
+	return 0;
+}
+
 static int open_live(struct session *s, const struct coord *core, struct rv_err *err)
 {
 	struct cli_live_config cfg = {
@@ -84,7 +104,7 @@ static int open_live(struct session *s, const struct coord *core, struct rv_err 
 		.state_option = s->state_option,
 	};
 
-	return cli_live_create(&cfg, &s->live, err);
+	return set_order(s, &cfg.order, err) < 0 ? -1 : cli_live_create(&cfg, &s->live, err);
 }
 
 /* The first transition of the run, live or replayed, says that its graph is there. */
@@ -353,7 +373,7 @@ static int finish(struct session *s)
 	};
 	struct rv_buf out;
 	struct rv_err err;
-	int status = cli_result_exit(scope.tally);
+	int status = cli_result_exit(scope.tally), shown;
 
 	if (cli_rundir_check(&s->dir, &err) < 0) {
 		(void)rv_hint(&err, "%u of %u units had succeeded; nothing can be asked of this run any more", scope.tally->in_state[COORD_UNIT_SUCCEEDED],
@@ -362,8 +382,13 @@ static int finish(struct session *s)
 		return cli_fail(&err);
 	}
 
-	if (cli_live_end(s->live, &err) < 0)
+	shown = cli_live_end(s->live, &err);
+	if (shown < 0)
 		status = cli_exit_worse(status, cli_fail(&err));
+	if (shown > 0) {
+		cli_say("interrupted: the rest of what units printed stays in the logs");
+		status = cli_exit_worse(status, CLI_INTERRUPTED);
+	}
 	if (cli_result_write_files(&scope, s->dir.run, &err) < 0)
 		status = cli_exit_worse(status, cli_fail(&err));
 	rv_buf_init(&out, 0);

@@ -18,7 +18,7 @@
 #define RV_CONTEXT_BYTES_MAX ((size_t)64 << 20)
 #define RV_ARGV_BYTES_MAX ((size_t)1536 << 10) /* of one command, NULs included: below the kernel's 2 MiB with room for env */
 #define RV_ARG_BYTES_MAX ((size_t)128 << 10)   /* one argument or variable: the kernel's MAX_ARG_STRLEN */
-#define RV_FOR_EACH_ITEMS_MAX 100000u
+#define RV_FOR_EACH_ITEMS_MAX 1000000u
 #define RV_FOR_EACH_COUNT_MAX 1000000u
 
 /* Runs. */

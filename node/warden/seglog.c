@@ -286,6 +286,19 @@ int seglog_find(const char *dir, struct warden_log_id id, struct seglog_entry *e
 	return found;
 }
 
+int seglog_entry_at(int index, uint64_t number, struct seglog_entry *entry)
+{
+	unsigned char bytes[SEGLOG_ENTRY_BYTES];
+	ssize_t got = pread(index, bytes, sizeof(bytes), (off_t)(SEGLOG_INDEX_HEAD + number * SEGLOG_ENTRY_BYTES));
+
+	if (got < 0)
+		return -1;
+	if (got != (ssize_t)sizeof(bytes))
+		return 0;
+	entry_read(bytes, entry);
+	return 1;
+}
+
 struct chunk {
 	uint32_t segment;
 	uint32_t bytes;

@@ -77,6 +77,9 @@ typedef int seglog_piece_fn(void *arg, int stream, uint64_t offset, struct rv_st
 
 /* Finds an attempt's entry. 1 found, 0 it wrote nothing (yet), -1 error. `dir` is the state directory's log/. */
 int seglog_find(const char *dir, struct warden_log_id id, struct seglog_entry *entry, struct rv_err *err);
+/* Entries by number, from 0, in the order of first outputs: for who reads many attempts. `index` is an open descriptor of DIR/index. 1; 0: there is
+ * none yet (ask again); -1: errno. */
+int seglog_entry_at(int index, uint64_t number, struct seglog_entry *entry);
 /* All that is kept of it, chunks first, then big/ stdout, then big/ stderr. -1 on error; else 0, or what piece gave. */
 int seglog_read(const char *dir, const struct seglog_entry *entry, seglog_piece_fn *piece, void *arg, struct rv_err *err);
 /* Only pieces after what a reader has seen: `seen[2]` bytes of each stream, advanced; for `logs -f`. */

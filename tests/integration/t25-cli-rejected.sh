@@ -44,11 +44,11 @@ expect 2 reeve run bad.json -j 1e99
 expect 2 reeve run bad.json -j nan
 expect 2 reeve run bad.json --show everything
 want_err all
-expect 2 reeve run bad.json --on-event x
+expect 2 reeve run bad.json --http x
 want_err "waits for: "
 expect 2 reeve run bad.json --label nonsense
 expect 2 reeve run -- echo
-want_err "waits for: "
+want_err "a fan-out needs inputs"
 
 say "a state directory that cannot be written"
 echo '{"version": 1, "units": [{"id": "a", "command": ["touch", "ran"]}]}' >good.json

@@ -153,8 +153,8 @@ static void tables(void **state)
 	refused(PLAN_FORMAT_JSON, PLAN_E_LIMIT, "65 entries");
 	counted("{\"version\":1,\"units\":[{\"id\":\"a\",\"command\":[\"x\"],\"resources\":{", "%s\"a%u\":1", 17, "}}]}");
 	refused(PLAN_FORMAT_JSON, PLAN_E_LIMIT, "17 entries");
-	counted("{\"version\":1,\"units\":[{\"id\":\"a\",\"command\":[\"{item}\"],\"for_each\":[", "%s%u", 100001, "]}]}");
-	refused(PLAN_FORMAT_JSON, PLAN_E_LIMIT, "100001 entries");
+	counted("{\"version\":1,\"units\":[{\"id\":\"a\",\"command\":[\"{item}\"],\"for_each\":[", "%s%u", 1000001, "]}]}");
+	refused(PLAN_FORMAT_JSON, PLAN_E_LIMIT, "1000001 entries");
 	begin("version: 1\nunits: [{id: a, command: ['{item}'], for_each: {count: 1000001}}]\n");
 	refused(PLAN_FORMAT_YAML, PLAN_E_RANGE, NULL);
 	begin("version: 1\nunits: [{id: a, command: ['{item}'], for_each: {count: 1000000}}, {id: b, command: [x]}]\n");
