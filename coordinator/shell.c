@@ -215,6 +215,7 @@ static uint32_t send_message(struct coord_shell *s, uint32_t i)
 		rc = send_dispatch(s, fx, &err);
 	} else if (fx->kind == COORD_FX_WELCOME || fx->kind == COORD_FX_VERDICT) {
 		taken = coord_wire_welcome(&s->effects, i, welcome_of(s, fx), s->verdicts, VERDICTS, &m);
+		m.welcome.cluster = rv_str_of(s->cluster);
 		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
 	} else {
 		coord_wire_message(fx, NULL, &m);

@@ -453,6 +453,18 @@ static void arrived(struct node_daemon *d, const struct proto_msg *m)
 	}
 }
 
+/* Said before the core, which only leaves such a link. */
+static void look_at_epoch(const struct node_daemon *d, const struct proto_welcome *w)
+{
+	char text[160];
+
+	if (node_core_obeys(d->core, w))
+		return;
+	(void)snprintf(text, sizeof(text), "the coordinator is at epoch %llu and this node has obeyed epoch %llu of the same journal: it was put back to an older copy",
+		       (unsigned long long)w->epoch, (unsigned long long)node_core_epoch(d->core));
+	daemon_log(d, RV_LOG_ERROR, "coordinator_of_the_past", text);
+}
+
 static void on_message(struct node_daemon *d, const struct proto_msg *m)
 {
 	uint32_t count = node_wire_event_count(m);
@@ -464,8 +476,10 @@ static void on_message(struct node_daemon *d, const struct proto_msg *m)
 	}
 	if (daemon_exchange(d, m))
 		return;
-	if (m->kind == PROTO_WELCOME)
+	if (m->kind == PROTO_WELCOME) {
+		look_at_epoch(d, &m->welcome);
 		node_arrivals_void(&d->arrivals, d->now_us);
+	}
 	if (m->kind == PROTO_GOAWAY && d->cfg.ops.goaway)
 		d->cfg.ops.goaway(d->cfg.arg, m->goaway.why);
 	for (uint32_t i = 0; i < count; i++) {

@@ -174,7 +174,8 @@ uint64_t node_core_slots_used(const struct node_core *n);
 uint64_t node_core_patience_us(const struct node_core *n);
 uint64_t node_core_stale(const struct node_core *n); /* late messages, counted */
 bool node_core_welcomed(const struct node_core *n); /* there is a session */
-uint64_t node_core_epoch(const struct node_core *n); /* the highest obeyed; 0: none yet */
+bool node_core_obeys(const struct node_core *n, const struct proto_welcome *w); /* it is of no epoch before one that was obeyed */
+uint64_t node_core_epoch(const struct node_core *n); /* the highest obeyed of this cluster; 0: none yet */
 
 /* For tests: how often each cell of the attempts' [state][event] table was used, and whether it may be. */
 #define NODE_CORE_STATES 16u

@@ -220,6 +220,24 @@ bool node_session_hello(struct node_core *n, struct node_effects *out)
 	return false;
 }
 
+/* Of a cluster without an id: the one before. */
+static uint64_t cluster_of(const struct node_core *n, struct rv_str id)
+{
+	return id.bytes ? rv_hash(1, id) | 1 : n->cluster;
+}
+
+/* Epochs are one journal's. Of another cluster's coordinator none has been obeyed, and what is held of the one before
+ * is unknown there: its verdicts say so. */
+static uint64_t obeyed(const struct node_core *n, const struct proto_welcome *w)
+{
+	return n->cluster && cluster_of(n, w->cluster) != n->cluster ? 0 : n->epoch;
+}
+
+bool node_core_obeys(const struct node_core *n, const struct proto_welcome *w)
+{
+	return w->epoch >= obeyed(n, w);
+}
+
 void node_session_welcome(struct node_core *n, const struct proto_welcome *w, struct node_effects *out)
 {
 	n->verdicts_apply = false;
@@ -227,12 +245,13 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 		n->stale++;
 		return;
 	}
-	if (w->epoch < n->epoch && !RV_PLANT(OLD_EPOCH)) { /* a coordinator of the past: nothing it says is obeyed */
+	if (!node_core_obeys(n, w) && !RV_PLANT(OLD_EPOCH)) { /* a coordinator of the past: nothing it says is obeyed */
 		n->stale++;
 		reconnect(n, out);
 		return;
 	}
 	n->verdicts_apply = true;
+	n->cluster = cluster_of(n, w->cluster);
 	n->epoch = w->epoch;
 	n->session_id = w->session;
 	n->heartbeat_us = w->heartbeat_us;

@@ -134,7 +134,8 @@ struct node_core {
 	uint64_t tell_due_us; /* not before; while tell_count > 0 */
 
 	enum node_session_state session;
-	uint64_t epoch;       /* the highest seen */
+	uint64_t epoch;       /* the highest seen, of the cluster */
+	uint64_t cluster;     /* hash of the id that WELCOME stated last; 0: none yet */
 	uint64_t session_id;
 	uint64_t sent, received; /* counted messages of this session (proto/msg.h) */
 	uint64_t results_sent;

@@ -21,6 +21,7 @@ struct script {
 	struct node_effects out;
 	uint64_t now_us;
 	uint64_t epoch, session;
+	struct rv_str cluster; /* that WELCOME states */
 	char said[8192];
 };
 
@@ -150,7 +151,7 @@ static inline void ev_connected(struct script *s)
 
 static inline void ev_welcome(struct script *s)
 {
-	struct proto_welcome w = { .epoch = s->epoch, .session = ++s->session, .heartbeat_us = 2 * SEC };
+	struct proto_welcome w = { .epoch = s->epoch, .session = ++s->session, .heartbeat_us = 2 * SEC, .cluster = s->cluster };
 
 	script_step(s, (struct node_event){ .kind = NODE_EV_WELCOME, .welcome = &w });
 }

@@ -432,6 +432,53 @@ static void nothing_is_obeyed_before_the_welcome(void **state)
 	script_close(&s);
 }
 
+/* Its journal was put back to a copy, or it is a process that does not know that it has a successor. */
+static void a_lower_epoch_of_the_same_cluster_is_not_obeyed(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_open(&s, 1);
+	s.cluster = RV_STR("a");
+	s.epoch = 7;
+	ev_connected(&s);
+	ev_welcome(&s);
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	ev_connected(&s);
+	s.said[0] = '\0';
+	s.epoch = 6;
+	ev_welcome(&s);
+	expect(&s, "reconnect");
+	assert_int_equal(node_core_epoch(s.core), 7);
+	script_close(&s);
+}
+
+/* Its state directory was made anew: epochs begin again, and what is held is for it to judge. */
+static void another_cluster_begins_with_its_own_epochs(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_open(&s, 1);
+	s.cluster = RV_STR("a");
+	s.epoch = 7;
+	ev_connected(&s);
+	ev_welcome(&s);
+	(void)running(&s, 1, 1, 0);
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	ev_connected(&s);
+	s.said[0] = '\0';
+	s.cluster = RV_STR("b");
+	s.epoch = 1;
+	ev_welcome(&s);
+	ev_verdict(&s, 1, 1, PROTO_KILL);
+	expect(&s, "kill 0[own grace]");
+	assert_int_equal(node_core_epoch(s.core), 1);
+	dispatch(&s, 2, 1, PROTO_AGENT_NOOP, 0, 1);
+	expect(&s, "collect 1; RESULT 2.1");
+	script_close(&s);
+}
+
 static void goaway_and_checkpoint(void **state)
 {
 	struct script s;
@@ -508,6 +555,8 @@ int main(void)
 		cmocka_unit_test(drain_refuses_nothing_here),
 		cmocka_unit_test(a_wanted_table_is_told_again_when_its_hello_was_lost),
 		cmocka_unit_test(nothing_is_obeyed_before_the_welcome),
+		cmocka_unit_test(a_lower_epoch_of_the_same_cluster_is_not_obeyed),
+		cmocka_unit_test(another_cluster_begins_with_its_own_epochs),
 		cmocka_unit_test(goaway_and_checkpoint),
 		cmocka_unit_test(stop_cancels_all_waits_for_acks_and_says_bye),
 	};
