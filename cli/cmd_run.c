@@ -72,6 +72,7 @@ static int load_plan(struct run *r, struct rv_err *err)
 	struct plan_load_options opt = {
 		.check_tree = true,
 		.mock = r->args.mocked,
+		.no_hold = r->args.no_hold,
 		.sets = r->args.sets.item,
 		.set_count = r->args.sets.count,
 		.context_file = r->args.context,

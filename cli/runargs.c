@@ -70,7 +70,7 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to agent units", 0, 0 },
 		{ "state", 0, RV_OPT_STRING, &a->state, "DIR", "where runs are kept (default .reeve)", 0, 0 },
 		{ "durability", 0, RV_OPT_STRING, &a->durability, "WHAT", "process survives every kill, power also power loss (default process)", 0, 0 },
-		{ "no-hold", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "no-hold", 0, RV_OPT_FLAG, &a->no_hold, NULL, "run through the gates that the plan holds shut until a person says `release`", 0, 0 },
 		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
 		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },

@@ -16,7 +16,7 @@ struct cli_run_args {
 	struct cli_fanout_words fanout; /* the command and its inputs */
 	uint64_t jobs, agent_slots;
 	struct rv_opt_list labels, resources, sets, pass_env;
-	bool dry_run, help;
+	bool dry_run, no_hold, help;
 	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability;
 	/* what the words mean */
 	enum cli_format output;

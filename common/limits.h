@@ -15,6 +15,7 @@
 #define RV_PLAN_LINE_BYTES_MAX ((size_t)8 << 20) /* one line of JSON lines that a person gives */
 #define RV_DESCRIPTION_CHARS_MAX 4096u
 #define RV_PROMPT_BYTES_MAX ((size_t)1 << 20)
+#define RV_PREAMBLE_BYTES_MAX ((size_t)64 << 10)
 #define RV_CONTEXT_BYTES_MAX ((size_t)64 << 20)
 #define RV_ARGV_BYTES_MAX ((size_t)1536 << 10) /* of one command, NULs included: below the kernel's 2 MiB with room for env */
 #define RV_ARG_BYTES_MAX ((size_t)128 << 10)   /* one argument or variable: the kernel's MAX_ARG_STRLEN */

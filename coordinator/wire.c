@@ -42,6 +42,10 @@ int coord_wire_event(const struct proto_msg *m, uint64_t now_us, uint64_t real_u
 		ev->kind = COORD_EV_ALREADY_STARTED;
 		ev->key = m->already_started;
 		return 0;
+	case PROTO_USAGE:
+		ev->kind = COORD_EV_USAGE;
+		ev->usage = &m->usage;
+		return 0;
 	case PROTO_BYE:
 		ev->kind = COORD_EV_NODE_GONE;
 		return 0;
@@ -107,6 +111,9 @@ static void dispatch_message(const struct coord_effect *fx, const struct coord_w
 		.deps = d->deps,
 		.dep_count = d->dep_count,
 		.deps_blob = d->deps_blob,
+		.note = d->note,
+		.tokens_left = fx->dispatch.tokens_left,
+		.cost_left_microusd = fx->dispatch.cost_left_microusd,
 		.workspace = d->workspace,
 	};
 }

@@ -23,6 +23,7 @@ struct coord_wire_dispatch {
 	const struct proto_dep *deps;
 	uint32_t dep_count;
 	struct proto_value deps_blob;
+	struct rv_str note;
 	struct proto_workspace workspace;
 };
 

@@ -417,6 +417,12 @@ static struct node_place *place_of(struct node_daemon *d, const struct proto_dis
 	return NULL;
 }
 
+/* What this node does not know how to do yet is refused, never left out. */
+static bool executes(const struct proto_spec *s)
+{
+	return s->agent_kind <= PROTO_AGENT_MOCK && !s->accept_count && !s->unless_count;
+}
+
 static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum proto_reject_why refuse)
 {
 	struct node_wire_spec brief = { .agent_kind = PROTO_AGENT_COMMAND, .cpus = 1, .refuse = refuse };
@@ -429,7 +435,7 @@ static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum p
 		struct node_place *place = place_of(d, &m->dispatch, s);
 
 		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus, .mock_delay_us = s->mock_delay_us };
-		brief.refuse = place ? 0 : PROTO_REJECT_NO_WORKSPACE;
+		brief.refuse = !executes(s) ? PROTO_REJECT_BAD_SPEC : place ? 0 : PROTO_REJECT_NO_WORKSPACE;
 		if (place)
 			d->preparer.place = place;
 	}

@@ -184,6 +184,7 @@ static enum node_event_kind event_kind(enum proto_msg_kind kind)
 	case PROTO_NOT_HERE:
 	case PROTO_RETRACTED:
 	case PROTO_ALREADY_STARTED:
+	case PROTO_USAGE:
 	case PROTO_BYE:
 	case PROTO_NONE:
 	case PROTO_BLOB_GET:

@@ -17,6 +17,7 @@
 #define PROTO_FACTS_BYTES_MAX ((size_t)512 << 10) /* of records in one answer, but for one record that alone is longer */
 #define PROTO_NOTES_MAX 4096u   /* live notes of one answer */
 #define PROTO_NOTE_BYTES_MAX ((size_t)64 << 10)   /* of an act */
+#define PROTO_PROMPT_BYTES_MAX ((size_t)512 << 10) /* of an act: with the rest it fits a frame */
 #define PROTO_ENDPOINTS_MAX 16u
 #define PROTO_ENDPOINT_BYTES_MAX 256u
 #define PROTO_CLUSTER_BYTES_MAX 64u
@@ -65,6 +66,8 @@ struct proto_act {
 	struct rv_str node;    /* by name; "" = none */
 	int64_t value;         /* as in the fact MUTATION */
 	struct rv_str note;    /* <= PROTO_NOTE_BYTES_MAX */
+	struct rv_str prompt;  /* RETRY: in place of the unit's, <= PROTO_PROMPT_BYTES_MAX; "" = it stays */
+	struct rv_str agent;   /* RETRY: another one; "" = it stays */
 };
 
 struct proto_submit_begin {

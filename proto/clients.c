@@ -62,12 +62,14 @@ static const struct field facts[] = {
 static const struct field act[] = {
 	U64(struct proto_act, request),
 	U64_FROM(struct proto_act, id, 1),
-	U32_IN(struct proto_act, what, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE),
+	U32_IN(struct proto_act, what, PROTO_MUT_CANCEL, PROTO_MUT_LAST),
 	U64(struct proto_act, run),
 	TEXT(struct proto_act, unit, RV_UNIT_ID_BYTES_MAX),
 	TEXT(struct proto_act, node, RV_NAME_BYTES_MAX),
 	I64(struct proto_act, value),
 	BYTES(struct proto_act, note, PROTO_NOTE_BYTES_MAX),
+	BYTES(struct proto_act, prompt, PROTO_PROMPT_BYTES_MAX),
+	TEXT(struct proto_act, agent, RV_NAME_BYTES_MAX),
 };
 
 static const struct field submit_begin[] = {

@@ -25,6 +25,7 @@ static bool batched(enum proto_msg_kind kind)
 	case PROTO_NOT_HERE:
 	case PROTO_RETRACTED:
 	case PROTO_ALREADY_STARTED:
+	case PROTO_USAGE:
 	case PROTO_DISPATCH:
 	case PROTO_CANCEL:
 	case PROTO_RESULT_ACK:

@@ -8,10 +8,24 @@ static void pack_key(struct proto_pack *p, uint32_t fields, const struct proto_a
 	proto_pack_uint(p, key->attempt);
 }
 
+/* How many of the fields behind the spec have something to say, or stand before one that has. */
+static uint32_t dispatch_more(const struct proto_dispatch *d)
+{
+	if (d->cost_left_microusd)
+		return 6;
+	if (d->tokens_left)
+		return 5;
+	if (d->note.bytes)
+		return 4;
+	if (d->deps_blob.kind != PROTO_VALUE_NONE)
+		return 3;
+	return d->dep_count ? 2 : d->item.bytes ? 1 : 0;
+}
+
 static void pack_dispatch(struct proto_pack *p, const struct proto_dispatch *d, uint32_t spec_place, struct rv_err *err,
 			  int *rc)
 {
-	uint32_t more = d->deps_blob.kind != PROTO_VALUE_NONE ? 3 : d->dep_count ? 2 : d->item.bytes ? 1 : 0;
+	uint32_t more = dispatch_more(d);
 
 	pack_key(p, 5 + more, &d->key);
 	proto_pack_uint(p, d->epoch);
@@ -29,13 +43,19 @@ static void pack_dispatch(struct proto_pack *p, const struct proto_dispatch *d, 
 			      RV_INLINE_BYTES_MAX);
 	if (more >= 3)
 		(void)proto_pack_value(p, &d->deps_blob);
+	if (more >= 4)
+		proto_pack_bin(p, d->note.at, d->note.bytes);
+	if (more >= 5)
+		proto_pack_uint(p, d->tokens_left);
+	if (more >= 6)
+		proto_pack_uint(p, d->cost_left_microusd);
 }
 
 static void read_dispatch(struct proto_reading *r, uint32_t more, struct proto_dispatch *d)
 {
 	struct proto_cursor *c = r->c;
 
-	if (more < 5 || more > 8) {
+	if (more < 5 || more > 11) {
 		c->failed = true;
 		return;
 	}
@@ -61,9 +81,17 @@ static void read_dispatch(struct proto_reading *r, uint32_t more, struct proto_d
 		proto_read_deps(c, r->arena, &d->deps, &d->dep_count);
 	if (more >= 8) {
 		proto_read_value(c, &d->deps_blob);
-		if (d->deps_blob.kind == PROTO_VALUE_INLINE || d->dep_count)
+		if (d->deps_blob.kind == PROTO_VALUE_INLINE || (d->deps_blob.kind == PROTO_VALUE_BLOB && d->dep_count))
 			c->failed = true;
 	}
+	if (more >= 9)
+		d->note = proto_read_bin(c);
+	if (more >= 10)
+		d->tokens_left = proto_read_uint(c);
+	if (more >= 11)
+		d->cost_left_microusd = proto_read_uint(c);
+	if (d->note.bytes > PROTO_NOTE_BYTES_MAX)
+		c->failed = true;
 }
 
 int proto_item_pack(struct proto_pack *p, const struct proto_msg *m, uint32_t spec_place, struct rv_err *err)
@@ -94,6 +122,10 @@ int proto_item_pack(struct proto_pack *p, const struct proto_msg *m, uint32_t sp
 			proto_pack_uint(p, m->cancel.grace_us);
 		proto_pack_uint(p, m->cancel.reason);
 		return 0;
+	case PROTO_USAGE:
+		pack_key(p, 1, &m->usage.key);
+		proto_pack_usage(p, &m->usage.usage);
+		return 0;
 	case PROTO_RESULT_ACK:
 		pack_key(p, 1, &m->result_ack.key);
 		proto_pack_uint(p, m->result_ack.ack);
@@ -108,6 +140,7 @@ _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, n
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, rejected.key), "key first");
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, started.key), "key first");
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, result.key), "key first");
+_Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, usage.key), "key first");
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, dispatch.key), "key first");
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, cancel.key), "key first");
 _Static_assert(offsetof(struct proto_msg, taken) == offsetof(struct proto_msg, result_ack.key), "key first");
@@ -117,7 +150,7 @@ void proto_item_read(struct proto_reading *r, uint64_t run, struct proto_msg *m)
 	struct proto_cursor *c = r->c;
 	uint32_t fields = proto_read_array(c);
 	static const uint8_t more_of[] = { [PROTO_REJECTED] = 1, [PROTO_STARTED] = 1, [PROTO_CANCEL] = 3,
-					   [PROTO_RESULT_ACK] = 1, [PROTO_RETRACT] = 0 };
+					   [PROTO_RESULT_ACK] = 1, [PROTO_USAGE] = 1, [PROTO_RETRACT] = 0 };
 	uint32_t more;
 
 	m->taken.run = run;
@@ -153,6 +186,9 @@ void proto_item_read(struct proto_reading *r, uint64_t run, struct proto_msg *m)
 		m->cancel.epoch = proto_read_uint(c);
 		m->cancel.grace_us = proto_take_nil(c) ? RV_NEVER : proto_read_uint(c);
 		m->cancel.reason = (enum proto_reason)proto_read_enum(c, 0, PROTO_REASON_COUNT - 1);
+		break;
+	case PROTO_USAGE:
+		proto_read_usage(c, &m->usage.usage);
 		break;
 	case PROTO_RESULT_ACK:
 		m->result_ack.ack = (enum proto_ack)proto_read_enum(c, PROTO_ACK_ACCEPTED, PROTO_ACK_FENCED);

@@ -50,6 +50,13 @@ static const char *const reason_names[PROTO_REASON_COUNT] = {
 	[PROTO_REASON_RETRACTED] = "retracted",
 	[PROTO_REASON_REJECTED] = "rejected",
 	[PROTO_REASON_VERIFY] = "verify",
+	[PROTO_REASON_BUDGET_TOKENS] = "budget:tokens",
+	[PROTO_REASON_BUDGET_COST] = "budget:cost",
+	[PROTO_REASON_BUDGET_AGENT] = "budget:agent",
+	[PROTO_REASON_ACCEPT] = "accept",
+	[PROTO_REASON_AGENT_ERROR] = "agent_error",
+	[PROTO_REASON_LOGIN] = "login",
+	[PROTO_REASON_NO_CREDIT] = "no_credit",
 };
 
 static const char *const fact_names[] = {

@@ -136,12 +136,47 @@ enum proto_reason {
 	PROTO_REASON_RETRACTED,
 	PROTO_REASON_REJECTED,        /* node was full, has no workspace, ... */
 	PROTO_REASON_VERIFY,          /* __verify__ failed */
+	PROTO_REASON_BUDGET_TOKENS,   /* tokens of the unit or the run are used up */
+	PROTO_REASON_BUDGET_COST,     /* cost_usd of the unit or the run is */
+	PROTO_REASON_BUDGET_AGENT,    /* the agent's own limits in this run are */
+	PROTO_REASON_ACCEPT,          /* its acceptance command failed */
+	PROTO_REASON_AGENT_ERROR,     /* the agent's own account of itself says that it failed, whatever its exit status */
+	PROTO_REASON_LOGIN,           /* the agent is not logged in, or its key is refused */
+	PROTO_REASON_NO_CREDIT,       /* its account has nothing left */
 	PROTO_REASON_COUNT
 };
 
 const char *proto_class_name(enum proto_class c);   /* "agent" ... */
 const char *proto_reason_name(enum proto_reason r); /* "idle_timeout" ... */
 int proto_class_of(struct rv_str name);             /* -1: none of that name */
+
+/* What an attempt used of a model: each token counted once, in the one place where it belongs. */
+struct proto_usage {
+	uint64_t input_tokens;       /* read by the model anew: neither from a cache nor into one */
+	uint64_t output_tokens;
+	uint64_t cache_read_tokens, cache_write_tokens;
+	uint64_t cost_microusd;      /* PROTO_COST_UNKNOWN: the agent does not say */
+};
+
+#define PROTO_COST_UNKNOWN UINT64_MAX
+#define PROTO_USAGE_MAX ((uint64_t)1 << 53) /* of each number on the wire: exact in JSON, and a thousand of them are no overflow */
+
+/* What limits of `tokens` count: all that the model was given or gave. */
+static inline uint64_t proto_usage_tokens(const struct proto_usage *u)
+{
+	return rv_sat_add(rv_sat_add(u->input_tokens, u->output_tokens), rv_sat_add(u->cache_read_tokens, u->cache_write_tokens));
+}
+
+/* 0 where it is unknown. */
+static inline uint64_t proto_usage_cost(const struct proto_usage *u)
+{
+	return u->cost_microusd == PROTO_COST_UNKNOWN ? 0 : u->cost_microusd;
+}
+
+static inline bool proto_usage_is_nothing(const struct proto_usage *u)
+{
+	return !proto_usage_tokens(u) && !proto_usage_cost(u);
+}
 
 struct proto_artifact {
 	struct rv_str name; /* relative to the artifacts directory */
@@ -177,6 +212,8 @@ struct proto_result {
 	struct rv_str limits;        /* "" = none asked, else none, polled, cgroup */
 	const struct proto_artifact *artifacts; /* at most 4,096 */
 	uint32_t artifact_count;
+	struct proto_usage usage;    /* of the whole attempt; all 0: nothing is known */
+	uint64_t retry_after_us;     /* class rate_limited: when the provider said to come again, from end_us on; 0: it did not */
 };
 
 /* What a dependency handed over, inside DISPATCH. */
@@ -210,6 +247,8 @@ struct proto_dispatch {
 	uint32_t dep_count;
 	struct proto_value deps_blob; /* BLOB where the deps, encoded, are larger than PROTO_DEPS_INLINE_BYTES: then deps is empty, and the
 	                                 blob holds them as proto_deps_encode() (codec.h) writes them */
+	struct rv_str note;          /* what a person sent along with `retry`: the context key `_note`; "" = none */
+	uint64_t tokens_left, cost_left_microusd; /* what limits of unit, agent and run leave this attempt; 0: none apply */
 	struct proto_workspace workspace; /* the same for all of a run */
 };
 
@@ -276,11 +315,17 @@ struct proto_started {
 	uint64_t start_us;           /* CLOCK_REALTIME */
 };
 
+/* What a running attempt has used up to now: cumulative, so that one lost is made good by the next, or by RESULT. */
+struct proto_usage_report {
+	struct proto_attempt_key key;
+	struct proto_usage usage;
+};
+
 struct proto_cancel {
 	struct proto_attempt_key key; /* ends attempts of the unit up to key.attempt */
 	uint64_t epoch;
 	uint64_t grace_us;           /* RV_NEVER: the spec's own */
-	enum proto_reason reason;    /* CANCELLED, FAIL_FAST, RUN_TIMEOUT, INTERRUPTED */
+	enum proto_reason reason;    /* CANCELLED, FAIL_FAST, RUN_TIMEOUT, INTERRUPTED, BUDGET_* */
 };
 
 enum proto_ack { PROTO_ACK_ACCEPTED = 1, PROTO_ACK_DUPLICATE, PROTO_ACK_FENCED };
@@ -313,6 +358,7 @@ struct proto_msg {
 		struct proto_attempt_key not_here;
 		struct proto_attempt_key retracted;
 		struct proto_attempt_key already_started;
+		struct proto_usage_report usage;
 		struct proto_welcome welcome;
 		struct proto_hb_ack hb_ack;
 		struct proto_dispatch dispatch;

@@ -27,6 +27,8 @@
 	X(13, LOG_CHUNK, TO_COORD, NODE, 1)  /* answer to LOG_WANTED */                            \
 	/* whoever holds a token -> coordinator */                                                 \
 	X(14, ENROL, TO_COORD, ENROLLER, 1)                                                        \
+	/* node -> coordinator */                                                                  \
+	X(15, USAGE, TO_COORD, NODE, 1) /* what running attempts have used so far */               \
 	/* coordinator -> node */                                                                  \
 	X(32, WELCOME, TO_NODE, COORD, 1)                                                          \
 	X(33, HB_ACK, TO_NODE, COORD, 1)                                                           \

@@ -64,17 +64,53 @@ void proto_read_value(struct proto_cursor *c, struct proto_value *v)
 		c->failed = true;
 }
 
+/* --- usage -------------------------------------------------------------------------------------------------------- */
+
+void proto_pack_usage(struct proto_pack *p, const struct proto_usage *u)
+{
+	if (proto_usage_is_nothing(u)) {
+		proto_pack_nil(p);
+		return;
+	}
+	proto_pack_array(p, 5);
+	proto_pack_uint(p, u->input_tokens);
+	proto_pack_uint(p, u->output_tokens);
+	proto_pack_uint(p, u->cache_read_tokens);
+	proto_pack_uint(p, u->cache_write_tokens);
+	if (u->cost_microusd == PROTO_COST_UNKNOWN)
+		proto_pack_nil(p);
+	else
+		proto_pack_uint(p, u->cost_microusd);
+}
+
+void proto_read_usage(struct proto_cursor *c, struct proto_usage *u)
+{
+	*u = (struct proto_usage){ 0 };
+	if (proto_take_nil(c))
+		return;
+	proto_read_array_of(c, 5);
+	u->input_tokens = proto_read_uint_to(c, PROTO_USAGE_MAX);
+	u->output_tokens = proto_read_uint_to(c, PROTO_USAGE_MAX);
+	u->cache_read_tokens = proto_read_uint_to(c, PROTO_USAGE_MAX);
+	u->cache_write_tokens = proto_read_uint_to(c, PROTO_USAGE_MAX);
+	u->cost_microusd = proto_take_nil(c) ? PROTO_COST_UNKNOWN : proto_read_uint_to(c, PROTO_USAGE_MAX);
+}
+
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
 #define RESULT_FIELDS_MIN 12u
-#define RESULT_FIELDS_MAX 18u
+#define RESULT_FIELDS_MAX 20u
 #define RESULT_FLAGS_ALL                                                                           \
 	(PROTO_RESULT_STARTED | PROTO_RESULT_OUTPUT_JSON | PROTO_RESULT_TRUNCATED | PROTO_RESULT_LATE | PROTO_RESULT_ARTIFACTS_CUT)
 
 uint32_t proto_result_fields(const struct proto_result *r)
 {
-	if (r->artifact_count)
+	if (r->retry_after_us)
 		return RESULT_FIELDS_MAX;
+	if (!proto_usage_is_nothing(&r->usage))
+		return RESULT_FIELDS_MIN + 7;
+	if (r->artifact_count)
+		return RESULT_FIELDS_MIN + 6;
 	if (r->limits.bytes)
 		return RESULT_FIELDS_MIN + 5;
 	if (r->enforcement.bytes)
@@ -138,6 +174,10 @@ int proto_pack_result(struct proto_pack *p, const struct proto_result *r, struct
 		proto_pack_str(p, r->limits);
 	if (more >= 6)
 		pack_artifacts(p, r);
+	if (more >= 7)
+		proto_pack_usage(p, &r->usage);
+	if (more >= 8)
+		proto_pack_uint(p, r->retry_after_us);
 	return 0;
 }
 
@@ -190,6 +230,10 @@ void proto_read_result(struct proto_cursor *c, struct rv_arena *arena, uint32_t 
 		r->limits = proto_read_str(c);
 	if (more >= 6)
 		read_artifacts(c, arena, r);
+	if (more >= 7)
+		proto_read_usage(c, &r->usage);
+	if (more >= 8)
+		r->retry_after_us = proto_read_uint(c);
 	if (r->error.bytes > PROTO_ERROR_BYTES_MAX)
 		c->failed = true;
 }

@@ -23,6 +23,10 @@ void *proto_part_room(struct proto_cursor *c, struct rv_arena *arena, uint32_t c
 int proto_pack_value(struct proto_pack *p, const struct proto_value *v);
 void proto_read_value(struct proto_cursor *c, struct proto_value *v);
 
+/* nil, or its five numbers, each at most PROTO_USAGE_MAX; an unknown cost is nil. */
+void proto_pack_usage(struct proto_pack *p, const struct proto_usage *u);
+void proto_read_usage(struct proto_cursor *c, struct proto_usage *u);
+
 /* The fields of a result but its key, as elements of the caller's array: how many, then they themselves. Trailing ones
  * that have nothing to say are left out. -1: over a limit. */
 uint32_t proto_result_fields(const struct proto_result *r);

@@ -13,6 +13,9 @@
 #define NODE_BEGAN_FIELDS 6u
 #define RUN_ACCEPTED_FIELDS_OLD 7u /* before there were clients: neither submission nor workspace id */
 
+#define MUTATION_FIELDS 9u
+#define MUTATION_FIELDS_SHORT 7u /* neither a prompt nor an agent */
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void pack_head(struct proto_pack *p, const struct proto_fact *f, uint32_t fields)
@@ -61,7 +64,9 @@ static void pack_run_finished(struct proto_pack *p, const struct proto_fact *f)
 
 static void pack_mutation(struct proto_pack *p, const struct proto_fact *f)
 {
-	pack_head(p, f, 7);
+	bool more = f->mutation.prompt.bytes || f->mutation.agent.bytes;
+
+	pack_head(p, f, more ? MUTATION_FIELDS : MUTATION_FIELDS_SHORT);
 	proto_pack_uint(p, f->mutation.what);
 	proto_pack_uint(p, f->mutation.run);
 	proto_pack_uint(p, f->mutation.unit);
@@ -69,6 +74,10 @@ static void pack_mutation(struct proto_pack *p, const struct proto_fact *f)
 	proto_pack_uint(p, f->mutation.request);
 	proto_pack_int(p, f->mutation.value);
 	proto_pack_bin(p, f->mutation.note.at, f->mutation.note.bytes);
+	if (!more)
+		return;
+	proto_pack_bin(p, f->mutation.prompt.at, f->mutation.prompt.bytes);
+	proto_pack_str(p, f->mutation.agent);
 }
 
 static void pack_node(struct proto_pack *p, const struct proto_fact *f)
@@ -275,15 +284,19 @@ static void read_run_finished(struct proto_cursor *c, struct proto_fact *f)
 	f->run_finished.cancelled = proto_read_u32(c);
 }
 
-static void read_mutation(struct proto_cursor *c, struct proto_fact *f)
+static void read_mutation(struct proto_cursor *c, uint32_t fields, struct proto_fact *f)
 {
-	f->mutation.what = (enum proto_mutation)read_enum(c, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE);
+	f->mutation.what = (enum proto_mutation)read_enum(c, PROTO_MUT_CANCEL, PROTO_MUT_LAST);
 	f->mutation.run = proto_read_uint(c);
 	f->mutation.unit = proto_read_u32(c);
 	f->mutation.node = proto_read_u32(c);
 	f->mutation.request = proto_read_uint(c);
 	f->mutation.value = proto_read_int(c);
 	f->mutation.note = proto_read_bin(c);
+	if (fields == MUTATION_FIELDS_SHORT)
+		return;
+	f->mutation.prompt = proto_read_bin(c);
+	f->mutation.agent = read_name(c);
 }
 
 static void read_node(struct proto_cursor *c, uint32_t fields, struct proto_fact *f)
@@ -302,10 +315,10 @@ static void read_node(struct proto_cursor *c, uint32_t fields, struct proto_fact
 	f->node.incarnation = proto_read_uint(c);
 }
 
-/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED and NODE. */
+/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED, MUTATION and NODE. */
 static const uint8_t fields_of[] = {
 	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 4,
-	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 7,
+	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 0,
 	[PROTO_FACT_NODE] = 0,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
 };
 
@@ -351,7 +364,9 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		read_run_finished(c, f);
 		break;
 	case PROTO_FACT_MUTATION:
-		read_mutation(c, f);
+		if (fields != MUTATION_FIELDS && fields != MUTATION_FIELDS_SHORT)
+			c->failed = true;
+		read_mutation(c, fields, f);
 		break;
 	case PROTO_FACT_NODE:
 		read_node(c, fields, f);
@@ -448,7 +463,7 @@ int proto_fact_peek(struct rv_str *at, struct proto_fact_head *out, struct rv_er
 	case PROTO_FACT_MUTATION:
 		what = proto_read_uint(&c);
 		out->run = proto_read_uint(&c);
-		out->of_node = what >= PROTO_MUT_DRAIN;
+		out->of_node = proto_mutation_of_node((enum proto_mutation)what);
 		break;
 	default:
 		break;

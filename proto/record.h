@@ -60,7 +60,16 @@ enum proto_mutation {
 	PROTO_MUT_DRAIN,      /* a node */
 	PROTO_MUT_UNDRAIN,
 	PROTO_MUT_REMOVE,
+	PROTO_MUT_SET_TOKENS, /* a run's limits.tokens; 0: none */
+	PROTO_MUT_SET_COST,   /* a run's limits.cost_usd, millionths of a dollar; 0: none */
 };
+
+#define PROTO_MUT_LAST PROTO_MUT_SET_COST
+
+static inline bool proto_mutation_of_node(enum proto_mutation what)
+{
+	return what >= PROTO_MUT_DRAIN && what <= PROTO_MUT_REMOVE;
+}
 
 enum proto_node_change { PROTO_NODE_ADMITTED = 1, PROTO_NODE_QUARANTINED, PROTO_NODE_RECOVERED, PROTO_NODE_LOST, PROTO_NODE_LEFT,
 			 PROTO_NODE_BEGAN /* its daemon is another than before */ };
@@ -118,7 +127,9 @@ struct proto_fact {
 			uint32_t node;                /* RV_MAP_NONE: none */
 			uint64_t request;             /* the client's request id: repeated = already done */
 			int64_t value;                /* SET_*: the new value; CANCEL: grace in us, -1 = the unit's own */
-			struct rv_str note;
+			struct rv_str note;           /* RETRY: the context key `_note`; RELEASE: the unit's output if it has none of its own */
+			struct rv_str prompt;         /* RETRY: in place of the unit's; "" = it stays */
+			struct rv_str agent;          /* RETRY: by name, of the plan's agents or a built-in profile; "" = it stays */
 		} mutation;
 		struct {
 			uint32_t node;                /* 0, 1, ...: its number in this journal */

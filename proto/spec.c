@@ -35,7 +35,7 @@ struct field {
 #define TEXT_FIELD(member) { .kind = FIELD_TEXT, AT(member) }
 
 static const struct field fields[] = {
-	[1] = ENUM_FIELD(agent_kind, PROTO_AGENT_MOCK),
+	[1] = ENUM_FIELD(agent_kind, PROTO_AGENT_CODEX),
 	[2] = { .kind = FIELD_U32, .max = SPEC_FLAGS_ALL, AT(flags) },
 	[3] = TEXT_FIELD(agent),
 	[4] = TEXT_FIELD(model),
@@ -64,6 +64,12 @@ static const struct field fields[] = {
 	[27] = { .kind = FIELD_U32, .max = UINT32_MAX, AT(mock_fail) },
 	[28] = TEXT_FIELD(mock_output),
 	[29] = { .kind = FIELD_PAIRS, AT(resources), COUNT(resource_count) },
+	[30] = { .kind = FIELD_TEXTS, AT(accept), COUNT(accept_count) },
+	[31] = { .kind = FIELD_TEXTS, AT(unless), COUNT(unless_count) },
+	[32] = ENUM_FIELD(home, PROTO_HOME_SHARED),
+	[33] = ENUM_FIELD(preamble, PROTO_PREAMBLE_TEXT),
+	[34] = TEXT_FIELD(preamble_text),
+	[35] = U64_FIELD(mock_tokens),
 };
 
 _Static_assert(sizeof(enum proto_agent_kind) == sizeof(uint32_t), "enums are read and written as u32");

@@ -10,7 +10,10 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-enum proto_agent_kind { PROTO_AGENT_COMMAND, PROTO_AGENT_NOOP, PROTO_AGENT_MOCK };
+/* How it is launched and its output read. CLAUDE and CODEX are processes; `argv` of their specs is empty. */
+enum proto_agent_kind { PROTO_AGENT_COMMAND, PROTO_AGENT_NOOP, PROTO_AGENT_MOCK, PROTO_AGENT_CLAUDE, PROTO_AGENT_CODEX };
+enum proto_home { PROTO_HOME_NONE, PROTO_HOME_SHARED }; /* SHARED: the person's own, with its login; NONE: no matter */
+enum proto_preamble { PROTO_PREAMBLE_BUILT_IN, PROTO_PREAMBLE_OFF, PROTO_PREAMBLE_TEXT };
 enum proto_output_mode { PROTO_OUTPUT_TEXT, PROTO_OUTPUT_JSON };
 enum proto_evidence_mode { PROTO_EVIDENCE_EXIT, PROTO_EVIDENCE_ARTIFACT, PROTO_EVIDENCE_ARTIFACT_AND_EXIT };
 enum proto_namespace_mode { PROTO_NAMESPACE_AUTO, PROTO_NAMESPACE_ALWAYS, PROTO_NAMESPACE_NEVER };
@@ -18,7 +21,7 @@ enum proto_keep_logs { PROTO_LOGS_FAILED, PROTO_LOGS_NODE, PROTO_LOGS_ALL };
 
 enum proto_spec_flag {
 	PROTO_SPEC_AGENT_UNIT = 1u << 0,     /* takes an agent slot; environment is filtered */
-	PROTO_SPEC_TEMPLATED = 1u << 1,      /* command, env, cwd or directories hold {{...}}: fill before use (PLAN_UNIT_FILL) */
+	PROTO_SPEC_TEMPLATED = 1u << 1,      /* command, accept, unless, env, cwd or directories hold {{...}}: fill before use (PLAN_UNIT_FILL) */
 	PROTO_SPEC_FILL_PROMPT = 1u << 2,    /* so does the prompt (PLAN_UNIT_FILL_PROMPT); else it stays as it is */
 	PROTO_SPEC_NAMESPACE = 1u << 3,      /* gets a namespace (plan-format: namespace auto, resolved) */
 	PROTO_SPEC_AT_MOST_ONCE = 1u << 4,
@@ -67,6 +70,14 @@ struct proto_spec {
 	uint64_t mock_delay_us;     /* default 100000 */
 	uint32_t mock_fail;         /* how many first tries fail */
 	struct rv_str mock_output;  /* "" = "[AGENT] processed: ..." */
+	const struct rv_str *accept; /* argv of its acceptance command, as written; filled as argv is; accept_count 0: none */
+	uint32_t accept_count;
+	const struct rv_str *unless; /* argv run first: exit 0 = succeeded, reason satisfied, nothing else is run */
+	uint32_t unless_count;
+	enum proto_home home;       /* CLAUDE, CODEX: SHARED */
+	enum proto_preamble preamble; /* what stands before the prompt of an agent with a profile: the built-in text, nothing, or: */
+	struct rv_str preamble_text;
+	uint64_t mock_tokens;       /* output tokens that a mock attempt says it used */
 };
 
 /* The spec with every default set. */

@@ -1,6 +1,6 @@
 /* digest.c - what units run, as a number: equal digests, and `--resume` may go on
  *
- * Covered: prompt, command, agent, model, environment, context, directories, dependencies, items, working directory and
+ * Covered: prompt, command, accept, unless, agent, its preamble, model, environment, context, directories, dependencies, items, working directory and
  * the files named. Not covered: limits, timeouts, retries, priority, placement, resources, labels.
  */
 #include "loader.h"
@@ -35,6 +35,25 @@ static void put_agent(struct rv_buf *b, const struct plan *p, const struct plan_
 	put_str(b, a->mock.output);
 }
 
+/* Added later: what is not there changes no digest. */
+static void put_optional(struct rv_buf *b, const struct plan *p, const struct plan_settings *s)
+{
+	const struct plan_agent *a = s->agent == PLAN_NONE ? NULL : &p->agents[s->agent];
+
+	if (s->accept) {
+		(void)rv_buf_put_u8(b, 'a');
+		put_argv(b, s->accept);
+	}
+	if (s->unless) {
+		(void)rv_buf_put_u8(b, 'u');
+		put_argv(b, s->unless);
+	}
+	if (a && a->preamble != PLAN_PREAMBLE_BUILT_IN) {
+		(void)rv_buf_put_u8(b, 'p');
+		put_str(b, a->preamble_text);
+	}
+}
+
 static void put_settings(struct rv_buf *b, const struct plan *p, const struct plan_settings *s)
 {
 	uint32_t i;
@@ -48,6 +67,7 @@ static void put_settings(struct rv_buf *b, const struct plan *p, const struct pl
 		put_str(b, s->env[i].name);
 		put_str(b, s->env[i].value);
 	}
+	put_optional(b, p, s);
 }
 
 static void put_items(struct rv_buf *b, const struct plan *p, const struct plan_for_each *f)

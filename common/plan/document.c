@@ -44,6 +44,10 @@ static void apply_limits(struct plan_loader *l, uint32_t map)
 		limits->environment = number(l, found[PLAN_L_environment]);
 	if (has(found, PLAN_L_rate_limited))
 		limits->rate_limited = number(l, found[PLAN_L_rate_limited]);
+	if (has(found, PLAN_L_tokens))
+		limits->budget.tokens = (uint64_t)plan_node_int(l, found[PLAN_L_tokens]);
+	if (has(found, PLAN_L_cost_usd))
+		limits->budget.cost_microusd = plan_node_us(l, found[PLAN_L_cost_usd]);
 }
 
 /* An absolute path where the plan's own directory is known. */
@@ -159,15 +163,27 @@ static uint32_t agent_add(struct plan_loader *l, struct rv_str name)
 	a->name = copy;
 	a->model = RV_STR("");
 	a->mock.delay_us = RV_US_PER_S / 10;
-	a->mock.output = RV_STR("");
+	a->mock.output = a->preamble_text = RV_STR("");
 	return i;
 }
 
 static const char profile_words[] = "command mock noop claude codex gemini opencode qwen";
 
+/* What this version does not execute is refused, or mocked. */
+static enum plan_profile profile_of(int word)
+{
+	return word > PLAN_PROFILE_CODEX ? PLAN_PROFILE_MOCK : (enum plan_profile)word;
+}
+
+static bool is_agent_profile(enum plan_profile profile)
+{
+	return profile != PLAN_PROFILE_COMMAND && profile != PLAN_PROFILE_NOOP;
+}
+
 uint32_t plan_agent_named(struct plan_loader *l, struct rv_str name)
 {
 	uint32_t i = rv_strmap_get(&l->agent_names, name);
+	bool agent_profile;
 	int profile;
 
 	if (i != RV_MAP_NONE)
@@ -176,16 +192,16 @@ uint32_t plan_agent_named(struct plan_loader *l, struct rv_str name)
 	if (l->agents.count >= RV_AGENTS_MAX)
 		return PLAN_NONE;
 	/* With --mock any name will do: the agent may be one that only some node offers. */
-	if (l->opt->mock == PLAN_MOCK_OFF && (profile < 0 || profile > PLAN_PROFILE_NOOP))
+	if (l->opt->mock == PLAN_MOCK_OFF && (profile < 0 || profile > PLAN_PROFILE_CODEX))
 		return PLAN_NONE;
 	i = agent_add(l, name);
 	if (i == PLAN_NONE)
 		return i;
 	agent_at(l, i)->built_in = true;
-	agent_at(l, i)->profile = profile < 0 || profile > PLAN_PROFILE_NOOP ? PLAN_PROFILE_MOCK : (enum plan_profile)profile;
-	PLAN_VEC_AT(&l->agents_more, struct plan_agent_more, i).agent_profile =
-		agent_at(l, i)->profile == PLAN_PROFILE_MOCK;
-	if (l->opt->mock == PLAN_MOCK_ALL)
+	agent_at(l, i)->profile = profile < 0 ? PLAN_PROFILE_MOCK : profile_of(profile);
+	agent_profile = is_agent_profile(agent_at(l, i)->profile);
+	PLAN_VEC_AT(&l->agents_more, struct plan_agent_more, i).agent_profile = agent_profile;
+	if (l->opt->mock == PLAN_MOCK_ALL || (l->opt->mock == PLAN_MOCK_AGENTS && agent_profile))
 		agent_at(l, i)->profile = PLAN_PROFILE_MOCK;
 	return i;
 }
@@ -199,6 +215,8 @@ static void apply_mock(struct plan_loader *l, struct plan_mock *mock, uint32_t m
 		mock->delay_us = plan_node_us(l, found[PLAN_M_delay_s]);
 	if (has(found, PLAN_M_fail))
 		mock->fail = (uint32_t)plan_node_int(l, found[PLAN_M_fail]);
+	if (has(found, PLAN_M_tokens))
+		mock->tokens = (uint64_t)plan_node_int(l, found[PLAN_M_tokens]);
 	if (!has(found, PLAN_M_output))
 		return;
 	output = found[PLAN_M_output];
@@ -264,8 +282,8 @@ static int apply_agent(struct plan_loader *l, uint32_t key, int tree)
 	if (has(found, PLAN_A_profile)) {
 		int profile = word(l, found[PLAN_A_profile], profile_words);
 
-		more->agent_profile = profile != PLAN_PROFILE_COMMAND && profile != PLAN_PROFILE_NOOP;
-		a->profile = profile > PLAN_PROFILE_NOOP ? PLAN_PROFILE_MOCK : (enum plan_profile)profile;
+		a->profile = profile_of(profile);
+		more->agent_profile = is_agent_profile(a->profile);
 	}
 	if (has(found, PLAN_U_command))
 		a->command = plan_read_argv(l, found[PLAN_U_command]);
@@ -278,6 +296,10 @@ static int apply_agent(struct plan_loader *l, uint32_t key, int tree)
 	if (a->command && a->profile != PLAN_PROFILE_COMMAND && l->opt->mock == PLAN_MOCK_OFF && has(found, PLAN_U_command))
 		plan_error_at(l, PLAN_E_CONFLICT, found[PLAN_U_command] - 1, "the profile \"%s\" runs no command",
 			      plan_profile_name(a->profile));
+	if (has(found, PLAN_A_limits))
+		plan_agent_limits(l, a, found[PLAN_A_limits]);
+	if (has(found, PLAN_A_preamble) && plan_agent_preamble(l, a, found[PLAN_A_preamble]))
+		return -1;
 	return apply_rate_limits(l, a, found);
 }
 

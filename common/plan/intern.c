@@ -241,7 +241,8 @@ static void put_settings(struct rv_buf *b, const struct plan_draft *d)
 		s->template_mode, s->namespace_mode, (uint64_t)(int64_t)s->priority, s->slots, s->cpus_milli,
 		s->timeout_us, s->idle_timeout_us, s->start_timeout_us, s->queue_timeout_us, s->grace_us,
 		s->log_max_bytes, s->retry.max, s->retry.backoff, s->retry.base_us, s->retry.max_us,
-		s->retry.jitter_ppm, s->retry.on,
+		s->retry.jitter_ppm, s->retry.on, s->retry.agent, s->hold, s->budget.tokens, s->budget.cost_microusd,
+		(uintptr_t)s->accept, (uintptr_t)s->unless, /* equal ones are one */
 	};
 	size_t i;
 

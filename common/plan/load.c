@@ -267,7 +267,10 @@ static int check_all(struct plan_loader *l)
 	/* With cycles or units without an id the numbers below mean nothing. */
 	if (!l->cyclic && plan_check_instances(l))
 		return -1;
-	if (hand_over(l) || plan_check_texts(l) || (!l->cyclic && plan_check_dirs(l)) || plan_check_tree(l))
+	if (hand_over(l))
+		return -1;
+	plan_check_budgets(l);
+	if (plan_check_texts(l) || (!l->cyclic && plan_check_dirs(l)) || plan_check_tree(l))
 		return -1;
 	if (!l->plan->unit_count && !l->diags->errors_found)
 		plan_diag_add(l->diags, PLAN_W_EMPTY_PLAN, (struct plan_spot){ .kind = PLAN_SPOT_NONE },

@@ -37,6 +37,7 @@ struct plan_draft {
 	bool retry_max_given;
 	uint8_t retry_level, once_level; /* where retry.max and at_most_once were set: 1 defaults, 2 agent, 3 unit */
 	bool cpus_given;
+	uint8_t budget_level, retry_agent_level; /* where resources.tokens or .cost_usd, and retry.agent were set */
 	struct plan_vec env;       /* struct plan_env, in order of first mention */
 	struct plan_vec labels;    /* struct plan_label */
 	struct plan_vec resources; /* struct plan_resource */
@@ -193,6 +194,13 @@ int plan_read_sets(struct plan_loader *l, struct rv_err *err);
 int plan_read_context_file(struct plan_loader *l);
 /* Values of the plan's context, over what is there; keys are interned. */
 int plan_put_context(struct plan_loader *l, uint32_t map);
+
+/* --- budgets.c --- */
+
+/* An agent's `limits` and `preamble`, once its profile is known. */
+void plan_agent_limits(struct plan_loader *l, struct plan_agent *a, uint32_t map);
+int plan_agent_preamble(struct plan_loader *l, struct plan_agent *a, uint32_t node);
+void plan_check_budgets(struct plan_loader *l); /* of all units */
 
 /* --- ways.c --- */
 

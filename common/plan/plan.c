@@ -21,7 +21,7 @@ NAMES(plan_mode_name, plan_mode, [PLAN_MODE_NONE] = "none", [PLAN_MODE_SHARED] =
 NAMES(plan_overlap_name, plan_overlap, [PLAN_OVERLAP_ORDERED] = "ordered", [PLAN_OVERLAP_STRICT] = "strict",
       [PLAN_OVERLAP_SERIALIZE] = "serialize", [PLAN_OVERLAP_ALLOW] = "allow")
 NAMES(plan_profile_name, plan_profile, [PLAN_PROFILE_COMMAND] = "command", [PLAN_PROFILE_MOCK] = "mock",
-      [PLAN_PROFILE_NOOP] = "noop")
+      [PLAN_PROFILE_NOOP] = "noop", [PLAN_PROFILE_CLAUDE] = "claude", [PLAN_PROFILE_CODEX] = "codex")
 NAMES(plan_trigger_name, plan_trigger, [PLAN_ALL_SUCCESS] = "all_success", [PLAN_ALL_DONE] = "all_done",
       [PLAN_ALL_DONE_MIN_ONE_SUCCESS] = "all_done_min_one_success")
 NAMES(plan_evidence_name, plan_evidence, [PLAN_EVIDENCE_EXIT] = "exit",

@@ -29,7 +29,8 @@ enum plan_keep_logs { PLAN_LOGS_FAILED, PLAN_LOGS_NODE, PLAN_LOGS_ALL };
 enum plan_mode { PLAN_MODE_NONE, PLAN_MODE_SHARED };
 enum plan_overlap { PLAN_OVERLAP_ORDERED, PLAN_OVERLAP_STRICT, PLAN_OVERLAP_SERIALIZE, PLAN_OVERLAP_ALLOW };
 enum plan_enforce { PLAN_ENFORCE_AUTO, PLAN_ENFORCE_OFF };
-enum plan_profile { PLAN_PROFILE_COMMAND, PLAN_PROFILE_MOCK, PLAN_PROFILE_NOOP };
+enum plan_profile { PLAN_PROFILE_COMMAND, PLAN_PROFILE_MOCK, PLAN_PROFILE_NOOP, PLAN_PROFILE_CLAUDE, PLAN_PROFILE_CODEX };
+enum plan_preamble { PLAN_PREAMBLE_BUILT_IN, PLAN_PREAMBLE_OFF, PLAN_PREAMBLE_TEXT };
 enum plan_trigger { PLAN_ALL_SUCCESS, PLAN_ALL_DONE, PLAN_ALL_DONE_MIN_ONE_SUCCESS };
 enum plan_output { PLAN_OUTPUT_TEXT, PLAN_OUTPUT_JSON };
 enum plan_evidence { PLAN_EVIDENCE_EXIT, PLAN_EVIDENCE_ARTIFACT_AND_EXIT, PLAN_EVIDENCE_ARTIFACT };
@@ -98,6 +99,13 @@ struct plan_retry {
 	uint64_t max_us;
 	uint32_t jitter_ppm; /* 100000 = 10 % */
 	uint32_t on;         /* PLAN_RETRY_ON_* */
+	uint32_t agent;      /* of the last try, into plan->agents; PLAN_NONE: the same */
+};
+
+/* What may be used of a model; 0: no limit. */
+struct plan_budget {
+	uint64_t tokens;
+	uint64_t cost_microusd;
 };
 
 /* Everything that defaults, agents.NAME and a unit can set, merged. Interned. */
@@ -108,6 +116,7 @@ struct plan_settings {
 	bool agent_unit;          /* false: a command unit (own command, or profile command or noop) */
 	bool at_most_once;
 	bool satisfied;           /* counts as succeeded, never runs */
+	bool hold;                /* when ready it waits for a person's release */
 	enum plan_trigger trigger;
 	enum plan_output output;
 	enum plan_evidence evidence;
@@ -120,6 +129,8 @@ struct plan_settings {
 	uint64_t grace_us;
 	uint64_t log_max_bytes;
 	struct plan_retry retry;
+	struct plan_budget budget; /* of one unit, all its attempts */
+	const struct plan_argv *accept, *unless; /* NULL: none */
 	struct rv_str cwd;        /* "" = workspace root (mode none: see docs); may hold {{...}} */
 	struct rv_str node;       /* pin; "" none */
 	uint32_t env_count, label_count, resource_count, lock_count, required_count;
@@ -141,7 +152,7 @@ struct plan_for_each {
 /* Bits of plan_unit.flags. */
 #define PLAN_UNIT_TEMPLATE 1u      /* for_each != NULL: stands for for_each->count units, possibly 0 */
 #define PLAN_UNIT_NAMESPACE 2u     /* its attempts get a namespace (rule of `namespace` applied) */
-#define PLAN_UNIT_FILL 4u          /* its command, env, cwd or directories hold {{...}} to be filled */
+#define PLAN_UNIT_FILL 4u          /* its command, accept, unless, env, cwd or directories hold {{...}} to be filled */
 #define PLAN_UNIT_FILL_PROMPT 8u   /* its prompt (or description standing in) does */
 #define PLAN_UNIT_PROMPT_FILE 16u  /* its prompt came from a prompt_file */
 #define PLAN_UNIT_USES_CONTEXT 32u /* something of it reads the context: {{...}}, {context_file}, or it has a namespace */
@@ -168,6 +179,7 @@ struct plan_unit {
 struct plan_mock {
 	uint64_t delay_us;       /* default 0.1 s */
 	uint32_t fail;           /* how many first tries fail */
+	uint64_t tokens;         /* that it says it used */
 	struct rv_str output;    /* text (a string as it is, anything else as JSON); "" = "[AGENT] processed: ..." */
 };
 
@@ -179,6 +191,9 @@ struct plan_agent {
 	struct rv_str model;
 	uint32_t max_concurrent;          /* 0: no limit */
 	struct plan_mock mock;
+	struct plan_budget budget;        /* of all its units in the run */
+	enum plan_preamble preamble;
+	struct rv_str preamble_text;      /* PLAN_PREAMBLE_TEXT */
 	uint32_t rate_limit_exit_count, rate_limit_pattern_count;
 	const uint8_t *rate_limit_exit_codes;
 	const struct rv_str *rate_limit_patterns; /* parts of a line of output, letters' case ignored */
@@ -195,6 +210,7 @@ struct plan_limits {
 	uint32_t node_lost;    /* 3 */
 	uint32_t environment;  /* 3 */
 	uint32_t rate_limited; /* 20 */
+	struct plan_budget budget; /* of the whole run */
 };
 
 struct plan_workspace {
@@ -273,6 +289,7 @@ struct plan_load_options {
 	uint32_t set_count;
 	const char *context_file;      /* --context FILE: over the plan's context; NULL none */
 	const char *dir;               /* what relative paths are read against; NULL: the file's directory, else "." */
+	bool no_hold;                  /* gates stand open: `hold` says nothing */
 	bool check_tree;               /* look whether allowed_directories lead out of a workspace that is on this machine */
 	const char *shown_name;        /* in diagnostics; NULL: the path as given */
 	const char *default_name;      /* of a plan without `name`; NULL: the file's name without its extension */

@@ -63,9 +63,9 @@ static void put_milli(struct rv_buf *b, const char *name, uint64_t milli)
 	put_fraction(b, name, milli, 1000, 3);
 }
 
-static void put_argv(struct rv_buf *b, const struct plan_argv *argv)
+static void put_argv(struct rv_buf *b, const char *name, const struct plan_argv *argv)
 {
-	key(b, "command");
+	key(b, name);
 	for (uint32_t i = 0; i < argv->count; i++) {
 		(void)rv_buf_putc(b, i ? ',' : '[');
 		(void)rv_buf_put_json(b, rv_str_of(argv->arg[i]));
@@ -96,13 +96,31 @@ static void put_member(struct rv_buf *b, struct rv_str name)
 
 /* --- the head: everything but the units ------------------------------------------------------------------------------ */
 
+static void put_budget_keys(struct rv_buf *b, const struct plan_budget *g)
+{
+	if (g->tokens)
+		put_uint(b, "tokens", g->tokens);
+	if (g->cost_microusd)
+		put_fraction(b, "cost_usd", g->cost_microusd, 1000000, 6);
+}
+
+static void put_budget(struct rv_buf *b, const struct plan_budget *g)
+{
+	if (!g->tokens && !g->cost_microusd)
+		return;
+	key(b, "limits");
+	(void)rv_buf_putc(b, '{');
+	put_budget_keys(b, g);
+	(void)rv_buf_putc(b, '}');
+}
+
 static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 {
 	put_member(b, a->name);
 	(void)rv_buf_putc(b, '{');
 	put_word(b, "profile", plan_profile_name(a->profile));
 	if (a->command)
-		put_argv(b, a->command);
+		put_argv(b, "command", a->command);
 	if (a->model.bytes)
 		put_str(b, "model", a->model);
 	if (a->max_concurrent)
@@ -112,8 +130,19 @@ static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 		(void)rv_buf_putc(b, '{');
 		put_seconds(b, "delay_s", a->mock.delay_us);
 		put_uint(b, "fail", a->mock.fail);
+		if (a->mock.tokens)
+			put_uint(b, "tokens", a->mock.tokens);
 		if (a->mock.output.bytes)
 			put_str(b, "output", a->mock.output);
+		(void)rv_buf_putc(b, '}');
+	}
+	put_budget(b, &a->budget);
+	if (a->preamble == PLAN_PREAMBLE_OFF)
+		put_word(b, "preamble", "off");
+	if (a->preamble == PLAN_PREAMBLE_TEXT) {
+		key(b, "preamble");
+		(void)rv_buf_putc(b, '{');
+		put_str(b, "text", a->preamble_text);
 		(void)rv_buf_putc(b, '}');
 	}
 	if (a->rate_limit_exit_count) {
@@ -162,6 +191,7 @@ static void put_limits(struct rv_buf *b, const struct plan_limits *l)
 	put_uint(b, "node_lost", l->node_lost);
 	put_uint(b, "environment", l->environment);
 	put_uint(b, "rate_limited", l->rate_limited);
+	put_budget_keys(b, &l->budget);
 	(void)rv_buf_putc(b, '}');
 }
 
@@ -196,7 +226,7 @@ static void put_head(struct rv_buf *b, const struct plan *p)
 		key(b, "verify");
 		(void)rv_buf_putc(b, '{');
 		if (p->verify->command)
-			put_argv(b, p->verify->command);
+			put_argv(b, "command", p->verify->command);
 		put_seconds(b, "timeout_s", p->verify->settings->timeout_us);
 		(void)rv_buf_putc(b, '}');
 	}
@@ -205,7 +235,7 @@ static void put_head(struct rv_buf *b, const struct plan *p)
 
 /* --- units ------------------------------------------------------------------------------------------------------------- */
 
-static void put_retry(struct rv_buf *b, const struct plan_retry *r)
+static void put_retry(struct rv_buf *b, const struct plan *p, const struct plan_retry *r)
 {
 	static const char *const backoff[] = {
 		[PLAN_BACKOFF_EXPONENTIAL] = "exponential",
@@ -231,7 +261,10 @@ static void put_retry(struct rv_buf *b, const struct plan_retry *r)
 			sep = ",";
 		}
 	}
-	(void)rv_buf_puts(b, "]}");
+	(void)rv_buf_putc(b, ']');
+	if (r->agent != PLAN_NONE)
+		put_str(b, "agent", p->agents[r->agent].name);
+	(void)rv_buf_putc(b, '}');
 }
 
 static void put_resources(struct rv_buf *b, const struct plan_settings *s)
@@ -248,6 +281,7 @@ static void put_resources(struct rv_buf *b, const struct plan_settings *s)
 		else
 			(void)rv_buf_printf(b, "%" PRIu64, milli / 1000);
 	}
+	put_budget_keys(b, &s->budget);
 	(void)rv_buf_putc(b, '}');
 }
 
@@ -319,9 +353,15 @@ static void put_settings(struct rv_buf *b, const struct plan *p, const struct pl
 	if (s->at_most_once)
 		put_json(b, "at_most_once", RV_STR("true"));
 	else if (s->agent_unit || s->retry.max)
-		put_retry(b, &s->retry);
+		put_retry(b, p, &s->retry);
 	if (s->satisfied)
 		put_json(b, "satisfied", RV_STR("true"));
+	if (s->hold)
+		put_json(b, "hold", RV_STR("true"));
+	if (s->accept)
+		put_argv(b, "accept", s->accept);
+	if (s->unless)
+		put_argv(b, "unless", s->unless);
 	if (s->trigger != PLAN_ALL_SUCCESS)
 		put_word(b, "trigger_rule", plan_trigger_name(s->trigger));
 	if (s->output != PLAN_OUTPUT_TEXT)
@@ -415,7 +455,7 @@ static void put_unit(struct rv_buf *b, const struct plan *p, const struct plan_u
 	if (u->prompt.bytes)
 		put_prompt(b, u);
 	if (u->command && u->command != agent_argv)
-		put_argv(b, u->command);
+		put_argv(b, "command", u->command);
 	put_settings(b, p, s);
 	if (u->dep_count) {
 		key(b, "depends_on");

@@ -41,7 +41,7 @@ const char *plan_map_name(enum plan_map_id map)
 		[PLAN_MAP_BUDGETS] = "limits",     [PLAN_MAP_WORKSPACE] = "workspace",
 		[PLAN_MAP_RETRY] = "retry",        [PLAN_MAP_MOCK] = "mock",
 		[PLAN_MAP_VERIFY] = "verify",      [PLAN_MAP_FOR_EACH] = "for_each",
-		[PLAN_MAP_EVIDENCE] = "evidence",  [PLAN_MAP_CREDENTIAL] = "credentials",
+		[PLAN_MAP_PREAMBLE] = "preamble",  [PLAN_MAP_EVIDENCE] = "evidence",  [PLAN_MAP_CREDENTIAL] = "credentials",
 	};
 
 	return name[map];

@@ -19,6 +19,8 @@
 #define PLAN_IS_SCALAR (PLAN_IS_STRING | PLAN_IS_NUMBER | PLAN_IS_BOOL)
 #define PLAN_IS_ANY 127u
 
+#define PLAN_COST_USD_MAX 1e9 /* in millionths as far from overflow as tokens are */
+
 /* What a string has to look like. */
 enum plan_rule {
 	PLAN_RULE_NONE,
@@ -40,6 +42,7 @@ enum plan_map_id {
 	PLAN_MAP_WORKSPACE,
 	PLAN_MAP_RETRY,
 	PLAN_MAP_MOCK,
+	PLAN_MAP_PREAMBLE,
 	PLAN_MAP_VERIFY,
 	PLAN_MAP_FOR_EACH,
 	PLAN_MAP_EVIDENCE,
@@ -96,6 +99,7 @@ struct plan_key {
 	X(enforce) X(allow_read)
 #define PLAN_RETRY_KEYS(X) X(max) X(backoff) X(base_s) X(max_s) X(jitter) X(on) X(agent)
 #define PLAN_MOCK_KEYS(X) X(delay_s) X(fail) X(output) X(tokens)
+#define PLAN_PREAMBLE_KEYS(X) X(text)
 #define PLAN_VERIFY_KEYS(X) X(command) X(timeout_s)
 #define PLAN_FOR_EACH_KEYS(X) X(file) X(count) X(same_as)
 #define PLAN_EVIDENCE_KEYS(X) X(type) X(required)
@@ -127,6 +131,9 @@ enum { PLAN_RETRY_KEYS(X) PLAN_R_COUNT };
 #undef X
 #define X(n) PLAN_M_##n,
 enum { PLAN_MOCK_KEYS(X) PLAN_M_COUNT };
+#undef X
+#define X(n) PLAN_PR_##n,
+enum { PLAN_PREAMBLE_KEYS(X) PLAN_PR_COUNT };
 #undef X
 #define X(n) PLAN_V_##n,
 enum { PLAN_VERIFY_KEYS(X) PLAN_V_COUNT };

@@ -190,8 +190,9 @@ static void one_array(struct writer *w, const struct plan_key *k)
 {
 	open(w, NULL, '{');
 	kind(w, "array");
-	if (strcmp(k->name, "command") == 0) {
+	if (strcmp(k->name, "command") == 0)
 		number(w, "minItems", 1);
+	if (strcmp(k->name, "command") == 0 || strcmp(k->name, "accept") == 0 || strcmp(k->name, "unless") == 0) {
 		open(w, "prefixItems", '[');
 		one_string(w, PLAN_RULE_TEXT, NULL, 0);
 		close(w, ']');
@@ -221,6 +222,10 @@ static void one_map(struct writer *w, const struct plan_key *k)
 		open(w, "cpus", '{');
 		kind(w, "number");
 		number(w, "maximum", RV_SLOTS_MAX);
+		close(w, '}');
+		open(w, "cost_usd", '{');
+		kind(w, "number");
+		number(w, "maximum", PLAN_COST_USD_MAX);
 		close(w, '}');
 		close(w, '}');
 	}

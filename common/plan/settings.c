@@ -28,6 +28,7 @@ void plan_draft_init(struct plan_draft *d)
 				.max_us = 60 * (uint64_t)RV_US_PER_S,
 				.jitter_ppm = 100000,
 				.on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE,
+				.agent = PLAN_NONE,
 			},
 		},
 		.estimate_us = PLAN_ESTIMATE_NONE,
@@ -213,7 +214,26 @@ static bool is_budget(struct rv_str name)
 	       rv_str_equal(name, RV_STR("cpu_seconds"));
 }
 
-static int apply_resources(struct plan_loader *l, struct plan_draft *d, uint32_t map)
+static void apply_budget(struct plan_loader *l, struct plan_draft *d, uint32_t key, int level)
+{
+	struct rv_str name = plan_node_text(l->tree, key);
+	double v = plan_node_number(l, key + 1);
+
+	if (rv_str_equal(name, RV_STR("cpu_seconds"))) {
+		plan_diag_hint(plan_error_at(l, PLAN_E_UNSUPPORTED, key, "\"cpu_seconds\" is not executed by this version yet"),
+			       "--mock runs the plan without it");
+		return;
+	}
+	if (rv_str_equal(name, RV_STR("tokens")))
+		d->s.budget.tokens = rounded(v);
+	else if (v > PLAN_COST_USD_MAX)
+		plan_error_at(l, PLAN_E_RANGE, key + 1, "\"cost_usd\" may be 0 to %.0f", PLAN_COST_USD_MAX);
+	else
+		d->s.budget.cost_microusd = rounded(v * 1e6);
+	d->budget_level = (uint8_t)level;
+}
+
+static int apply_resources(struct plan_loader *l, struct plan_draft *d, uint32_t map, int level)
 {
 	const struct plan_key *key = key_of(l, map);
 	uint32_t k;
@@ -234,9 +254,7 @@ static int apply_resources(struct plan_loader *l, struct plan_draft *d, uint32_t
 		} else if (l->opt->mock != PLAN_MOCK_OFF) {
 			continue;
 		} else if (is_budget(name)) {
-			plan_diag_hint(plan_error_at(l, PLAN_E_UNSUPPORTED, k,
-						     "\"%.*s\" is not executed by this version yet", RV_STR_ARGS(name)),
-				       "--mock runs the plan without it");
+			apply_budget(l, d, k, level);
 		} else if (milli == 0) {
 			remove_named(&d->resources, sizeof(*r), name);
 		} else {
@@ -393,6 +411,12 @@ static void apply_retry(struct plan_loader *l, struct plan_draft *d, uint32_t no
 		r->max_us = plan_node_us(l, found[PLAN_R_max_s]);
 	if (has(found, PLAN_R_jitter))
 		r->jitter_ppm = (uint32_t)rounded(plan_node_number(l, found[PLAN_R_jitter]) * 1e6);
+	if (has(found, PLAN_R_agent)) {
+		bool unknown = false;
+
+		r->agent = plan_unit_agent(l, found[PLAN_R_agent], &unknown);
+		d->retry_agent_level = (uint8_t)level;
+	}
 	if (!has(found, PLAN_R_on))
 		return;
 	r->on = 0;
@@ -439,6 +463,12 @@ static int priority_of(struct plan_loader *l, uint32_t node)
 	return level[plan_word_index("critical high medium low", plan_node_text(l->tree, node))];
 }
 
+/* [] is none: a unit may do without what its defaults ask for. */
+static const struct plan_argv *command_of(struct plan_loader *l, uint32_t node)
+{
+	return plan_node(l->tree, node)->count ? plan_read_argv(l, node) : NULL;
+}
+
 /* ---- applying ---- */
 
 static void apply_scalars(struct plan_loader *l, struct plan_draft *d, const uint32_t *found, int level)
@@ -466,6 +496,12 @@ static void apply_scalars(struct plan_loader *l, struct plan_draft *d, const uin
 	}
 	if (has(found, PLAN_U_satisfied))
 		s->satisfied = plan_node(l->tree, found[PLAN_U_satisfied])->integer;
+	if (has(found, PLAN_U_hold) && !l->opt->no_hold)
+		s->hold = plan_node(l->tree, found[PLAN_U_hold])->integer;
+	if (has(found, PLAN_U_accept))
+		s->accept = command_of(l, found[PLAN_U_accept]);
+	if (has(found, PLAN_U_unless))
+		s->unless = command_of(l, found[PLAN_U_unless]);
 	if (has(found, PLAN_U_cwd))
 		s->cwd = plan_node_text(l->tree, found[PLAN_U_cwd]);
 	if (has(found, PLAN_U_node) && l->opt->mock == PLAN_MOCK_OFF)
@@ -496,7 +532,7 @@ int plan_draft_apply(struct plan_loader *l, struct plan_draft *d, uint32_t map, 
 	if ((has(found, PLAN_U_evidence) && apply_evidence(l, d, found[PLAN_U_evidence])) ||
 	    (has(found, PLAN_U_env) && apply_env(l, d, found[PLAN_U_env])) ||
 	    (has(found, PLAN_U_labels) && apply_labels(l, d, found[PLAN_U_labels])) ||
-	    (has(found, PLAN_U_resources) && apply_resources(l, d, found[PLAN_U_resources])) ||
+	    (has(found, PLAN_U_resources) && apply_resources(l, d, found[PLAN_U_resources], level)) ||
 	    (has(found, PLAN_U_locks) && apply_locks(l, d, found[PLAN_U_locks])) ||
 	    (has(found, PLAN_U_context) && apply_context(l, d, found[PLAN_U_context])) || apply_extra(l, d, map))
 		return -1;
@@ -514,6 +550,10 @@ void plan_draft_finish(struct plan_draft *d, bool agent_unit)
 		s->idle_timeout_us = 900 * (uint64_t)RV_US_PER_S;
 	if (agent_unit && !(d->given & BIT(PLAN_U_start_timeout_s)))
 		s->start_timeout_us = 120 * (uint64_t)RV_US_PER_S;
+	if (!agent_unit) { /* told before where the unit itself asked for it */
+		s->budget = (struct plan_budget){ 0, 0 };
+		s->retry.agent = PLAN_NONE;
+	}
 	if (!d->retry_max_given)
 		s->retry.max = agent_unit ? 1 : 0;
 	if (s->at_most_once)

@@ -207,10 +207,9 @@ static bool fills_text(struct check *c, struct rv_str arg, bool keys)
 	return false;
 }
 
-static void check_command(struct check *c, bool keys)
+static void check_command(struct check *c, const struct plan_argv *a, struct rv_str key, bool keys)
 {
-	const struct plan_argv *a = c->u->command;
-	struct origin from = { .key = RV_STR("command") };
+	struct origin from = { .key = key };
 	bool shell, in_program = false, told = false;
 	uint32_t i;
 
@@ -263,7 +262,9 @@ static void check_unit(struct plan_loader *l, uint32_t unit)
 			from.key = RV_STR("prompt_file");
 		check_text(&c, &from, c.u->prompt);
 	}
-	check_command(&c, keys);
+	check_command(&c, c.u->command, RV_STR("command"), keys);
+	check_command(&c, c.u->settings->accept, RV_STR("accept"), keys);
+	check_command(&c, c.u->settings->unless, RV_STR("unless"), keys);
 	if (keys && (c.u->flags & PLAN_UNIT_FILL))
 		check_settings(&c);
 	if (c.u->for_each && c.u->for_each->id_template.bytes)

@@ -254,6 +254,33 @@ static int check_once(struct plan_loader *l, const struct plan_draft *d, uint32_
 	return 0;
 }
 
+/* What only an agent has: a unit that is run by none asks for it in vain. */
+static void check_agent_keys(struct plan_loader *l, const struct plan_draft *d, const struct plan_way *w, uint32_t node, const uint32_t *found)
+{
+	char q[PLAN_QUOTED];
+
+	if (w->unknown || l->opt->mock != PLAN_MOCK_OFF)
+		return;
+	if (!w->agent_unit && d->budget_level == 3 && (d->s.budget.tokens || d->s.budget.cost_microusd))
+		plan_error_at(l, PLAN_E_CONFLICT, found[PLAN_U_resources] - 1,
+			      "a limit of tokens or cost of a command: what it uses of a model is not known");
+	if (d->s.retry.agent == PLAN_NONE || (!w->agent_unit && d->retry_agent_level != 3))
+		return;
+	if (!w->agent_unit)
+		plan_error_at(l, PLAN_E_CONFLICT, found[PLAN_U_retry] - 1, "retry.agent of a command: it is run by no agent");
+	else if (!PLAN_VEC_AT(&l->agents_more, struct plan_agent_more, d->s.retry.agent).agent_profile)
+		plan_error_at(l, PLAN_E_CONFLICT, has(found, PLAN_U_retry) ? found[PLAN_U_retry] - 1 : node,
+			      "retry.agent: the agent %s is a command, and takes other slots than this unit",
+			      plan_quote(PLAN_VEC_AT(&l->agents, struct plan_agent, d->s.retry.agent).name, q));
+}
+
+/* A unit that is mocked has nothing to be accepted, and is run in any case. */
+static void drop_mocked(const struct plan_loader *l, struct plan_draft *d, const struct plan_way *w)
+{
+	if (l->opt->mock != PLAN_MOCK_OFF && w->profile == PLAN_PROFILE_MOCK)
+		d->s.accept = d->s.unless = NULL;
+}
+
 /* Settings of a unit that sets nothing itself, made once for each base. */
 static const struct plan_settings *base_settings(struct plan_loader *l, struct plan_base *b, const struct plan_way *w)
 {
@@ -265,6 +292,7 @@ static const struct plan_settings *base_settings(struct plan_loader *l, struct p
 	if (plan_draft_copy(l, d, &b->draft))
 		return NULL;
 	d->s.profile = w->profile;
+	drop_mocked(l, d, w);
 	plan_draft_finish(d, kind);
 	b->settings[kind] = plan_intern_settings(l, d);
 	return b->settings[kind];
@@ -278,7 +306,9 @@ static int read_settings(struct plan_loader *l, struct plan_unit *u, struct plan
 	if (plan_draft_copy(l, d, &b->draft) || plan_draft_apply(l, d, node, found, 3))
 		return -1;
 	check_once(l, d, node, found);
+	check_agent_keys(l, d, w, node, found);
 	d->s.profile = w->profile;
+	drop_mocked(l, d, w);
 	plan_draft_finish(d, w->profile == PLAN_PROFILE_MOCK || w->agent_unit);
 	u->settings = plan_intern_settings(l, d);
 	if (!u->settings)
@@ -338,6 +368,11 @@ static bool env_has_keys(const struct plan_settings *s)
 	return false;
 }
 
+static bool fills_keys(const struct plan_argv *a)
+{
+	return a && a->fills_keys;
+}
+
 static bool names_files(const struct plan_argv *a)
 {
 	struct plan_slot slot;
@@ -362,7 +397,7 @@ static void note_flags(const struct plan *p, struct plan_unit *u)
 	bool fill = s->template_mode != PLAN_TEMPLATE_OFF;
 	bool file = u->flags & PLAN_UNIT_PROMPT_FILE;
 
-	if (fill && ((u->command && u->command->fills_keys) || env_has_keys(s) || plan_template_has_keys(s->cwd) ||
+	if (fill && (fills_keys(u->command) || fills_keys(s->accept) || fills_keys(s->unless) || env_has_keys(s) || plan_template_has_keys(s->cwd) ||
 		     (u->dirs && u->dirs->filled)))
 		u->flags |= PLAN_UNIT_FILL;
 	if (fill && plan_template_has_keys(u->prompt) &&
@@ -371,7 +406,7 @@ static void note_flags(const struct plan *p, struct plan_unit *u)
 	if (s->namespace_mode == PLAN_NAMESPACE_ALWAYS ||
 	    (s->namespace_mode == PLAN_NAMESPACE_AUTO &&
 	     (s->agent_unit || u->dirs || s->evidence != PLAN_EVIDENCE_EXIT || s->required_count || u->context.bytes ||
-	      p->context.bytes > 2 || names_files(u->command))))
+	      p->context.bytes > 2 || names_files(u->command) || names_files(s->accept) || names_files(s->unless))))
 		u->flags |= PLAN_UNIT_NAMESPACE;
 	if (u->flags & (PLAN_UNIT_FILL | PLAN_UNIT_FILL_PROMPT | PLAN_UNIT_NAMESPACE))
 		u->flags |= PLAN_UNIT_USES_CONTEXT;

@@ -37,7 +37,7 @@ uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown)
 	if (agent != PLAN_NONE)
 		return agent;
 	*unknown = true;
-	if (plan_word_index("claude codex gemini opencode qwen", name) >= 0) {
+	if (plan_word_index("gemini opencode qwen", name) >= 0) {
 		g = plan_error_at(l, PLAN_E_UNSUPPORTED, node, "the profile %s is not executed by this version yet",
 				  plan_quote(name, q));
 		plan_diag_hint(g, "--mock runs the plan without agents");

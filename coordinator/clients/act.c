@@ -16,7 +16,9 @@ static int fill(struct coord_clients *c, const struct proto_act *m, struct proto
 	f->mutation.request = m->id;
 	f->mutation.value = m->value;
 	f->mutation.note = m->note;
-	if (m->what >= PROTO_MUT_DRAIN) {
+	f->mutation.prompt = m->prompt;
+	f->mutation.agent = m->agent;
+	if (proto_mutation_of_node((enum proto_mutation)m->what)) {
 		f->mutation.run = 0;
 		f->mutation.node = coord_node_find(core, m->node);
 		if (f->mutation.node == COORD_NONE)

@@ -290,6 +290,7 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	e->dispatch.key = key_of(c, a);
 	e->dispatch.try_number = u->tries + 1u;
 	e->dispatch.lease_us = s->lost_after_us / 10 * 9;
+	e->dispatch.tokens_left = e->dispatch.cost_left_microusd = 0;
 	e->dispatch.sync = s->at_most_once;
 	n->messages_out++;
 	coord_attempt_count(c, slot);

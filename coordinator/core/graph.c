@@ -201,7 +201,7 @@ static void fill_units(struct coord_build *b)
 		for (uint32_t k = 0; k < tm->count; k++) {
 			struct coord_unit *x = &g->units[tm->first + k];
 
-			x->flags = (uint8_t)u->settings->trigger;
+			x->flags = (uint8_t)(u->settings->trigger | (u->settings->hold ? COORD_U_HELD : 0));
 			x->slot = x->node = x->root_cause = x->left = x->right = COORD_NONE;
 			x->tmpl = t;
 			x->place_class = (uint16_t)g->more[t].class;

@@ -178,7 +178,7 @@ static void fill_class(struct coord_build *b, struct coord_class *c, const struc
 	c->shape = d->shape;
 	c->agent = s->agent == PLAN_NONE ? COORD_NONE : s->agent;
 	c->dirs = d->dirs;
-	c->quick = !s->agent_unit || s->profile != PLAN_PROFILE_COMMAND;
+	c->quick = !s->agent_unit || s->profile == PLAN_PROFILE_MOCK;
 	c->prefetch = !d->dirs && !s->lock_count && !s->resource_count && !limited && !s->at_most_once;
 	c->next_waiting = COORD_NONE;
 	c->lock_first = *locks;
@@ -258,7 +258,7 @@ static struct coord_setting setting_of(const struct plan *p, const struct plan_s
 	uint64_t lost_us = s->agent_unit ? RV_LOST_AFTER_US_AGENT : RV_LOST_AFTER_US_COMMAND;
 
 	return (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us, .grace_us = s->grace_us,
-				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit,
+				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit, .hold = s->hold, .budget = s->budget,
 				       .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
 }
 
@@ -276,6 +276,10 @@ static void setting_key(struct rv_buf *key, const struct coord_setting *s)
 	rv_buf_put_u64(key, s->grace_us);
 	rv_buf_put_u8(key, s->at_most_once);
 	rv_buf_put_u8(key, s->agent_unit);
+	rv_buf_put_u8(key, s->hold);
+	rv_buf_put_u32(key, s->retry.agent);
+	rv_buf_put_u64(key, s->budget.tokens);
+	rv_buf_put_u64(key, s->budget.cost_microusd);
 }
 
 /* The plan's settings differ in many things that do not matter here (env, cwd, evidence): few are left. */

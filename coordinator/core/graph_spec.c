@@ -80,30 +80,26 @@ static void merge_objects(struct rv_buf *out, struct rv_str below, struct rv_str
 /* --- the spec --- */
 
 struct spec_room {
-	struct rv_str *argv;
+	struct rv_str *argv, *accept, *unless;
 	struct proto_pair *env;
 	int32_t *exit_codes;
 	struct proto_pair resources[RV_RESOURCES_MAX];
 	char amounts[RV_RESOURCES_MAX][32];
-	uint32_t argv_max, env_max;
+	uint32_t argv_max, accept_max, unless_max, env_max;
 	struct rv_buf context;
 	struct rv_buf empty; /* the context with the lists of templates without units */
 	struct rv_buf encoded;
 };
 
-static int room_for(struct coord_build *b, struct spec_room *r, uint32_t argc, uint32_t env_count, struct rv_err *err)
+static int room_for(struct coord_build *b, struct spec_room *r, uint32_t env_count, struct rv_err *err)
 {
-	if (argc > r->argv_max || !r->argv) {
-		r->argv_max = argc * 2 + 16;
-		r->argv = RV_ARENA_ARRAY(&b->temp, struct rv_str, r->argv_max);
-	}
 	if (env_count > r->env_max || !r->env) {
 		r->env_max = env_count * 2 + 16;
 		r->env = RV_ARENA_ARRAY(&b->temp, struct proto_pair, r->env_max);
 	}
 	if (!r->exit_codes)
 		r->exit_codes = RV_ARENA_ARRAY(&b->temp, int32_t, 256);
-	return r->argv && r->env && r->exit_codes ? 0 : no_memory(err);
+	return r->env && r->exit_codes ? 0 : no_memory(err);
 }
 
 static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_unit *u)
@@ -183,11 +179,12 @@ static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct 
 
 static void spec_agent(struct coord_build *b, const struct plan_settings *from, struct spec_room *r, struct proto_spec *s)
 {
+	static const enum proto_agent_kind kinds[] = { [PLAN_PROFILE_COMMAND] = PROTO_AGENT_COMMAND, [PLAN_PROFILE_MOCK] = PROTO_AGENT_MOCK,
+						       [PLAN_PROFILE_NOOP] = PROTO_AGENT_NOOP, [PLAN_PROFILE_CLAUDE] = PROTO_AGENT_CLAUDE,
+						       [PLAN_PROFILE_CODEX] = PROTO_AGENT_CODEX };
 	const struct plan_agent *a = from->agent == PLAN_NONE ? NULL : &b->plan->agents[from->agent];
 
-	s->agent_kind = from->profile == PLAN_PROFILE_NOOP   ? PROTO_AGENT_NOOP
-			: from->profile == PLAN_PROFILE_MOCK ? PROTO_AGENT_MOCK
-							     : PROTO_AGENT_COMMAND;
+	s->agent_kind = kinds[from->profile];
 	if (!a)
 		return;
 	s->agent = a->name;
@@ -198,7 +195,15 @@ static void spec_agent(struct coord_build *b, const struct plan_settings *from, 
 	s->rate_limit_exit_code_count = a->rate_limit_exit_count;
 	s->rate_limit_patterns = a->rate_limit_patterns;
 	s->rate_limit_pattern_count = a->rate_limit_pattern_count;
+	if (from->profile == PLAN_PROFILE_CLAUDE || from->profile == PLAN_PROFILE_CODEX) {
+		s->home = PROTO_HOME_SHARED;
+		s->preamble = a->preamble == PLAN_PREAMBLE_OFF	  ? PROTO_PREAMBLE_OFF
+			      : a->preamble == PLAN_PREAMBLE_TEXT ? PROTO_PREAMBLE_TEXT
+								  : PROTO_PREAMBLE_BUILT_IN;
+		s->preamble_text = a->preamble_text;
+	}
 	if (from->profile == PLAN_PROFILE_MOCK) {
+		s->mock_tokens = a->mock.tokens;
 		s->mock_delay_us = a->mock.delay_us;
 		s->mock_fail = a->mock.fail;
 		s->mock_output = a->mock.output;
@@ -248,12 +253,29 @@ static void spec_limits(struct coord_build *b, const struct plan_settings *from,
 							     : PROTO_LOGS_FAILED;
 }
 
+static int spec_argv(struct coord_build *b, const struct plan_argv *from, struct rv_str **room, uint32_t *max, const struct rv_str **out, uint32_t *count)
+{
+	if (!from)
+		return 0;
+	if (from->count > *max) {
+		*max = from->count * 2 + 16;
+		*room = RV_ARENA_ARRAY(&b->temp, struct rv_str, *max);
+		if (!*room)
+			return -1;
+	}
+	for (uint32_t i = 0; i < from->count; i++)
+		(*room)[i] = rv_str_of(from->arg[i]);
+	*out = *room;
+	*count = from->count;
+	return 0;
+}
+
 static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, struct rv_err *err)
 {
 	const struct plan_unit *u = coord_build_unit(b, t);
 	struct proto_spec s;
 
-	if (room_for(b, r, u->command ? u->command->count : 0, u->settings->env_count, err) < 0)
+	if (room_for(b, r, u->settings->env_count, err) < 0)
 		return -1;
 	proto_spec_init(&s);
 	s.flags = spec_flags(b, t, u);
@@ -261,12 +283,10 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	spec_texts(b, u, r, &s);
 	spec_limits(b, u->settings, &s);
 	spec_resources(u->settings, r, &s);
-	if (u->command) {
-		for (uint32_t i = 0; i < u->command->count; i++)
-			r->argv[i] = rv_str_of(u->command->arg[i]);
-		s.argv = r->argv;
-		s.argc = u->command->count;
-	}
+	if (spec_argv(b, u->settings->accept, &r->accept, &r->accept_max, &s.accept, &s.accept_count) < 0 ||
+	    spec_argv(b, u->settings->unless, &r->unless, &r->unless_max, &s.unless, &s.unless_count) < 0 ||
+	    spec_argv(b, u->command, &r->argv, &r->argv_max, &s.argv, &s.argc) < 0)
+		return no_memory(err);
 	for (uint32_t i = 0; i < u->settings->env_count; i++)
 		r->env[i] = (struct proto_pair){ u->settings->env[i].name, u->settings->env[i].value };
 	s.env = r->env;

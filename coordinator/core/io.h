@@ -44,6 +44,7 @@ enum coord_event_kind {
 	COORD_EV_NOT_HERE,
 	COORD_EV_RETRACTED,
 	COORD_EV_ALREADY_STARTED,
+	COORD_EV_USAGE,          /* what a running attempt has used so far */
 	COORD_EV_TURN,           /* sockets are drained: deadlines, then placement */
 	COORD_EV_AGAIN,          /* goes on with what the last step could not finish (out->again), whatever that was; during replay too */
 	COORD_EV_RUN_FORGET,     /* an ended run need not be asked about any more: RELEASE_RUN follows */
@@ -86,6 +87,7 @@ struct coord_event {
 		const struct proto_rejected *rejected;
 		const struct proto_started *started;
 		const struct proto_result *result;
+		const struct proto_usage_report *usage;
 		struct {
 			uint64_t commit_us;                 /* what a commit costs now, for prefetch; 0 = unknown */
 		} turn;
@@ -191,6 +193,7 @@ struct coord_effect {
 			struct proto_attempt_key key;
 			uint32_t try_number;
 			uint64_t lease_us;
+			uint64_t tokens_left, cost_left_microusd; /* of limits that apply; 0: none */
 			bool sync;                   /* at_most_once: the row must be synced, whatever the durability */
 		} dispatch;                          /* the shell adds spec, item and dependency outputs (coord_graph_*) */
 		struct proto_cancel cancel;

@@ -302,7 +302,7 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 
 	remember(c, f->mutation.request);
 	c->mutated = 0;
-	if (f->mutation.what >= PROTO_MUT_DRAIN) {
+	if (proto_mutation_of_node(f->mutation.what)) {
 		act_on_node(c, f->mutation.what, f->mutation.node);
 		return;
 	}

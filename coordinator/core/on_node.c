@@ -411,11 +411,13 @@ void coord_on_node(struct coord *c, const struct coord_event *ev)
 		return;
 	}
 	heard(c, n);
-	if (ev->kind != COORD_EV_HEARTBEAT)
+	if (ev->kind != COORD_EV_HEARTBEAT && ev->kind != COORD_EV_USAGE)
 		n->messages_in++;
 	switch (ev->kind) {
 	case COORD_EV_HEARTBEAT:
 		heartbeat(c, n, ev->heartbeat);
+		break;
+	case COORD_EV_USAGE:
 		break;
 	case COORD_EV_TAKEN:
 		taken(c, n, ev->key);

@@ -152,6 +152,8 @@ struct coord_setting {
 	uint64_t grace_us;
 	bool at_most_once;
 	bool agent_unit;
+	bool hold;
+	struct plan_budget budget;
 };
 
 /* One allowed directory: hashes of its prefixes (with the workspace), shortest first; the last is the path itself. */

@@ -197,6 +197,8 @@ static void reset(struct coord *c, struct coord_run *r, uint32_t unit, const voi
 	u->was_reset = true;
 	u->root_cause = COORD_NONE;
 	u->flags &= COORD_U_TRIGGER;
+	if (coord_unit_setting(r, u)->hold && !u->attempt)
+		u->flags |= COORD_U_HELD; /* nobody has let it through this gate yet */
 	r->g->times[unit] = (struct coord_times){ 0 };
 }
 

@@ -143,6 +143,45 @@ static void hold_and_release_one_unit(void **state)
 	expect(&f->d, "> n1 DISPATCH b#1 try=1");
 }
 
+/* `hold: true`: the plan's own gate, shut from the start. */
+static void a_gate_of_the_plan_waits_for_a_person(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "design", "");
+	plan_build_unit(&f->b, "approve", "design");
+	plan_build_unit(&f->b, "code", "approve");
+	plan_build_settings(&f->b, "approve")->hold = true;
+	driver_join(&f->d, "n1", 3, 0);
+	driver_submit(&f->d, &f->b);
+	driver_forget_lines(&f->d);
+	driver_succeed(&f->d, "design");
+	expect(&f->d, "> n1 ACK design#1 accepted");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "approve", "held");
+	driver_check_replay(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RELEASE, "approve", 0), 0);
+	expect(&f->d, "> n1 DISPATCH approve#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_gate_that_was_never_reached_stays_shut_over_a_retry(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "design", "");
+	plan_build_unit(&f->b, "approve", "design");
+	plan_build_settings(&f->b, "approve")->hold = true;
+	driver_join(&f->d, "n1", 3, 0);
+	driver_submit(&f->d, &f->b);
+	driver_fail(&f->d, "design", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	expect_unit(&f->d, "approve", "skipped blocked design");
+	driver_act(&f->d, PROTO_MUT_RETRY, "design", 0);
+	driver_succeed(&f->d, "design");
+	expect_unit(&f->d, "approve", "held");
+	driver_forget_lines(&f->d);
+}
+
 static void skip_a_unit(void **state)
 {
 	struct fixture *f = *state;
@@ -463,6 +502,8 @@ int main(void)
 		TEST(a_success_that_overtakes_its_cancel_is_kept),
 		TEST(pause_stops_dispatch_only),
 		TEST(hold_and_release_one_unit),
+		TEST(a_gate_of_the_plan_waits_for_a_person),
+		TEST(a_gate_that_was_never_reached_stays_shut_over_a_retry),
 		TEST(skip_a_unit),
 		TEST(acts_on_what_has_ended_change_nothing),
 		TEST(a_request_is_done_once),

@@ -185,9 +185,9 @@ class Client:
 
     # ------------------------------------------------------------ acts
 
-    def act(self, what, run=0, unit="", node="", value=0, note=b"", act_id=None):
+    def act(self, what, run=0, unit="", node="", value=0, note=b"", prompt=b"", agent="", act_id=None):
         act_id = act_id or int.from_bytes(os.urandom(8), "little") | 1
-        before, changed = self.ask(ACT, act_id, ACTS.index(what), run, unit, node, value, note, answer=DONE)
+        before, changed = self.ask(ACT, act_id, ACTS.index(what), run, unit, node, value, note, prompt, agent, answer=DONE)
         return act_id, before, changed
 
     # ------------------------------------------------------------ a run, followed and folded

@@ -23,16 +23,16 @@ U64 = (1 << 64) - 1
 NOTHING = U64  # the size that means: there is no such blob
 
 # Node to coordinator.
-HELLO, HEARTBEAT, TAKEN, REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED, BYE, BLOB_GET, BLOB_CHUNK, LOG_CHUNK, ENROL = range(1, 15)
+HELLO, HEARTBEAT, TAKEN, REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED, BYE, BLOB_GET, BLOB_CHUNK, LOG_CHUNK, ENROL, USAGE = range(1, 16)
 # Coordinator to node.
 WELCOME, HB_ACK, DISPATCH, CANCEL, RESULT_ACK, RETRACT, CHECKPOINT, DRAIN, GOAWAY, BLOB_WANTED, BLOB_DATA, LOG_WANTED = range(32, 44)
 # Client to coordinator, coordinator to client.
 ASK, FACTS, ACT, SUBMIT_BEGIN, SUBMIT_DATA, SUBMIT_COMMIT, LOG, TOKEN_CREATE, REVOKE = range(64, 73)
 ROWS, FACT_ROWS, DONE, REFUSED, SUBMITTED, LOG_BYTES, BLOB_BYTES, TOKEN_CREATED, ENROLLED = range(96, 105)
 
-NAMES = {v: k for k, v in list(globals().items()) if k.isupper() and isinstance(v, int) and (v < 15 or 32 <= v < 44 or 64 <= v < 73 or 96 <= v < 105)}
+NAMES = {v: k for k, v in list(globals().items()) if k.isupper() and isinstance(v, int) and (v < 16 or 32 <= v < 44 or 64 <= v < 73 or 96 <= v < 105)}
 
-BATCHED = {TAKEN, REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED, DISPATCH, CANCEL, RESULT_ACK, RETRACT}
+BATCHED = {TAKEN, REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED, DISPATCH, CANCEL, RESULT_ACK, RETRACT, USAGE}
 COUNTED_UP = {TAKEN, REJECTED, STARTED, RESULT, NOT_HERE, RETRACTED, ALREADY_STARTED}
 
 SUCCEEDED, FAILED, CANCELLED = 1, 2, 3
@@ -40,7 +40,7 @@ CLASSES = "none agent timeout environment rate_limited evidence scope budget con
 REASONS = (
     "none exit signal timeout idle_timeout start_timeout queue_timeout spawn not_found workspace no_space no_artifact output_not_json rate_limit "
     "unkillable template context_too_large mock cancelled fail_fast not_started run_timeout blocked skipped satisfied poisoned lost warden_lost "
-    "interrupted retracted rejected verify"
+    "interrupted retracted rejected verify budget:tokens budget:cost budget:agent accept agent_error login no_credit"
 ).split()
 UNIT_STATES = {1: "succeeded", 2: "failed", 3: "skipped", 4: "cancelled"}
 REFUSALS = (

@@ -70,11 +70,12 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 						   from(m, 1, PROTO_FACTS_BYTES_MAX), from(m, 0, PROTO_WAIT_MS_MAX) };
 		return;
 	case PROTO_ACT:
-		out->act = (struct proto_act){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1), from(m, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE),
+		out->act = (struct proto_act){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1), from(m, PROTO_MUT_CANCEL, PROTO_MUT_LAST),
 					       number(m, UINT64_MAX), text_of(m, RV_UNIT_ID_BYTES_MAX),
 					       text_of(m, RV_NAME_BYTES_MAX),
 					       m->fill == FILL_LEAST ? INT64_MIN : (int64_t)number(m, INT64_MAX),
-					       bytes_of(m, PROTO_NOTE_BYTES_MAX) };
+					       bytes_of(m, PROTO_NOTE_BYTES_MAX), bytes_of(m, PROTO_PROMPT_BYTES_MAX),
+					       text_of(m, RV_NAME_BYTES_MAX) };
 		return;
 	case PROTO_SUBMIT_BEGIN:
 		out->submit_begin = (struct proto_submit_begin){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1),
@@ -224,7 +225,7 @@ static void same_request(const struct proto_msg *a, const struct proto_msg *b)
 		return;
 	case PROTO_ACT:
 		SAME(act.id), SAME(act.what), SAME(act.run), SAME(act.value);
-		SAME_STR(act.unit), SAME_STR(act.node), SAME_STR(act.note);
+		SAME_STR(act.unit), SAME_STR(act.node), SAME_STR(act.note), SAME_STR(act.prompt), SAME_STR(act.agent);
 		return;
 	case PROTO_SUBMIT_BEGIN:
 		SAME(submit_begin.submission), SAME(submit_begin.bytes), SAME(submit_begin.priority);

@@ -117,6 +117,10 @@ static void on_message(struct rig *r, const struct proto_msg *m)
 	case PROTO_NOT_HERE:
 		r->not_here++;
 		break;
+	case PROTO_USAGE:
+		r->usage = m->usage;
+		r->usages++;
+		break;
 	case PROTO_RESULT:
 		on_result(r, &m->result);
 		break;

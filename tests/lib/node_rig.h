@@ -56,7 +56,8 @@ struct rig {
 	struct rv_prng *verdicts_at_random; /* NULL: as above */
 	struct rig_result *results; /* by unit number, RIG_UNITS */
 	uint32_t result_count;     /* distinct units */
-	uint32_t taken, started, rejected, retracted, already_started, not_here, heartbeats;
+	uint32_t taken, started, rejected, retracted, already_started, not_here, heartbeats, usages;
+	struct proto_usage_report usage; /* the newest */
 	struct rv_buf printed;     /* live output, both streams */
 	uint64_t deadline_us;
 };

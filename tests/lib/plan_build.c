@@ -57,7 +57,8 @@ static struct plan_settings *add_settings(struct plan_build *b)
 				     .log_max_bytes = (uint64_t)RV_LOG_MAX_MB_DEFAULT << 20,
 				     .retry = { .backoff = PLAN_BACKOFF_EXPONENTIAL, .base_us = 1000000, .max_us = 60000000,
 						.jitter_ppm = 100000,
-						.on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE } };
+						.on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE,
+						.agent = PLAN_NONE } };
 	b->settings[b->plan.settings_count++] = s;
 	b->plan.settings = (const struct plan_settings *const *)b->settings;
 	return s;

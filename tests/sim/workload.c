@@ -86,7 +86,7 @@ static const struct plan_settings *draw_settings(struct builder *b)
 		.grace_us = prng_grace,
 		.log_max_bytes = (uint64_t)1 << 20,
 		.retry = { .backoff = PLAN_BACKOFF_EXPONENTIAL, .base_us = SEC, .max_us = 20 * SEC, .jitter_ppm = 100000,
-			   .on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE },
+			   .on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE, .agent = PLAN_NONE },
 	};
 
 	s.cwd = s.node = RV_STR("");
@@ -233,7 +233,7 @@ static void make_texts(struct builder *b)
 static void make_verify(struct builder *b)
 {
 	struct plan_unit *v = zalloc(b, sizeof(*v));
-	struct plan_settings s = { .agent = PLAN_NONE, .profile = PLAN_PROFILE_COMMAND, .slots = 1, .cpus_milli = 1000, .grace_us = 2 * SEC,
+	struct plan_settings s = { .agent = PLAN_NONE, .retry.agent = PLAN_NONE, .profile = PLAN_PROFILE_COMMAND, .slots = 1, .cpus_milli = 1000, .grace_us = 2 * SEC,
 				   .namespace_mode = PLAN_NAMESPACE_NEVER };
 
 	s.cwd = s.node = RV_STR("");

@@ -41,6 +41,16 @@ static struct proto_attempt_key key_of(struct maker *m)
 					   .attempt = (uint32_t)number(m, UINT32_MAX) };
 }
 
+static struct proto_usage usage_of(struct maker *m)
+{
+	struct proto_usage u = { number(m, PROTO_USAGE_MAX), number(m, PROTO_USAGE_MAX), number(m, PROTO_USAGE_MAX), number(m, PROTO_USAGE_MAX),
+				 number(m, PROTO_USAGE_MAX) };
+
+	if (number(m, 1))
+		u.cost_microusd = PROTO_COST_UNKNOWN;
+	return proto_usage_is_nothing(&u) ? (struct proto_usage){ 0 } : u; /* of nothing the cost is no matter */
+}
+
 static struct proto_result result_of(struct maker *m)
 {
 	struct proto_result r = {
@@ -63,6 +73,8 @@ static struct proto_result result_of(struct maker *m)
 		.enforcement = text_of(m, 16),
 		.limits = text_of(m, 16),
 		.artifact_count = (uint32_t)number(m, 40),
+		.usage = usage_of(m),
+		.retry_after_us = number(m, 1) ? number(m, UINT64_MAX) : 0,
 	};
 	struct proto_artifact *a = rv_arena_zalloc(&m->arena, (r.artifact_count + 1) * sizeof(*a), 8);
 	uint32_t i;
@@ -128,6 +140,9 @@ static struct proto_dispatch dispatch_of(struct maker *m)
 		d.deps_blob.blob_bytes = number(m, UINT64_MAX);
 		digest_of(m, d.deps_blob.digest);
 	}
+	d.note = bytes_of(m, 2000);
+	d.tokens_left = number(m, UINT64_MAX);
+	d.cost_left_microusd = number(m, 1) ? number(m, UINT64_MAX) : 0;
 	return d;
 }
 
@@ -226,6 +241,10 @@ static void make(struct maker *m, enum proto_msg_kind kind, struct proto_msg *ou
 		out->result_ack.key = key_of(m);
 		out->result_ack.ack = (enum proto_ack)from(m, PROTO_ACK_ACCEPTED, PROTO_ACK_FENCED);
 		break;
+	case PROTO_USAGE:
+		out->usage.key = key_of(m);
+		out->usage.usage = usage_of(m);
+		break;
 	case PROTO_CHECKPOINT:
 		out->checkpoint.n = number(m, UINT64_MAX);
 		break;
@@ -269,6 +288,15 @@ static void same_value(const struct proto_value *a, const struct proto_value *b)
 	assert_true(a->blob_bytes == b->blob_bytes);
 }
 
+static void same_usage(const struct proto_usage *a, const struct proto_usage *b)
+{
+	assert_true(a->input_tokens == b->input_tokens);
+	assert_true(a->output_tokens == b->output_tokens);
+	assert_true(a->cache_read_tokens == b->cache_read_tokens);
+	assert_true(a->cache_write_tokens == b->cache_write_tokens);
+	assert_true(a->cost_microusd == b->cost_microusd);
+}
+
 static void same_result(const struct proto_result *a, const struct proto_result *b)
 {
 	uint32_t i;
@@ -297,6 +325,8 @@ static void same_result(const struct proto_result *a, const struct proto_result 
 		assert_true(a->artifacts[i].bytes == b->artifacts[i].bytes);
 		assert_memory_equal(a->artifacts[i].digest, b->artifacts[i].digest, PROTO_DIGEST_BYTES);
 	}
+	same_usage(&a->usage, &b->usage);
+	assert_true(a->retry_after_us == b->retry_after_us);
 }
 
 static void same_deps(const struct proto_dep *a, const struct proto_dep *b, uint32_t count)
@@ -327,6 +357,9 @@ static void same_dispatch(const struct proto_dispatch *a, const struct proto_dis
 	assert_int_equal(a->dep_count, b->dep_count);
 	same_deps(a->deps, b->deps, a->dep_count);
 	same_value(&a->deps_blob, &b->deps_blob);
+	same_str(a->note, b->note);
+	assert_true(a->tokens_left == b->tokens_left);
+	assert_true(a->cost_left_microusd == b->cost_left_microusd);
 	same_str(a->workspace.id, b->workspace.id);
 	same_str(a->workspace.root, b->workspace.root);
 	same_str(a->workspace.namespace_root, b->workspace.namespace_root);
@@ -380,6 +413,10 @@ static void same_msg(const struct proto_msg *a, const struct proto_msg *b)
 		break;
 	case PROTO_DISPATCH:
 		same_dispatch(&a->dispatch, &b->dispatch);
+		break;
+	case PROTO_USAGE:
+		same_key(a->usage.key, b->usage.key);
+		same_usage(&a->usage.usage, &b->usage.usage);
 		break;
 	case PROTO_WELCOME:
 		assert_true(a->welcome.epoch == b->welcome.epoch);
@@ -807,7 +844,7 @@ static const struct rv_str *texts_of(struct maker *m, uint32_t *count)
 static struct proto_spec spec_of(struct maker *m)
 {
 	struct proto_spec s = {
-		.agent_kind = (enum proto_agent_kind)from(m, 0, PROTO_AGENT_MOCK),
+		.agent_kind = (enum proto_agent_kind)from(m, 0, PROTO_AGENT_CODEX),
 		.flags = (uint32_t)number(m, (PROTO_SPEC_NEEDS_DEPS << 1) - 1),
 		.agent = text_of(m, 64),
 		.model = text_of(m, 64),
@@ -829,6 +866,10 @@ static struct proto_spec spec_of(struct maker *m)
 		.mock_delay_us = number(m, UINT64_MAX),
 		.mock_fail = (uint32_t)number(m, UINT32_MAX),
 		.mock_output = text_of(m, 200),
+		.home = (enum proto_home)from(m, 0, PROTO_HOME_SHARED),
+		.preamble = (enum proto_preamble)from(m, 0, PROTO_PREAMBLE_TEXT),
+		.preamble_text = text_of(m, 300),
+		.mock_tokens = number(m, UINT64_MAX),
 	};
 	struct proto_pair *env;
 	int32_t *codes;
@@ -836,6 +877,8 @@ static struct proto_spec spec_of(struct maker *m)
 
 	s.argv = texts_of(m, &s.argc);
 	s.dirs = texts_of(m, &s.dir_count);
+	s.accept = texts_of(m, &s.accept_count);
+	s.unless = texts_of(m, &s.unless_count);
 	s.evidence_globs = texts_of(m, &s.evidence_glob_count);
 	s.rate_limit_patterns = texts_of(m, &s.rate_limit_pattern_count);
 	s.env_count = (uint32_t)number(m, 10);
@@ -898,6 +941,16 @@ static void same_spec(const struct proto_spec *a, const struct proto_spec *b)
 	assert_true(a->mock_delay_us == b->mock_delay_us);
 	assert_int_equal(a->mock_fail, b->mock_fail);
 	same_str(a->mock_output, b->mock_output);
+	assert_int_equal(a->home, b->home);
+	assert_int_equal(a->preamble, b->preamble);
+	same_str(a->preamble_text, b->preamble_text);
+	assert_true(a->mock_tokens == b->mock_tokens);
+	assert_int_equal(a->accept_count, b->accept_count);
+	for (i = 0; i < a->accept_count; i++)
+		same_str(a->accept[i], b->accept[i]);
+	assert_int_equal(a->unless_count, b->unless_count);
+	for (i = 0; i < a->unless_count; i++)
+		same_str(a->unless[i], b->unless[i]);
 }
 
 static void specs_come_back_and_a_plain_one_is_small(void **state)
@@ -947,8 +1000,8 @@ static void bad_specs_are_refused(void **state)
 	assert_int_equal(SPEC("\x80"), RV_OK);
 	assert_int_equal(SPEC("\x90"), RV_E_CORRUPT);
 	assert_int_equal(SPEC("\x81\x00\x01"), RV_E_CORRUPT);         /* no field 0 */
-	assert_int_equal(SPEC("\x81\x1e\x01"), RV_E_VERSION);         /* a field of the future */
-	assert_int_equal(SPEC("\x81\x01\x03"), RV_E_CORRUPT);         /* no such agent kind */
+	assert_int_equal(SPEC("\x81\x24\x01"), RV_E_VERSION);         /* a field of the future */
+	assert_int_equal(SPEC("\x81\x01\x05"), RV_E_CORRUPT);         /* no such agent kind */
 	assert_int_equal(SPEC("\x82\x01\x01\x01\x02"), RV_E_CORRUPT); /* twice */
 	assert_int_equal(SPEC("\x82\x16\x01\x01\x02"), RV_E_CORRUPT); /* out of order */
 	assert_int_equal(SPEC("\x81\x05\xc4\x01x"), RV_E_CORRUPT);    /* argv is an array */
@@ -1016,13 +1069,15 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 		f->run_finished.cancelled = (uint32_t)number(m, UINT32_MAX);
 		break;
 	case PROTO_FACT_MUTATION:
-		f->mutation.what = (enum proto_mutation)from(m, PROTO_MUT_CANCEL, PROTO_MUT_REMOVE);
+		f->mutation.what = (enum proto_mutation)from(m, PROTO_MUT_CANCEL, PROTO_MUT_LAST);
 		f->mutation.run = number(m, UINT64_MAX);
 		f->mutation.unit = (uint32_t)number(m, UINT32_MAX);
 		f->mutation.node = (uint32_t)number(m, UINT32_MAX);
 		f->mutation.request = number(m, UINT64_MAX);
 		f->mutation.value = m->fill == FILL_LEAST ? INT64_MIN : (int64_t)number(m, INT64_MAX);
 		f->mutation.note = bytes_of(m, 1000);
+		f->mutation.prompt = bytes_of(m, 1000);
+		f->mutation.agent = text_of(m, RV_NAME_BYTES_MAX);
 		break;
 	case PROTO_FACT_NODE:
 		f->node.node = (uint32_t)number(m, UINT32_MAX);
@@ -1090,6 +1145,8 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 		assert_true(a->mutation.request == b->mutation.request);
 		assert_true(a->mutation.value == b->mutation.value);
 		same_str(a->mutation.note, b->mutation.note);
+		same_str(a->mutation.prompt, b->mutation.prompt);
+		same_str(a->mutation.agent, b->mutation.agent);
 		return;
 	case PROTO_FACT_NODE:
 		assert_int_equal(a->node.node, b->node.node);

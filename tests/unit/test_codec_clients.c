@@ -101,10 +101,12 @@ static void requests_have_limits(void **state)
 	m = (struct proto_msg){ .kind = PROTO_ACT, .act = { .id = 1, .what = PROTO_MUT_CANCEL } };
 	LIMIT(act.id, 1, 0);
 	LIMIT(act.what, PROTO_MUT_CANCEL, 0);
-	LIMIT(act.what, PROTO_MUT_REMOVE, PROTO_MUT_REMOVE + 1);
+	LIMIT(act.what, PROTO_MUT_LAST, PROTO_MUT_LAST + 1);
 	TEXT_LIMIT(act.unit, RV_UNIT_ID_BYTES_MAX);
 	TEXT_LIMIT(act.node, RV_NAME_BYTES_MAX);
 	TEXT_LIMIT(act.note, PROTO_NOTE_BYTES_MAX);
+	TEXT_LIMIT(act.prompt, PROTO_PROMPT_BYTES_MAX);
+	TEXT_LIMIT(act.agent, RV_NAME_BYTES_MAX);
 	m = (struct proto_msg){ .kind = PROTO_SUBMIT_BEGIN, .submit_begin = { .submission = 1, .bytes = 1 } };
 	LIMIT(submit_begin.submission, 1, 0);
 	LIMIT(submit_begin.bytes, 1, 0);

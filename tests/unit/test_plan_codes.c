@@ -110,6 +110,19 @@ static const struct expected errors[] = {
 	{ "same_as of no template", PLAN_E_CONFLICT, 3, 37, 12, HEAD "units:\n  - {id: a, command: [x], for_each: {same_as: b}}\n  - {id: b, command: [x]}\n", NULL },
 	{ "directories without a workspace", PLAN_E_CONFLICT, 2, 52, 5, HEAD "units: [{id: a, command: [x], allowed_directories: [src]}]\nworkspace: {mode: none}\n", NULL },
 	{ "file that is not there", PLAN_E_CONFLICT, 2, 44, 0, HEAD "units: [{id: a, command: [x], prompt_file: /nonexistent/x}]\n", NULL },
+	{ "accept without a program", PLAN_E_COMMAND_EMPTY, 2, 39, 4, HEAD "units: [{id: a, command: [x], accept: [\"\"]}]\n", "accept" },
+	{ "unknown key in accept", PLAN_E_TEMPLATE, 2, 43, 7, HEAD "units: [{id: a, command: [x], accept: [x, \"{{b}}\"]}]\n", "{{b}}" },
+	{ "cost of a codex run", PLAN_E_CONFLICT, 2, 24, 5, HEAD "units: [{id: a, agent: codex}]\nworkspace: {mode: none}\nlimits: {cost_usd: 5}\n", "codex" },
+	{ "cost of a codex unit", PLAN_E_CONFLICT, 2, 42, 0, HEAD "units: [{id: a, agent: codex, resources: {cost_usd: 1}}]\nworkspace: {mode: none}\n", "codex" },
+	{ "cost of a codex agent", PLAN_E_CONFLICT, 3, 30, 6, HEAD UNIT "agents: {a: {profile: codex, limits: {cost_usd: 5}}}\n", "tokens" },
+	{ "cost of the last try", PLAN_E_CONFLICT, 2, 24, 6, HEAD "units: [{id: a, agent: claude, retry: {agent: codex}}]\nworkspace: {mode: none}\nlimits: {cost_usd: 5}\n", "codex" },
+	{ "tokens of a command", PLAN_E_CONFLICT, 2, 31, 9, HEAD "units: [{id: a, command: [x], resources: {tokens: 5}}]\n", "command" },
+	{ "tokens of a command agent", PLAN_E_CONFLICT, 3, 28, 6, HEAD UNIT "agents: {a: {command: [x], limits: {tokens: 5}}}\n", "command" },
+	{ "another agent for a command", PLAN_E_CONFLICT, 2, 31, 5, HEAD "units: [{id: a, command: [x], retry: {agent: mock}}]\n", "retry.agent" },
+	{ "a command for an agent's last try", PLAN_E_CONFLICT, 2, 30, 5, HEAD "units: [{id: a, agent: mock, retry: {agent: noop}}]\nworkspace: {mode: none}\n", "noop" },
+	{ "unknown agent of the last try", PLAN_E_AGENT_UNKNOWN, 2, 45, 5, HEAD "units: [{id: a, agent: mock, retry: {agent: coder}}]\nworkspace: {mode: none}\n", "coder" },
+	{ "preamble of a mock", PLAN_E_CONFLICT, 3, 29, 8, HEAD UNIT "agents: {a: {profile: mock, preamble: off}}\n", "mock" },
+	{ "preamble that is not there", PLAN_E_CONFLICT, 3, 41, 0, HEAD UNIT "agents: {a: {profile: claude, preamble: /nonexistent/x}}\n", NULL },
 	{ "LD_PRELOAD", PLAN_E_ENV, 2, 37, 10, HEAD "units: [{id: a, command: [x], env: {LD_PRELOAD: x}}]\n", NULL },
 	{ "REEVE_X", PLAN_E_ENV, 2, 37, 7, HEAD "units: [{id: a, command: [x], env: {REEVE_X: x}}]\n", NULL },
 	{ "name with =", PLAN_E_ENV, 2, 37, 5, HEAD "units: [{id: a, command: [x], env: {\"A=B\": x}}]\n", NULL },
@@ -118,23 +131,18 @@ static const struct expected errors[] = {
 
 /* What later versions execute: every entry of the list, named. */
 static const struct expected unsupported[] = {
-	{ "profile", PLAN_E_UNSUPPORTED, 3, 23, 6, HEAD UNIT "agents: {a: {profile: claude}}\n", "claude" },
-	{ "built-in agent", PLAN_E_UNSUPPORTED, 2, 24, 5, HEAD "units: [{id: a, agent: codex}]\n", "codex" },
+	{ "profile", PLAN_E_UNSUPPORTED, 3, 23, 6, HEAD UNIT "agents: {a: {profile: gemini}}\n", "gemini" },
+	{ "built-in agent", PLAN_E_UNSUPPORTED, 2, 24, 4, HEAD "units: [{id: a, agent: qwen}]\n", "qwen" },
 	{ "fallback", PLAN_E_UNSUPPORTED, 3, 29, 8, HEAD UNIT "agents: {a: {profile: mock, fallback: [b]}}\n", "fallback" },
 	{ "array of agents", PLAN_E_UNSUPPORTED, 2, 17, 5, HEAD "units: [{id: a, agent: [mock, noop]}]\n", "array of agents" },
-	{ "home", PLAN_E_UNSUPPORTED, 3, 35, 6, HEAD UNIT "agents: {a: {profile: mock, home: shared}}\n", "home" },
-	{ "preamble", PLAN_E_UNSUPPORTED, 3, 39, 3, HEAD UNIT "agents: {a: {profile: mock, preamble: off}}\n", "preamble" },
+	{ "home", PLAN_E_UNSUPPORTED, 3, 37, 7, HEAD UNIT "agents: {a: {profile: claude, home: private}}\n", "home" },
 	{ "compat_env", PLAN_E_UNSUPPORTED, 3, 1, 10, HEAD UNIT "compat_env: [ralph]\n", "compat_env" },
 	{ "credentials", PLAN_E_UNSUPPORTED, 3, 1, 11, HEAD UNIT "credentials: {a: {provider: openai}}\n", "credentials" },
 	{ "pool of a unit", PLAN_E_UNSUPPORTED, 2, 44, 1, HEAD "units: [{id: a, command: [x], credentials: p}]\n", "credentials" },
-	{ "tokens", PLAN_E_UNSUPPORTED, 3, 10, 6, HEAD UNIT "limits: {tokens: 5}\n", "tokens" },
-	{ "cost", PLAN_E_UNSUPPORTED, 3, 10, 8, HEAD UNIT "limits: {cost_usd: 5}\n", "cost_usd" },
 	{ "cpu_seconds", PLAN_E_UNSUPPORTED, 3, 10, 11, HEAD UNIT "limits: {cpu_seconds: 5}\n", "cpu_seconds" },
-	{ "agent's limits", PLAN_E_UNSUPPORTED, 3, 38, 6, HEAD UNIT "agents: {a: {profile: mock, limits: {tokens: 5}}}\n", "tokens" },
-	{ "tokens of a mock", PLAN_E_UNSUPPORTED, 3, 36, 6, HEAD UNIT "agents: {a: {profile: mock, mock: {tokens: 5}}}\n", "tokens" },
-	{ "budget of a unit", PLAN_E_UNSUPPORTED, 2, 43, 6, HEAD "units: [{id: a, command: [x], resources: {tokens: 5}}]\n", "tokens" },
+	{ "agent's limits", PLAN_E_UNSUPPORTED, 3, 38, 11, HEAD UNIT "agents: {a: {profile: mock, limits: {cpu_seconds: 5}}}\n", "cpu_seconds" },
+	{ "budget of a unit", PLAN_E_UNSUPPORTED, 2, 43, 11, HEAD "units: [{id: a, command: [x], resources: {cpu_seconds: 5}}]\n", "cpu_seconds" },
 	{ "secrets", PLAN_E_UNSUPPORTED, 2, 31, 7, HEAD "units: [{id: a, command: [x], secrets: [A]}]\n", "secrets" },
-	{ "accept", PLAN_E_UNSUPPORTED, 2, 31, 6, HEAD "units: [{id: a, command: [x], accept: [x]}]\n", "accept" },
 	{ "capabilities", PLAN_E_UNSUPPORTED, 2, 31, 12, HEAD "units: [{id: a, command: [x], capabilities: [add_units]}]\n", "capabilities" },
 	{ "network", PLAN_E_UNSUPPORTED, 2, 40, 4, HEAD "units: [{id: a, command: [x], network: none}]\n", "network" },
 	{ "gateway", PLAN_E_UNSUPPORTED, 2, 40, 3, HEAD "units: [{id: a, command: [x], gateway: off}]\n", "gateway" },
@@ -144,9 +152,6 @@ static const struct expected unsupported[] = {
 	{ "scan", PLAN_E_UNSUPPORTED, 3, 22, 4, HEAD UNIT "workspace: {enforce: scan}\n", "scan" },
 	{ "allow_read", PLAN_E_UNSUPPORTED, 3, 13, 10, HEAD UNIT "workspace: {allow_read: [/x]}\n", "allow_read" },
 	{ "allow_write", PLAN_E_UNSUPPORTED, 3, 13, 11, HEAD UNIT "workspace: {allow_write: [/x]}\n", "allow_write" },
-	{ "unless", PLAN_E_UNSUPPORTED, 2, 31, 6, HEAD "units: [{id: a, command: [x], unless: [x]}]\n", "unless" },
-	{ "retry.agent", PLAN_E_UNSUPPORTED, 2, 46, 1, HEAD "units: [{id: a, command: [x], retry: {agent: b}}]\n", "agent" },
-	{ "hold", PLAN_E_UNSUPPORTED, 2, 31, 4, HEAD "units: [{id: a, command: [x], hold: true}]\n", "hold" },
 };
 
 static const struct expected warnings[] = {
@@ -262,8 +267,7 @@ static void mock_refuses_nothing_that_concerns_a_profile(void **state)
 	for (i = 0; i < RV_ARRAY_LEN(unsupported); i++) {
 		struct plan_case c = { .opt = { .mock = PLAN_MOCK_ALL } };
 		bool other = strncmp(unsupported[i].name, "workspace", 9) == 0 || strncmp(unsupported[i].name, "allow", 5) == 0 ||
-			     strcmp(unsupported[i].name, "landlock") == 0 || strcmp(unsupported[i].name, "scan") == 0 ||
-			     strcmp(unsupported[i].name, "unless") == 0 || strcmp(unsupported[i].name, "hold") == 0;
+			     strcmp(unsupported[i].name, "landlock") == 0 || strcmp(unsupported[i].name, "scan") == 0;
 		int rc = plan_case_load(&c, unsupported[i].text, PLAN_FORMAT_YAML);
 
 		if ((rc == 0) == other) {
@@ -277,7 +281,7 @@ static void mock_refuses_nothing_that_concerns_a_profile(void **state)
 		}
 		plan_case_release(&c);
 	}
-	assert_int_equal(refused, 8);
+	assert_int_equal(refused, 6);
 }
 
 int main(void)

@@ -8,12 +8,13 @@
 /* Every key that can be saved, on units of each kind. */
 static const char rich[] =
 	"{\"version\":1,\"name\":\"rich\",\"max_workers\":7,\"on_failure\":\"finish\",\"order\":\"id\",\"placement\":\"pack\",\"keep_logs\":\"all\","
-	"\"timeout_s\":90.5,\"lost_after_s\":12,\"limits\":{\"failed\":4,\"node_lost\":2,\"environment\":5,\"rate_limited\":6},"
+	"\"timeout_s\":90.5,\"lost_after_s\":12,\"limits\":{\"failed\":4,\"node_lost\":2,\"environment\":5,\"rate_limited\":6,\"tokens\":2000000,\"cost_usd\":12.5},"
 	"\"workspace\":{\"mode\":\"shared\",\"overlap\":\"serialize\",\"enforce\":\"off\",\"require_directories\":false},"
 	"\"context\":{\"a\":[1,{\"b\":null}],\"t\":\"x\"},"
 	"\"locks\":{\"db\":2,\"net\":1},"
-	"\"agents\":{\"m\":{\"profile\":\"mock\",\"model\":\"big\",\"max_concurrent\":3,\"mock\":{\"delay_s\":0.25,\"fail\":2,\"output\":\"o\"},"
-	"\"rate_limit_exit_codes\":[75],\"rate_limit_patterns\":[\"slow down\"]},\"c\":{\"command\":[\"run\",\"{prompt}\"],\"env\":{\"E\":\"1\"},\"timeout_s\":3}},"
+	"\"agents\":{\"m\":{\"profile\":\"mock\",\"model\":\"big\",\"max_concurrent\":3,\"mock\":{\"delay_s\":0.25,\"fail\":2,\"output\":\"o\",\"tokens\":77},\"limits\":{\"tokens\":900,\"cost_usd\":0.25},"
+	"\"rate_limit_exit_codes\":[75],\"rate_limit_patterns\":[\"slow down\"]},\"c\":{\"command\":[\"run\",\"{prompt}\"],\"env\":{\"E\":\"1\"},\"timeout_s\":3},"
+	"\"k\":{\"profile\":\"claude\",\"model\":\"opus\",\"preamble\":{\"text\":\"Be brief.\\n\"}},\"o\":{\"profile\":\"codex\",\"preamble\":\"off\",\"home\":\"shared\"}},"
 	"\"defaults\":{\"grace_s\":1.5,\"labels\":{\"os\":\"linux\"}},"
 	"\"units\":["
 	"{\"id\":\"p\",\"command\":[\"true\",\"a b\",\"\"],\"description\":\"d\\u00e9\",\"priority\":\"high\",\"estimate_s\":0,\"x-id\":\"old/1\",\"x-more\":{\"k\":[1]}},"
@@ -25,7 +26,9 @@ static const char rich[] =
 	"{\"id\":\"v\",\"command\":[\"echo\",\"{{item.n}}\"],\"for_each\":{\"same_as\":\"s-{{item.n}}\"},\"template\":\"on\",\"cwd\":\"sub\"},"
 	"{\"id\":\"w\",\"agent\":\"noop\",\"depends_on\":[\"t\"],\"at_most_once\":true,\"queue_timeout_s\":8},"
 	"{\"id\":\"x\",\"command\":[\"false\"],\"satisfied\":true,\"idle_timeout_s\":7,\"start_timeout_s\":6,\"evidence\":{\"type\":\"artifact\",\"required\":[\"*.x\"]},"
-	"\"context\":{\"t\":\"own\"},\"env\":{\"Z\":\"{{t}}\"},\"allowed_directories\":[]}],"
+	"\"context\":{\"t\":\"own\"},\"env\":{\"Z\":\"{{t}}\"},\"allowed_directories\":[]},"
+	"{\"id\":\"y\",\"agent\":\"k\",\"accept\":[\"make\",\"{{t}}\"],\"unless\":[\"test\",\"-e\",\"{unit_id}\"],\"hold\":true,\"resources\":{\"tokens\":5000,\"cost_usd\":1.25},"
+	"\"retry\":{\"max\":2,\"agent\":\"m\"}}],"
 	"\"verify\":{\"command\":[\"make\",\"check\"],\"timeout_s\":33}}";
 
 struct memory {
