@@ -105,6 +105,7 @@ void transcript_message_set(struct transcript *t, struct rv_str text)
 void transcript_progress(struct transcript *t)
 {
 	t->trouble = (struct transcript_trouble){ .reason = TRANSCRIPT_OK };
+	t->steps++;
 }
 
 static void add(uint64_t *to, uint64_t more)
@@ -326,8 +327,8 @@ static void judge(const struct transcript *t, int exit, int signal, struct trans
 	} else if (t->last_word == TRANSCRIPT_ENDED_BADLY) {
 		because(trouble, TRANSCRIPT_AGENT_ERROR, "exit 0, but its transcript says that it failed");
 	} else if (t->lines_long) {
-		because(trouble, TRANSCRIPT_NO_RESULT, "exit 0, but its transcript breaks off; %llu lines were longer than %zu MiB and not read",
-			(unsigned long long)t->lines_long, TRANSCRIPT_LINE_BYTES_MAX >> 20);
+		because(trouble, TRANSCRIPT_NO_RESULT, "exit 0, but its transcript breaks off; lines longer than %zu MiB were not read: %llu",
+			TRANSCRIPT_LINE_BYTES_MAX >> 20, (unsigned long long)t->lines_long);
 	} else {
 		because(trouble, TRANSCRIPT_NO_RESULT, "exit 0, but %s", spoke ? "its transcript breaks off" : "it printed no transcript");
 	}

@@ -87,7 +87,8 @@ struct transcript {
 	enum { TRANSCRIPT_OPEN, TRANSCRIPT_ENDED_WELL, TRANSCRIPT_ENDED_BADLY } last_word;
 	struct rv_buf message;             /* the final message so far: clean UTF-8, at most a line long */
 	char session[TRANSCRIPT_NAME_BYTES], model[TRANSCRIPT_NAME_BYTES], version[TRANSCRIPT_NAME_BYTES]; /* "" = not told */
-	uint32_t turns;                    /* answers of the model */
+	uint32_t turns;                    /* claude: answers of the model; codex: prompts it worked off */
+	uint64_t steps;                    /* grows when the agent gets on: to say again what failed is no sign of life */
 
 	uint64_t events;                   /* lines understood */
 	uint64_t lines_long, lines_foreign; /* lines passed over: too long; no JSON object or an event that is not known */

@@ -22,6 +22,13 @@ static void read_usage(const json_t *usage, struct transcript_usage *u)
 					.cost_microusd = -1 };
 }
 
+static uint32_t status_of(const json_t *e, const char *key)
+{
+	uint64_t v = transcript_count_of(e, key);
+
+	return v < 1000 ? (uint32_t)v : 0;
+}
+
 static void init(struct transcript *t, const json_t *e)
 {
 	transcript_session_set(t, transcript_text_of(e, "session_id"));
@@ -33,15 +40,14 @@ static void init(struct transcript *t, const json_t *e)
 
 static void api_retry(struct transcript *t, const json_t *e)
 {
-	struct transcript_told told = { .status = (uint32_t)transcript_count_of(e, "error_status"),
+	struct transcript_told told = { .status = status_of(e, "error_status"),
 					.kind = transcript_text_of(e, "error"),
-					.otherwise = TRANSCRIPT_AGENT_ERROR };
+					.otherwise = TRANSCRIPT_NETWORK }; /* no answer at all has no status */
 
-	if (told.status > 999)
-		told.status = 0;
 	t->trouble.times++;
 	transcript_trouble_read(&told, &t->trouble);
-	t->trouble.retry_after_us = transcript_count_of(e, "retry_delay_ms") * 1000;
+	if (t->trouble.class == PROTO_CLASS_RATE_LIMITED)
+		t->trouble.retry_after_us = transcript_count_of(e, "retry_delay_ms") * 1000;
 }
 
 /* The texts of a message, one below the other. Gives false if there is none. */
@@ -62,10 +68,15 @@ static bool texts_of(const json_t *message, struct rv_buf *out)
 
 static void failed_answer(struct transcript *t, const json_t *e, struct rv_str text)
 {
-	struct transcript_told told = { .kind = transcript_text_of(e, "error"), .text = text, .otherwise = TRANSCRIPT_AGENT_ERROR };
+	struct transcript_told told = { .status = status_of(e, "api_error_status"),
+					.kind = transcript_text_of(e, "error"),
+					.text = text,
+					.otherwise = TRANSCRIPT_AGENT_ERROR };
 
-	if (t->trouble.status) /* of the requests before, which it gives up */
+	if (!told.status) /* that of the requests before, which it gives up */
 		told.status = t->trouble.status;
+	if (t->trouble.reason == TRANSCRIPT_NETWORK)
+		told.otherwise = TRANSCRIPT_NETWORK;
 	transcript_trouble_read(&told, &t->trouble);
 }
 
@@ -103,7 +114,7 @@ static void rate_limit(struct transcript *t, const json_t *e)
 	transcript_trouble_set(&t->trouble, TRANSCRIPT_RATE_LIMIT, RV_STR("the usage limit of the subscription is reached"));
 }
 
-/* What each model was used for in this session, those that helpers asked among them. */
+/* What each model was used for since the session began, by helpers and in the background, too. */
 static void add_models(const json_t *models, struct transcript_usage *u)
 {
 	const char *name;
@@ -120,28 +131,34 @@ static void add_models(const json_t *models, struct transcript_usage *u)
 	}
 }
 
+/* A session that is woken by what it left in the background ends more than once: cost and modelUsage are of all of it, `usage`
+ * is of the last part and leaves out helpers. */
 static void session_usage(struct transcript *t, const json_t *e)
 {
-	struct transcript_usage u, models = { .cost_microusd = -1 };
+	struct transcript_usage part, all = { .cost_microusd = -1 };
 	const json_t *cost = json_object_get(e, "total_cost_usd");
 
-	read_usage(json_object_get(e, "usage"), &u);
-	add_models(json_object_get(e, "modelUsage"), &models);
-	if (transcript_tokens(&models) > transcript_tokens(&u))
-		u = models;
+	read_usage(json_object_get(e, "usage"), &part);
+	add_models(json_object_get(e, "modelUsage"), &all);
+	if (transcript_tokens(&all) < transcript_tokens(&part)) {
+		all = t->told;
+		transcript_usage_add(&all, &part);
+	}
+	all.cost_microusd = t->told.cost_microusd;
 	if (json_is_number(cost)) {
 		double micro = json_number_value(cost) * 1e6;
 
-		u.cost_microusd = micro >= 0 && micro < 9e15 ? (int64_t)(micro + 0.5) : -1;
+		if (micro >= 0 && micro < 9e15)
+			all.cost_microusd = (int64_t)(micro + 0.5);
 	}
-	transcript_session_usage(t, &u);
+	transcript_session_usage(t, &all);
 }
 
 static void failed_result(struct transcript *t, const json_t *e)
 {
 	const json_t *errors = json_object_get(e, "errors"), *first = json_array_get(errors, 0);
 	struct rv_str subtype = transcript_text_of(e, "subtype");
-	struct transcript_told told = { .status = (uint32_t)transcript_count_of(e, "api_error_status"),
+	struct transcript_told told = { .status = status_of(e, "api_error_status"),
 					.text = transcript_text_of(e, "result"),
 					.otherwise = TRANSCRIPT_AGENT_ERROR };
 
@@ -154,8 +171,6 @@ static void failed_result(struct transcript *t, const json_t *e)
 		t->trouble = (struct transcript_trouble){ .reason = TRANSCRIPT_OK };
 		transcript_trouble_set(&t->trouble, TRANSCRIPT_BUDGET, told.text.bytes ? told.text : RV_STR("its limit of cost is reached"));
 	} else if (!t->trouble.reason || t->trouble.reason == TRANSCRIPT_AGENT_ERROR || told.status) {
-		if (told.status > 999)
-			told.status = 0;
 		if (!told.text.bytes)
 			told.kind = subtype;
 		transcript_trouble_read(&told, &t->trouble);
@@ -165,12 +180,9 @@ static void failed_result(struct transcript *t, const json_t *e)
 static void result(struct transcript *t, const json_t *e)
 {
 	bool well = transcript_is(e, "subtype", "success") && json_is_false(json_object_get(e, "is_error"));
-	uint64_t turns = transcript_count_of(e, "num_turns");
 
 	transcript_session_set(t, transcript_text_of(e, "session_id"));
 	session_usage(t, e);
-	if (turns > t->turns && turns < UINT32_MAX)
-		t->turns = (uint32_t)turns;
 	t->last_word = well ? TRANSCRIPT_ENDED_WELL : TRANSCRIPT_ENDED_BADLY;
 	if (well) {
 		transcript_progress(t);

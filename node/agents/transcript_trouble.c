@@ -29,6 +29,7 @@ static const struct word credit_words[] = {
 };
 
 static const struct word words[] = {
+	{ "builder error", TRANSCRIPT_SETUP }, /* no URL */
 	{ "authentication_failed", TRANSCRIPT_AUTH },
 	{ "authentication_error", TRANSCRIPT_AUTH },
 	{ "oauth_org_not_allowed", TRANSCRIPT_AUTH },
@@ -52,6 +53,7 @@ static const struct word words[] = {
 	{ "hit your limit", TRANSCRIPT_RATE_LIMIT },
 	{ "overloaded", TRANSCRIPT_OVERLOADED },
 	{ "at capacity", TRANSCRIPT_OVERLOADED },
+	{ "high demand", TRANSCRIPT_OVERLOADED },
 	{ "server_error", TRANSCRIPT_OVERLOADED },
 	{ "internal server error", TRANSCRIPT_OVERLOADED },
 	{ "service unavailable", TRANSCRIPT_OVERLOADED },
@@ -62,6 +64,7 @@ static const struct word words[] = {
 	{ "model_not_found", TRANSCRIPT_REQUEST },
 	{ "invalid_request", TRANSCRIPT_REQUEST },
 	{ "connection error", TRANSCRIPT_NETWORK },
+	{ "connection failed", TRANSCRIPT_NETWORK },
 	{ "connection refused", TRANSCRIPT_NETWORK },
 	{ "connectionrefused", TRANSCRIPT_NETWORK },
 	{ "unable to connect", TRANSCRIPT_NETWORK },
@@ -106,6 +109,7 @@ static const enum proto_class classes[TRANSCRIPT_REASON_COUNT] = {
 	[TRANSCRIPT_SETUP] = PROTO_CLASS_CONFIG,
 };
 
+/* The first of its words that the text holds. */
 static enum transcript_reason find_word(struct rv_str text, const struct word *table, size_t count)
 {
 	size_t i;
@@ -320,18 +324,27 @@ void transcript_trouble_read(const struct transcript_told *told, struct transcri
 	if (!reason)
 		reason = t.otherwise;
 	set_sentence(trouble, reason, &t);
-	if (reason == TRANSCRIPT_REQUEST && trouble->status == 404)
+	if (reason == TRANSCRIPT_REQUEST && (trouble->status == 404 || node_contains_word(t.kind, RV_STR("model_not_found"))))
 		trouble->class = PROTO_CLASS_CONFIG; /* no such model or address: trying again finds none either */
 }
 
 bool transcript_trouble_of_stderr(struct rv_str tail, struct transcript_trouble *trouble)
 {
-	struct transcript_told told = { .text = tail };
-	enum transcript_reason reason = find_word(tail, setup_words, RV_ARRAY_LEN(setup_words));
+	struct transcript_told told = { .otherwise = TRANSCRIPT_OK };
+	struct rv_str rest, line = { NULL, 0 };
 
-	if (reason) {
-		transcript_trouble_set(trouble, reason, node_last_line(tail));
-		return true;
+	for (rest = tail; rest.bytes; rest.bytes = (size_t)(line.at - rest.at)) {
+		enum transcript_reason reason;
+
+		line = node_last_line(rest);
+		reason = find_word(line, setup_words, RV_ARRAY_LEN(setup_words));
+		if (reason) {
+			*trouble = (struct transcript_trouble){ .reason = reason };
+			transcript_trouble_set(trouble, reason, line);
+			return true;
+		}
+		if (!line.bytes)
+			break;
 	}
 	told.text = node_last_line(tail);
 	transcript_trouble_read(&told, trouble);
