@@ -50,7 +50,7 @@ static int parse(struct node *n, int argc, char **argv, struct rv_err *err)
 		{ "map", 0, RV_OPT_LIST, &n->maps, "FROM=TO", "a workspace at FROM elsewhere is at TO here", 0, 0 },
 		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to units", 0, 0 },
 		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
-		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
+		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has, or which ones: gpus=[0,1]", 0, 0 },
 		{ "state", 0, RV_OPT_STRING, &n->state_word, "DIR", "where the node keeps its things (default .reeve/nodes/NAME)", 0, 0 },
 		{ "name", 0, RV_OPT_STRING, &n->name_word, "NAME", "under which it is known (default: the host's)", 0, 0 },
 		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },

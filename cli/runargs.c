@@ -1,5 +1,7 @@
 #include "cli/runargs.h"
 
+#include "cli/resources.h"
+
 #include "cli/cli.h"
 #include "common/id.h"
 #include "common/limits.h"
@@ -57,7 +59,7 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		{ "jobs", 'j', RV_OPT_UINT, &a->jobs, "N", "units at once: slots and agent slots both N (default: usable CPUs, 8 agents)", 1, RV_SLOTS_MAX },
 		{ "agent-slots", 0, RV_OPT_UINT, &a->agent_slots, "N", "agent units at once", 1, RV_SLOTS_MAX },
 		{ "label", 0, RV_OPT_LIST, &a->labels, "K=V", "a label of this machine, for units that ask for it", 0, 0 },
-		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has", 0, 0 },
+		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has, or which ones: gpus=[0,1]", 0, 0 },
 		{ "set", 0, RV_OPT_LIST, &a->sets, "KEY=VALUE", "change a plan-level value, dotted: limits.failed=20", 0, 0 },
 		{ "context", 0, RV_OPT_STRING, &a->context, "FILE", "a JSON or YAML map over the plan's context", 0, 0 },
 		{ "mock", 0, RV_OPT_OPTIONAL, &a->mock, "agents", "try the plan without running anything; =agents: commands do run", 0, 0 },
@@ -121,61 +123,6 @@ static int choose(const char *what, const char *word, const char *const *names, 
 		       near >= 0 ? "; did you mean \"" : "", near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
 }
 
-/* "K=V"; -1: no "=" or no key. */
-static int split_pair(const char *option, const char *text, struct rv_str *key, struct rv_str *value, struct rv_err *err)
-{
-	const char *eq = strchr(text, '=');
-
-	if (!eq || eq == text)
-		return rv_fail(err, RV_E_USAGE, "--%s takes KEY=VALUE, not \"%s\"", option, text);
-	*key = rv_str(text, (size_t)(eq - text));
-	*value = rv_str_of(eq + 1);
-	if (!rv_name_valid(*key))
-		return rv_fail(err, RV_E_USAGE, "--%s: \"%.*s\" is no name (letters, digits, . _ -)", option, RV_STR_ARGS(*key));
-	return 0;
-}
-
-/* A decimal amount in thousandths. */
-static int parse_amount(struct rv_str key, struct rv_str text, uint64_t *milli, struct rv_err *err)
-{
-	uint64_t whole = 0, part = 0, scale = 1000;
-	size_t i = 0;
-
-	for (; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && whole < UINT64_MAX / 100000; i++)
-		whole = whole * 10 + (uint64_t)(text.at[i] - '0');
-	if (i && i < text.bytes && text.at[i] == '.')
-		for (i++; i < text.bytes && text.at[i] >= '0' && text.at[i] <= '9' && scale > 1; i++)
-			part += (uint64_t)(text.at[i] - '0') * (scale /= 10);
-	if (!text.bytes || i < text.bytes)
-		return rv_fail(err, RV_E_USAGE, "--resource %.*s: \"%.*s\" is no amount", RV_STR_ARGS(key), RV_STR_ARGS(text));
-	*milli = whole * 1000 + part;
-	return 0;
-}
-
-static int set_resources(const struct cli_run_args *a, uint64_t memory_bytes, struct cli_settings *s, struct rv_err *err)
-{
-	bool has_memory = false;
-
-	for (uint32_t i = 0; i < a->resources.count; i++) {
-		struct cli_settings_pair *p = &s->resources[s->resource_count];
-		struct rv_str key, amount;
-
-		if (s->resource_count == RV_RESOURCES_MAX - 1)
-			return rv_fail(err, RV_E_LIMIT, "more than %u resources", RV_RESOURCES_MAX - 1);
-		if (split_pair("resource", a->resources.item[i], &key, &amount, err) < 0 || parse_amount(key, amount, &p->amount, err) < 0)
-			return -1;
-		(void)snprintf(p->key, sizeof p->key, "%.*s", RV_STR_ARGS(key));
-		has_memory |= rv_str_equal(key, RV_STR("memory_mb"));
-		s->resource_count++;
-	}
-	if (has_memory)
-		return 0;
-	/* memory_mb is a resource like others; what the machine has stands in unless it was named */
-	(void)snprintf(s->resources[s->resource_count].key, sizeof s->resources[0].key, "memory_mb");
-	s->resources[s->resource_count++].amount = (memory_bytes >> 20) * 1000;
-	return 0;
-}
-
 /* The value comes from our own environment. One that was typed is not repeated: it may be a secret. */
 static int check_env_name(const char *word, struct rv_err *err)
 {
@@ -207,7 +154,7 @@ int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, s
 
 		if (s->label_count == RV_LABELS_MAX)
 			return rv_fail(err, RV_E_LIMIT, "more than %u labels", RV_LABELS_MAX);
-		if (split_pair("label", a->labels.item[i], &key, &value, err) < 0)
+		if (cli_split_pair("label", a->labels.item[i], &key, &value, err) < 0)
 			return -1;
 		if (value.bytes >= sizeof p->value)
 			return rv_fail(err, RV_E_LIMIT, "--label %.*s: its value is longer than %zu bytes", RV_STR_ARGS(key), sizeof p->value - 1);
@@ -223,7 +170,7 @@ int cli_run_args_machine(const struct cli_run_args *a, struct cli_settings *s, s
 				       sizeof s->pass_env[0] - 1);
 		(void)snprintf(s->pass_env[s->pass_env_count++], sizeof s->pass_env[0], "%s", a->pass_env.item[i]);
 	}
-	return set_resources(a, host.memory_bytes, s, err);
+	return cli_resources_set(&a->resources, host.memory_bytes, s, err);
 }
 
 int cli_run_args_parse(struct cli_run_args *a, int argc, char **argv, struct rv_err *err)

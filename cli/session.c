@@ -50,8 +50,10 @@ void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
 	rv_host_name(m->name);
 	for (uint32_t i = 0; i < s->label_count; i++)
 		m->labels[i] = (struct proto_label){ rv_str_of(s->labels[i].key), rv_str_of(s->labels[i].value) };
-	for (uint32_t i = 0; i < s->resource_count; i++)
+	for (uint32_t i = 0; i < s->resource_count; i++) {
 		m->resources[i] = (struct proto_named_amount){ rv_str_of(s->resources[i].key), s->resources[i].amount };
+		m->resource_names[i] = rv_str_of(s->resource_names[i]);
+	}
 	node_daemon_config_init(n);
 	n->mode = NODE_MODE_RUN;
 	n->name = rv_str_of(m->name);
@@ -61,6 +63,7 @@ void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
 	n->labels = m->labels;
 	n->label_count = s->label_count;
 	n->resources = m->resources;
+	n->resource_names = m->resource_names;
 	n->resource_count = s->resource_count;
 	n->workspace = rv_str_of(s->workspace);
 	n->plan_dir = rv_str_of(s->plan_dir);

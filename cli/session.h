@@ -41,6 +41,7 @@ struct cli_machine {
 	struct node_daemon_config node;
 	struct proto_label labels[CLI_SETTINGS_PAIRS_MAX];
 	struct proto_named_amount resources[CLI_SETTINGS_PAIRS_MAX];
+	struct rv_str resource_names[CLI_SETTINGS_PAIRS_MAX];
 	const char *pass_env[CLI_SETTINGS_PAIRS_MAX];
 	char name[65];
 };

@@ -43,6 +43,12 @@ void cli_settings_json(const struct cli_settings *s, struct rv_buf *out)
 	(void)rv_buf_putc(out, '{');
 	for (uint32_t i = 0; i < s->resource_count; i++)
 		cli_json_uint(out, s->resources[i].key, s->resources[i].amount);
+	(void)rv_buf_putc(out, '}');
+	cli_json_key(out, "resource_names");
+	(void)rv_buf_putc(out, '{');
+	for (uint32_t i = 0; i < s->resource_count; i++)
+		if (s->resource_names[i][0])
+			cli_json_str(out, s->resources[i].key, rv_str_of(s->resource_names[i]));
 	(void)rv_buf_puts(out, "}}");
 }
 
@@ -131,6 +137,9 @@ int cli_settings_read(struct cli_settings *s, const char *run_dir, struct rv_err
 	read_names(json_object_get(o, "pass_env"), s);
 	s->label_count = read_pairs(json_object_get(o, "labels"), s->labels);
 	s->resource_count = read_pairs(json_object_get(o, "resources_milli"), s->resources);
+	s->resource_count = (uint32_t)rv_min_u64(s->resource_count, RV_RESOURCES_MAX);
+	for (uint32_t i = 0; i < s->resource_count; i++)
+		read_text(json_object_get(o, "resource_names"), s->resources[i].key, s->resource_names[i], sizeof s->resource_names[i]);
 	rc = !s->slots || !s->workspace[0] ? rv_fail(err, RV_E_CORRUPT, "%s lacks what a run needs", path) : 0;
 out:
 	json_decref(o);

@@ -8,10 +8,12 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/limits.h"
 
 #include <limits.h>
 
 #define CLI_SETTINGS_PAIRS_MAX 64u
+#define CLI_NAMES_BYTES_MAX 1024u /* of the pieces of one resource, joined */
 
 struct cli_settings_pair {
 	char key[72];
@@ -32,6 +34,7 @@ struct cli_settings {
 	char pass_env[CLI_SETTINGS_PAIRS_MAX][128];
 	uint32_t pass_env_count;
 	struct cli_settings_pair labels[CLI_SETTINGS_PAIRS_MAX], resources[CLI_SETTINGS_PAIRS_MAX];
+	char resource_names[RV_RESOURCES_MAX][CLI_NAMES_BYTES_MAX]; /* of each resource: "0,2,GPU-5a"; "": by number */
 	uint32_t label_count, resource_count;
 };
 

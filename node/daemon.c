@@ -62,8 +62,9 @@ static int copy_config(struct node_daemon *d, const struct node_daemon_config *c
 {
 	struct proto_label *labels = RV_ARENA_ARRAY(&d->arena, struct proto_label, (size_t)cfg->label_count + 1);
 	struct proto_named_amount *resources = RV_ARENA_ARRAY(&d->arena, struct proto_named_amount, (size_t)cfg->resource_count + 1);
+	struct rv_str *names = RV_ARENA_ARRAY(&d->arena, struct rv_str, (size_t)cfg->resource_count + 1);
 	struct rv_str *texts[] = { &d->cfg.name, &d->cfg.state_dir, &d->cfg.workspace, &d->cfg.plan_dir };
-	int rc = labels && resources ? 0 : -1;
+	int rc = labels && resources && names ? 0 : -1;
 
 	d->cfg = *cfg;
 	if (!d->cfg.prefetch_max)
@@ -77,9 +78,12 @@ static int copy_config(struct node_daemon *d, const struct node_daemon_config *c
 	for (uint32_t i = 0; i < cfg->resource_count && rc == 0; i++) {
 		resources[i] = cfg->resources[i];
 		rc = copy_text(&d->arena, &resources[i].name);
+		names[i] = cfg->resource_names ? cfg->resource_names[i] : RV_STR("");
+		rc |= copy_text(&d->arena, &names[i]);
 	}
 	d->cfg.labels = labels;
 	d->cfg.resources = resources;
+	d->cfg.resource_names = names;
 	return rc == 0 ? default_root(d) : -1;
 }
 

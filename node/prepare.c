@@ -40,7 +40,7 @@ int node_preparer_init(struct node_preparer *p, const struct node_daemon_config 
 	p->places.rules = cfg->maps;
 	p->places.rule_count = cfg->map_count;
 	p->place = &p->places.own;
-	return node_holdings_init(&p->holdings, cfg->resources, cfg->resource_count);
+	return node_holdings_init(&p->holdings, cfg->resources, cfg->resource_names, cfg->resource_count);
 }
 
 void node_preparer_release(struct node_preparer *p)

@@ -52,29 +52,46 @@ static void put_namespace(const struct node_scene *s, struct strv *v)
 		put_path(v, "REEVE_DEPS=", ns, NODE_DIR_DEPS);
 }
 
-/* What it holds by number, else how much of it. */
-static void put_resources(struct node_preparer *p, const struct node_scene *s, struct strv *v)
+static int cannot_hold(const struct node_preparer *p, const struct proto_pair *wanted, enum node_holdings_took took, struct node_failure *why)
+{
+	if (took == NODE_HOLDINGS_NOT_WHOLE) {
+		(void)rv_fail(&why->err, RV_E_PLAN, "it wants %.*s %.*s, and %.*s hands them out one by one", RV_STR_ARGS(wanted->value),
+			      RV_STR_ARGS(wanted->key), RV_STR_ARGS(p->cfg->name));
+		return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_SPAWN);
+	}
+	(void)rv_fail(&why->err, RV_E_BUSY, "it wants %.*s %.*s, and attempts that could not be ended hold what is left of %.*s's",
+		      RV_STR_ARGS(wanted->value), RV_STR_ARGS(wanted->key), RV_STR_ARGS(p->cfg->name));
+	return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
+}
+
+/* Which ones it holds of what the node hands out piece by piece, of the rest how much. */
+static int put_resources(struct node_preparer *p, const struct node_scene *s, struct strv *v, struct node_failure *why)
 {
 	const struct proto_spec *spec = &s->spec->spec;
 
 	for (uint32_t i = 0; i < spec->resource_count; i++) {
 		struct rv_str name = spec->resources[i].key, value = spec->resources[i].value;
+		enum node_holdings_took took;
 
 		rv_buf_reset(&p->path);
-		if (node_holdings_take(&p->holdings, name, value, s->owner, &p->path) == 0)
+		took = node_holdings_take(&p->holdings, name, value, s->owner, &p->path);
+		if (took == NODE_HOLDINGS_NOT_WHOLE || took == NODE_HOLDINGS_HELD)
+			return cannot_hold(p, &spec->resources[i], took, why);
+		if (took == NODE_HOLDINGS_TAKEN)
 			value = rv_buf_str(&p->path);
 		rv_buf_puts(v->bytes, "REEVE_RESOURCE_");
 		rv_buf_put_str(v->bytes, name);
 		put_pair(v, "=", value);
-		if (rv_str_equal(name, RV_STR("gpus"))) {
+		if (took == NODE_HOLDINGS_TAKEN && rv_str_equal(name, RV_STR("gpus"))) {
 			put_pair(v, "CUDA_VISIBLE_DEVICES=", value);
 			put_pair(v, "ROCR_VISIBLE_DEVICES=", value);
 		}
 	}
+	return 0;
 }
 
 /* What reeve itself tells; the session's label comes from the warden, the node's name with the base. */
-static void put_ours(struct node_preparer *p, const struct node_scene *s, struct strv *v)
+static int put_ours(struct node_preparer *p, const struct node_scene *s, struct strv *v, struct node_failure *why)
 {
 	const struct proto_spec *spec = &s->spec->spec;
 
@@ -90,9 +107,11 @@ static void put_ours(struct node_preparer *p, const struct node_scene *s, struct
 		put_number(v, "REEVE_DEADLINE=", s->deadline_s);
 	if (spec->cpus)
 		put_number(v, "REEVE_RESOURCE_cpus=", spec->cpus);
-	put_resources(p, s, v);
+	if (put_resources(p, s, v, why) < 0)
+		return -1;
 	if (s->fd >= 0)
 		put_namespace(s, v);
+	return 0;
 }
 
 static int config_fault(struct node_failure *why)
@@ -122,8 +141,7 @@ static int put_env(struct node_preparer *p, struct node_scene *s, struct strv *v
 		rv_buf_putc(v->bytes, '\0');
 		v->count++;
 	}
-	put_ours(p, s, v);
-	return 0;
+	return put_ours(p, s, v, why);
 }
 
 /* --- argv ------------------------------------------------------------------------------------------------------------- */

@@ -131,24 +131,47 @@ static void holdings_go_out_and_come_back(void **state)
 
 	(void)state;
 	rv_buf_reset(&out);
-	assert_int_equal(node_holdings_init(&h, resources, 4), 0);
-	assert_true(node_holdings_knows(&h, RV_STR("gpus")));
-	assert_false(node_holdings_knows(&h, RV_STR("memory_mb")));
-	assert_false(node_holdings_knows(&h, RV_STR("half")));
-	assert_false(node_holdings_knows(&h, RV_STR("many")));
-	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 7, &out), 0);
+	assert_int_equal(node_holdings_init(&h, resources, NULL, 4), 0);
+	assert_int_equal(node_holdings_take(&h, RV_STR("memory_mb"), RV_STR("100"), 7, &out), NODE_HOLDINGS_AMOUNT);
+	assert_int_equal(node_holdings_take(&h, RV_STR("half"), RV_STR("1"), 7, &out), NODE_HOLDINGS_AMOUNT);
+	assert_int_equal(node_holdings_take(&h, RV_STR("many"), RV_STR("1"), 7, &out), NODE_HOLDINGS_AMOUNT);
+	assert_int_equal(node_holdings_take(&h, RV_STR("none"), RV_STR("1"), 7, &out), NODE_HOLDINGS_AMOUNT);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 7, &out), NODE_HOLDINGS_TAKEN);
 	assert_str(rv_buf_str(&out), "0,1");
 	rv_buf_reset(&out);
-	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 8, &out), -1);
-	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("0.5"), 8, &out), -1);
-	assert_int_equal(node_holdings_take(&h, RV_STR("none"), RV_STR("1"), 8, &out), -1);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 8, &out), NODE_HOLDINGS_HELD);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("0.5"), 8, &out), NODE_HOLDINGS_NOT_WHOLE);
 	assert_str(rv_buf_str(&out), "");
-	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 8, &out), 0);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 8, &out), NODE_HOLDINGS_TAKEN);
 	assert_str(rv_buf_str(&out), "2");
 	node_holdings_give_back(&h, 7);
 	rv_buf_reset(&out);
-	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 9, &out), 0);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 9, &out), NODE_HOLDINGS_TAKEN);
 	assert_str(rv_buf_str(&out), "0");
+	node_holdings_release(&h);
+}
+
+static void holdings_go_by_their_names(void **state)
+{
+	const struct proto_named_amount resources[] = { { RV_STR("gpus"), 3000 }, { RV_STR("seats"), 1000 } };
+	const struct rv_str names[] = { RV_STR("3,GPU-5a,7"), RV_STR("corner") };
+	struct node_holdings h;
+
+	(void)state;
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_init(&h, resources, names, 2), 0);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("2"), 7, &out), NODE_HOLDINGS_TAKEN);
+	assert_str(rv_buf_str(&out), "3,GPU-5a");
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 8, &out), NODE_HOLDINGS_TAKEN);
+	assert_str(rv_buf_str(&out), "7");
+	rv_buf_reset(&out);
+	node_holdings_give_back(&h, 7);
+	assert_int_equal(node_holdings_take(&h, RV_STR("gpus"), RV_STR("1"), 9, &out), NODE_HOLDINGS_TAKEN);
+	assert_str(rv_buf_str(&out), "3");
+	rv_buf_reset(&out);
+	assert_int_equal(node_holdings_take(&h, RV_STR("seats"), RV_STR("1"), 9, &out), NODE_HOLDINGS_TAKEN);
+	assert_str(rv_buf_str(&out), "corner");
 	node_holdings_release(&h);
 }
 
@@ -171,6 +194,7 @@ int main(void)
 		cmocka_unit_test(node_hands_on_little),
 		cmocka_unit_test(gpus_are_hidden_where_they_are_handed_out),
 		cmocka_unit_test(holdings_go_out_and_come_back),
+		cmocka_unit_test(holdings_go_by_their_names),
 		cmocka_unit_test(no_environment_at_all),
 	};
 
