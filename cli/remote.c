@@ -33,15 +33,18 @@ static void tell_note(struct cli_runview *v, const struct proto_live_note *n)
 {
 	struct coord_transition t = { .kind = (enum coord_transition_kind)n->kind, .real_us = n->real_us, .position = n->position, .run = n->run,
 				      .unit = n->unit, .attempt = n->attempt, .node = n->node, .root_cause = COORD_NONE };
+	struct coord_unit_view u;
 
 	if (n->position < v->remote.notes_after || !v->graph)
 		return;
 	switch (t.kind) {
 	case COORD_T_UNIT_READY:
 	case COORD_T_UNIT_STARTED:
-		if (t.run != v->tally.run || t.unit > v->tally.count)
+		if (t.run != v->tally.run || t.unit >= v->tally.count + v->tally.has_verify)
 			return;
 		t.state = t.kind == COORD_T_UNIT_READY ? COORD_UNIT_READY : COORD_UNIT_ACTIVE;
+		coord_unit_view(v->core, t.run, t.unit, &u);
+		t.try_number = u.tries + (t.kind == COORD_T_UNIT_STARTED);
 		break;
 	case COORD_T_NODE_JOINED:
 	case COORD_T_NODE_SUSPECT:

@@ -271,7 +271,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 			set_state(t, unit, COORD_UNIT_READY, tr->real_us);
 		break;
 	case COORD_T_UNIT_RETRY_WAIT:
-		t->retries++;
+		t->retries += coord_class_spends_retry(tr->class);
 		set_state(t, unit, COORD_UNIT_RETRY_WAIT, tr->real_us);
 		u->class = (uint8_t)tr->class;
 		u->reason = (uint8_t)tr->reason;
@@ -283,7 +283,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 	case COORD_T_UNIT_REQUEUED:
 		set_state(t, unit, COORD_UNIT_PENDING, tr->real_us);
 		forget_outcome(u);
-		u->tries = 0;
+		u->tries = tr->try_number; /* a retry goes on counting, a resume begins anew */
 		if (t->first_failed == unit)
 			t->first_failed = COORD_NONE;
 		break;

@@ -69,8 +69,8 @@ static void note_attempt(struct unit_story *s, const struct coord_transition *t)
 	} else {
 		return;
 	}
-	if (t->try_number)
-		a->try_number = t->try_number;
+	if (t->kind == COORD_T_UNIT_STARTED || (t->result && t->result->flags & PROTO_RESULT_STARTED))
+		a->try_number = t->try_number; /* what never began is no try */
 	if (t->result) {
 		a->start_us = t->result->start_us;
 		a->end_us = t->result->end_us;
@@ -212,7 +212,10 @@ static void put_attempts_table(const struct unit_story *s, enum cli_format forma
 		const struct attempt *a = attempt_at(s, i);
 
 		cli_table_cellf(&table, "%u", a->number);
-		cli_table_cellf(&table, "%u", a->try_number);
+		if (a->try_number)
+			cli_table_cellf(&table, "%u", a->try_number);
+		else
+			cli_table_cell(&table, rv_str(NULL, 0));
 		cli_table_cell(&table, cli_tally_node_name(&s->view.tally, a->node));
 		cli_table_cell(&table, rv_str_of(a->outcome));
 		if (a->exit >= 0)

@@ -81,7 +81,9 @@ static void count_up(uint16_t *n)
 static void count_attempt(struct coord *c, struct coord_run *r, struct coord_unit *u, const struct proto_result *res)
 {
 	if (res->flags & PROTO_RESULT_STARTED && !(RV_PLANT(REPLAY_FORGETS_TRIES) && !c->live)) {
-		count_up(&u->tries);
+		if (!u->try_counted)
+			count_up(&u->tries);
+		u->try_counted = res->class == PROTO_CLASS_NODE_LOST;
 		if (res->class != PROTO_CLASS_NODE_LOST)
 			coord_estimate_seen(coord_unit_class(r, u), res->duration_us);
 	}
@@ -154,12 +156,12 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 	case PROTO_CLASS_RATE_LIMITED:
 		count_up(&u->rate_limited);
 		break;
-	case PROTO_CLASS_NONE:
-		break;
 	default:
+		break;
+	}
+	if (coord_class_spends_retry(res->class)) {
 		count_up(&u->retries);
 		r->retries++;
-		break;
 	}
 	tell_attempt_ended(c, r, f);
 	if (delay_us)

@@ -285,7 +285,8 @@ static uint64_t digest_unit(uint64_t h, const struct coord_unit *u)
 			   (u->flags & (COORD_U_HELD | COORD_U_AVOID | COORD_U_LOST | COORD_U_CANCEL)));
 	h = mix(h, (uint64_t)u->attempt << 32 | u->node);
 	h = mix(h, (uint64_t)u->root_cause << 32 | (uint64_t)u->tries << 16 | u->retries);
-	return mix(h, (uint64_t)u->environment << 48 | (uint64_t)u->node_lost << 32 | (uint64_t)u->rate_limited << 16 | u->not_found);
+	return mix(h, (uint64_t)u->environment << 48 | (uint64_t)u->node_lost << 32 | (uint64_t)u->rate_limited << 16 |
+			   (uint64_t)u->try_counted << 1 | u->not_found);
 }
 
 uint64_t coord_digest(const struct coord *c)

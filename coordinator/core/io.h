@@ -264,7 +264,7 @@ struct coord_unit_view {
 	enum proto_class class;
 	enum proto_reason reason;
 	uint32_t attempt;     /* the newest; 0 = none yet */
-	uint32_t tries;
+	uint32_t tries;       /* attempts that began and are over */
 	uint32_t node;        /* of the newest attempt, COORD_NONE: none */
 	uint32_t root_cause;
 	uint64_t start_us, end_us; /* CLOCK_REALTIME; 0: not yet */
@@ -314,6 +314,8 @@ const uint32_t *coord_unit_cells(const struct coord *c); /* [COORD_UNIT_STATE_CO
 bool coord_unit_cell_exists(uint32_t state, uint32_t event);
 const char *coord_unit_event_name(uint32_t event);
 
+/* Does one more try after a failure of this class spend one of retry.max? Others have limits of their own. */
+bool coord_class_spends_retry(enum proto_class class);
 const char *coord_unit_state_name(enum coord_unit_state s);
 const char *coord_run_state_name(enum coord_run_state s);
 const char *coord_transition_name(enum coord_transition_kind k);

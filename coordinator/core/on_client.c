@@ -115,7 +115,7 @@ static void reset_unit(struct coord *c, struct coord_run *r, uint32_t unit, bool
 
 	coord_unit_event(c, r, unit, COORD_UE_RESET, NULL);
 	if (counters)
-		u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = 0;
+		u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = u->try_counted = 0;
 	c->mutated++;
 }
 
@@ -167,7 +167,7 @@ static void resume(struct coord *c, struct coord_run *r)
 		if (coord_state_ended(u->state) && u->state != COORD_UNIT_SUCCEEDED)
 			reset_unit(c, r, i, true);
 		else if (u->state != COORD_UNIT_SUCCEEDED)
-			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = 0;
+			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = u->try_counted = 0;
 	}
 	reopen(c, r, any);
 }

@@ -377,7 +377,8 @@ static void started(struct coord *c, struct coord_node *n, const struct proto_st
 		return;
 	a->started = true;
 	r->g->times[s->key.unit].start_us = s->start_us;
-	coord_tell(c, COORD_T_UNIT_STARTED, r, s->key.unit)->try_number = coord_unit_at(r, s->key.unit)->tries + 1u;
+	coord_tell(c, COORD_T_UNIT_STARTED, r, s->key.unit)->try_number =
+		coord_unit_at(r, s->key.unit)->tries + !coord_unit_at(r, s->key.unit)->try_counted;
 }
 
 static void taken(struct coord *c, struct coord_node *n, struct proto_attempt_key key)

@@ -51,6 +51,11 @@ static uint32_t retry_bit(enum proto_class class)
 	}
 }
 
+bool coord_class_spends_retry(enum proto_class class)
+{
+	return retry_bit(class) != 0;
+}
+
 /* The program is not there: the node's fault, until a second node, or the only one, says so. */
 static bool is_config(const struct coord *c, const struct coord_unit *u, const struct proto_result *result)
 {

@@ -82,10 +82,11 @@ struct coord_unit {
 	uint32_t left, right;  /* links of the waiters at a path; woken: left is that path */
 	uint16_t place_class;
 	uint16_t setting;
-	uint16_t tries;
+	uint16_t tries;        /* attempts that began and are over */
 	uint16_t retries;      /* failures of a class in retry.on */
 	uint16_t environment, node_lost, rate_limited;
-	uint8_t not_found;     /* environment failures "program not found" */
+	uint8_t not_found : 1; /* an environment failure "program not found" */
+	uint8_t try_counted : 1; /* its newest attempt was lost once it had begun: should it come back, it is no other try */
 	bool was_reset;        /* and that has not been told yet */
 	uint64_t ready_us;     /* CLOCK_REALTIME, shown only */
 };

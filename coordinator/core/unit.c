@@ -96,6 +96,8 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 
 	leave(c, r, unit, COORD_LEAVE_TO_RUN);
 	set_state(r, unit, COORD_UNIT_ACTIVE);
+	if (!again)
+		u->try_counted = 0;
 	u->attempt = a->attempt;
 	u->node = a->node;
 	u->flags &= (uint8_t)~COORD_U_LOST;

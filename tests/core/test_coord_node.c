@@ -747,6 +747,40 @@ static void a_late_copy_of_a_hello_is_nothing(void **state)
 	expect_nothing(&f->d);
 }
 
+/* An attempt that began is a try, once, although it was given up on the way. */
+static void what_was_taken_back_is_one_try(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_unit_view v;
+	struct proto_held h;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_settings(&f->b, "a")->retry.max = 1;
+	plan_build_settings(&f->b, "a")->retry.on = PLAN_RETRY_ON_AGENT;
+	driver_join(&f->d, "n1", 2, 1);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "a");
+	driver_gone(&f->d, 0);
+	for (int i = 0; i < 70; i++)
+		driver_wait(&f->d, 1000000);
+	coord_unit_view(f->d.c, 1, 0, &v);
+	assert_int_equal(v.tries, 1);
+	driver_forget_lines(&f->d);
+	h = held(f, "a", PROTO_HELD_RUNNING);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, &h, 1);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 VERDICT a#1 keep");
+	driver_fail(&f->d, "a", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	coord_unit_view(f->d.c, 1, 0, &v);
+	assert_int_equal(v.tries, 1);
+	driver_live(&f->d, 20000000);
+	driver_started(&f->d, "a");
+	driver_succeed(&f->d, "a");
+	coord_unit_view(f->d.c, 1, 0, &v);
+	assert_int_equal(v.tries, 2);
+	driver_forget_lines(&f->d);
+}
+
 static void a_failure_of_a_lost_attempt_counts_once(void **state)
 {
 	struct fixture *f = *state;
@@ -965,6 +999,7 @@ int main(void)
 		TEST(three_in_a_row_quarantine_it_if_there_is_another),
 		TEST(a_quarantined_node_is_tried_with_one_unit),
 		TEST(a_late_copy_of_a_hello_is_nothing),
+		TEST(what_was_taken_back_is_one_try),
 		TEST(a_failure_of_a_lost_attempt_counts_once),
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(a_drain_is_counted_on_both_sides),
