@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define INCARNATION_FILE "incarnation"
+#define ENDED_WORD " ended"
 #define PARTS_DIR "parts"
 #define DIGEST_BYTES_A_TURN ((uint64_t)8 << 20)
 
@@ -87,26 +88,46 @@ static int copy_config(struct node_daemon *d, const struct node_daemon_config *c
 	return rc == 0 ? default_root(d) : -1;
 }
 
+/* The file's line: the newest incarnation, and whether it ended its units by itself. */
+static int write_incarnation(int fd, uint64_t incarnation, bool ended, struct rv_err *err)
+{
+	char line[40];
+	int rc = snprintf(line, sizeof(line), "%llu%s\n", (unsigned long long)incarnation, ended ? ENDED_WORD : "");
+
+	return rv_file_write_at(fd, INCARNATION_FILE, rv_str(line, (size_t)rc), 0600, RV_FILE_NOSYNC, err);
+}
+
 /* One more than any daemon of this state directory had, and not less than the seconds since 1970: keys of attempts are
- * made of it, so it must not come again even where the directory was lost. */
-static int next_incarnation(const char *dir, uint64_t real_us, uint64_t *out, struct rv_err *err)
+ * made of it, so it must not come again even where the directory was lost. *ended: the one before was told to end, and did. */
+static int next_incarnation(const char *dir, uint64_t real_us, uint64_t *out, bool *ended, struct rv_err *err)
 {
 	uint64_t last = 0, now = real_us / RV_US_PER_S;
 	struct rv_buf text;
-	char line[32];
 	int fd, rc;
 
 	if (rv_dir_open(dir, &fd, err) < 0)
 		return -1;
 	rv_buf_init(&text, 0);
-	if (rv_file_read_at(fd, INCARNATION_FILE, 64, &text, NULL) == 0)
+	if (rv_file_read_at(fd, INCARNATION_FILE, 64, &text, NULL) == 0) {
 		last = strtoull(text.at, NULL, 10);
+		*ended = strstr(text.at, ENDED_WORD) != NULL;
+	}
 	rv_buf_release(&text);
 	*out = rv_max_u64(last + 1, now) & UINT32_MAX;
-	rc = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)*out);
-	rc = rv_file_write_at(fd, INCARNATION_FILE, rv_str(line, (size_t)rc), 0600, RV_FILE_NOSYNC, err);
+	rc = write_incarnation(fd, *out, false, err);
 	close(fd);
 	return rc;
+}
+
+/* If it cannot be written, the next daemon takes us for dead: its units were lost then, not interrupted. */
+void daemon_note_end(struct node_daemon *d)
+{
+	int fd;
+
+	if (!d->cfg.state_dir.bytes || rv_dir_open(d->cfg.state_dir.at, &fd, NULL) < 0)
+		return;
+	(void)write_incarnation(fd, d->info.incarnation, true, NULL);
+	close(fd);
 }
 
 /* What the driver declares, else what the machine has. */
@@ -145,7 +166,7 @@ static int set_identity(struct node_daemon *d, struct rv_err *err)
 	if (d->cfg.state_dir.bytes) {
 		memcpy(dir, d->cfg.state_dir.at, d->cfg.state_dir.bytes);
 		dir[d->cfg.state_dir.bytes] = '\0';
-		if (next_incarnation(dir, d->real_us, &info->incarnation, err) < 0)
+		if (next_incarnation(dir, d->real_us, &info->incarnation, &d->after_end, err) < 0)
 			return -1;
 		if (snprintf(d->collector.log_dir, sizeof(d->collector.log_dir), "%s/log", dir) >= (int)sizeof(d->collector.log_dir))
 			d->collector.log_dir[0] = '\0';
@@ -329,6 +350,8 @@ static void begin_recovered(struct node_daemon *d, struct proto_attempt_key key)
 	rec = node_record_begin(&d->records, slot, key, d->recovering.epoch);
 	rec->warden_key = d->recovering.key;
 	rec->start_us = d->recovering.start_us;
+	if (d->after_end) /* what its record says was killed, that one killed */
+		rec->kill_reason = PROTO_REASON_INTERRUPTED;
 	rv_intmap_put(&d->by_key, rec->warden_key, slot);
 	d->exited_slot = slot;
 }

@@ -86,6 +86,7 @@ struct node_daemon {
 	bool prepared;                   /* the preparer is set up */
 	bool connect_waits;              /* connected, but what the warden holds is not known yet */
 	bool stopped;
+	bool after_end;                  /* the daemon before was told to end, and ended its units by itself */
 	uint64_t now_us, real_us;
 	struct node_daemon_stats stats;
 };
@@ -93,6 +94,7 @@ struct node_daemon {
 /* daemon.c */
 void daemon_step(struct node_daemon *d, struct node_event *ev);
 void daemon_answer(struct node_daemon *d, enum node_event_kind kind, uint32_t slot);
+void daemon_note_end(struct node_daemon *d); /* for the daemon after this one: units were ended in order */
 void daemon_log(const struct node_daemon *d, enum rv_log_level level, const char *event, const char *error);
 
 /* effects.c */

@@ -345,6 +345,8 @@ void daemon_perform(struct node_daemon *d, const struct node_effect *fx)
 			daemon_answer(d, NODE_EV_CONNECTED, NODE_NONE);
 		break;
 	case NODE_FX_STOPPED:
+		if (node_core_attempts(d->core)) /* results that nobody has acknowledged: the next daemon finds their records */
+			daemon_note_end(d);
 		d->stopped = true;
 		break;
 	}

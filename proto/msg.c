@@ -57,6 +57,7 @@ static const char *const reason_names[PROTO_REASON_COUNT] = {
 	[PROTO_REASON_AGENT_ERROR] = "agent_error",
 	[PROTO_REASON_LOGIN] = "login",
 	[PROTO_REASON_NO_CREDIT] = "no_credit",
+	[PROTO_REASON_REMOVED] = "removed",
 };
 
 static const char *const fact_names[] = {

@@ -143,6 +143,7 @@ enum proto_reason {
 	PROTO_REASON_AGENT_ERROR,     /* the agent's own account of itself says that it failed, whatever its exit status */
 	PROTO_REASON_LOGIN,           /* the agent is not logged in, or its key is refused */
 	PROTO_REASON_NO_CREDIT,       /* its account has nothing left */
+	PROTO_REASON_REMOVED,         /* a person removed its node */
 	PROTO_REASON_COUNT
 };
 

@@ -149,7 +149,8 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 		u->flags |= COORD_U_AVOID;
 		break;
 	case PROTO_CLASS_NODE_LOST:
-		count_up(&u->node_lost);
+		if (res->reason != PROTO_REASON_REMOVED)
+			count_up(&u->node_lost);
 		r->node_lost++;
 		u->flags |= COORD_U_AVOID | COORD_U_LOST;
 		break;

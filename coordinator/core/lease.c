@@ -18,7 +18,7 @@ uint64_t coord_lease_heartbeat(const struct coord *c, const struct coord_node *n
 	return us < c->cfg.heartbeat_us_min ? c->cfg.heartbeat_us_min : rv_min_u64(us, c->cfg.heartbeat_us_max);
 }
 
-/* The attempt is given up: its unit runs elsewhere, or that was once too often. */
+/* The attempt is given up: its unit runs elsewhere, or that was once too often. A node that a person removed was lost through no unit. */
 void coord_attempt_lost(struct coord *c, uint32_t slot)
 {
 	const struct coord_attempt *a = &c->attempts[slot];
@@ -27,8 +27,10 @@ void coord_attempt_lost(struct coord *c, uint32_t slot)
 				    .reason = PROTO_REASON_LOST, .exit = -1, .epoch = c->epoch,
 				    .flags = a->started ? PROTO_RESULT_STARTED : 0, .error = RV_STR("its node was lost") };
 
-	if (a->started)
-		res.start_us = res.end_us = 0;
+	if (c->nodes[a->node].removed) {
+		res.reason = PROTO_REASON_REMOVED;
+		res.error = RV_STR("its node was removed");
+	}
 	coord_end_attempt(c, r, a->unit, a->node, &res);
 }
 

@@ -1,7 +1,8 @@
 /* retry.c - what follows a failure: one more try, elsewhere or later, or the end
  *
  * Each class has its own counter: those of `retry.on` spend retry.max; environment, rate limits and lost nodes have limits of their
- * own and never spend it; config, budget and scope end the unit.
+ * own and never spend it; config, budget and scope end the unit. What a person removed a unit's node for, or a node ended when it was
+ * told to, counts nowhere: rolling restarts poison nothing.
  */
 #include "common/plant.h"
 #include "coordinator/core/state.h"
@@ -94,7 +95,7 @@ struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run 
 	case PROTO_CLASS_NODE_LOST:
 		if (s->at_most_once && !RV_PLANT(ONCE_AGAIN))
 			f.reason = PROTO_REASON_LOST;
-		else if (u->node_lost + 1u < lim->node_lost)
+		else if (result->reason == PROTO_REASON_REMOVED || u->node_lost + 1u < lim->node_lost)
 			return again(f, 0);
 		else
 			f.reason = PROTO_REASON_POISONED;

@@ -862,6 +862,26 @@ static void what_a_removed_node_held_runs_elsewhere_at_once(void **state)
 	expect_nothing(&f->d);
 }
 
+/* Whoever takes nodes away, one after another, poisons nothing by it. */
+static void removed_nodes_poison_nothing(void **state)
+{
+	static const char *const names[] = { "n1", "n2", "n3", "n4", "n5" };
+	struct fixture *f = *state;
+	struct coord_run_counts counts;
+
+	one(f);
+	for (uint32_t i = 0; i < 4; i++) {
+		driver_started(&f->d, "a");
+		driver_join(&f->d, names[i + 1], 2, 1);
+		driver_act_node(&f->d, PROTO_MUT_REMOVE, i);
+		expect_unit(&f->d, "a", "active node_lost removed");
+	}
+	coord_run_counts(f->d.c, 1, &counts);
+	assert_int_equal(counts.node_lost, 4);
+	driver_succeed(&f->d, "a");
+	driver_forget_lines(&f->d);
+}
+
 /* --- the coordinator starts anew --- */
 
 static void after_a_restart_running_attempts_are_kept(void **state)
@@ -1003,6 +1023,7 @@ int main(void)
 		TEST(a_failure_of_a_lost_attempt_counts_once),
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(a_drain_is_counted_on_both_sides),
+		TEST(removed_nodes_poison_nothing),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),
 		TEST(after_a_restart_running_attempts_are_kept),
 		TEST(after_a_restart_waits_count_anew),

@@ -3,6 +3,7 @@
 
 #include "common/id.h"
 #include "common/map.h"
+#include "common/os/clock.h"
 #include "tests/lib/node_rig.h"
 
 static struct rv_str room[8];
@@ -76,6 +77,47 @@ static void what_had_ended_is_told_again_and_what_ran_is_lost(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+/* Told to end, with nobody there to acknowledge: that is no lost node, whoever tells it in the end. */
+static void what_a_daemon_ended_in_order_was_interrupted(void **state)
+{
+	struct proto_spec s;
+	struct rig r;
+	char dir[128];
+
+	(void)state;
+	rig_start(&r, &(struct rig_options){ .slots = 2 });
+	r.hold_acks = true;
+	s = shell("sleep 60");
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_count(&r, &r.started, 1);
+	s = shell("exit 3");
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 1);
+	node_daemon_stop(r.d, RV_NEVER, PROTO_REASON_INTERRUPTED, rv_clock_boottime_us());
+	while (!node_daemon_stopped(r.d))
+		rig_turn(&r, 100000);
+	memcpy(dir, r.dir, sizeof(dir));
+	rig_stop(&r, RIG_KEEP);
+
+	rig_start(&r, &(struct rig_options){ .keep_dir = dir, .resend_held = true });
+	rig_wait_results(&r, 2);
+	assert_int_equal(result(&r, 1)->outcome, PROTO_CANCELLED);
+	assert_int_equal(result(&r, 1)->class, PROTO_CLASS_NONE);
+	assert_int_equal(result(&r, 1)->reason, PROTO_REASON_INTERRUPTED);
+	assert_true(result(&r, 1)->flags & PROTO_RESULT_STARTED);
+	assert_int_equal(result(&r, 2)->exit, 3);
+	/* a daemon that dies later is told apart */
+	r.hold_acks = true;
+	s = shell("sleep 60");
+	rig_dispatch(&r, 3, 1, &s, NULL);
+	rig_wait_count(&r, &r.started, r.started + 1);
+	rig_stop(&r, RIG_KEEP);
+	rig_start(&r, &(struct rig_options){ .keep_dir = dir, .resend_held = true });
+	rig_wait_results(&r, r.held);
+	assert_int_equal(result(&r, 3)->class, PROTO_CLASS_NODE_LOST);
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void a_cancelled_one_stays_cancelled(void **state)
 {
 	struct proto_msg cancel = { .kind = PROTO_CANCEL };
@@ -116,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_had_ended_is_told_again_and_what_ran_is_lost),
+		cmocka_unit_test(what_a_daemon_ended_in_order_was_interrupted),
 		cmocka_unit_test(a_cancelled_one_stays_cancelled),
 		cmocka_unit_test(incarnations_grow),
 	};
