@@ -485,6 +485,14 @@ int cli_client_call(struct cli_client *c, struct proto_msg *request, enum proto_
 	return 0;
 }
 
+void cli_client_post(struct cli_client *c, struct proto_msg *request)
+{
+	request->ask.request = ++c->requests;
+	if (!c->connected || proto_frame_add(&c->writer, request, NULL) || proto_frame_finish(&c->writer, &c->frame))
+		return;
+	(void)net_dealer_send(c->dealer, rv_buf_str(&c->frame)); /* what does not leave now is asked for again */
+}
+
 /* --- blobs -------------------------------------------------------------------------------------------------------------------------- */
 
 int cli_client_blob_pieces(struct cli_client *c, const uint8_t digest[PROTO_DIGEST_BYTES], cli_client_piece_fn *each, void *arg, struct rv_err *err)

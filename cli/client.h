@@ -46,6 +46,9 @@ bool cli_client_interrupted(const struct cli_client *c);
  * answer of another kind is RV_E_CORRUPT. */
 int cli_client_call(struct cli_client *c, struct proto_msg *request, enum proto_msg_kind want, struct proto_msg *answer, struct rv_err *err);
 
+/* Sends a request whose answer is of no interest, if the link is up and has room for it; whoever posts asks later what arrived. */
+void cli_client_post(struct cli_client *c, struct proto_msg *request);
+
 /* For errors and talk: "the coordinator in DIR". */
 const char *cli_client_shown(const struct cli_client *c);
 const struct cli_place *cli_client_place(const struct cli_client *c); /* NULL: opened by keys */

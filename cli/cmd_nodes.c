@@ -28,9 +28,26 @@ static void cell_text(struct cli_table *t, struct rv_str row, const char *key)
 	rv_buf_release(&room);
 }
 
-static void cell_of(struct cli_table *t, struct rv_str row, const char *used, const char *all)
+/* In use/there are; +N: handed over ahead, waiting there for a place. */
+static void cell_of(struct cli_table *t, struct rv_str row, const char *used_key, const char *all_key)
 {
-	cli_table_cellf(t, "%llu/%llu", (unsigned long long)cli_row_uint(row, used), (unsigned long long)cli_row_uint(row, all));
+	uint64_t used = cli_row_uint(row, used_key), all = cli_row_uint(row, all_key);
+
+	if (used > all)
+		cli_table_cellf(t, "%llu/%llu+%llu", (unsigned long long)all, (unsigned long long)all, (unsigned long long)(used - all));
+	else
+		cli_table_cellf(t, "%llu/%llu", (unsigned long long)used, (unsigned long long)all);
+}
+
+static bool was_removed(struct rv_str row)
+{
+	struct rv_buf room;
+	bool is;
+
+	rv_buf_init(&room, 0);
+	is = rv_str_equal(cli_row_text(row, "state", &room), RV_STR("removed"));
+	rv_buf_release(&room);
+	return is;
 }
 
 static void cell_duration(struct cli_table *t, uint64_t us)
@@ -74,7 +91,10 @@ static void put_node(struct cli_table *t, struct rv_str row)
 		cli_table_cellf(t, "%.*s, draining", RV_STR_ARGS(cli_row_text(row, "state", &room)));
 	else
 		cell_text(t, row, "state");
-	cell_text(t, row, "health");
+	if (was_removed(row))
+		cli_table_cell(t, rv_str(NULL, 0));
+	else
+		cell_text(t, row, "health");
 	cell_of(t, row, "slots_used", "slots");
 	cell_of(t, row, "agent_slots_used", "agent_slots");
 	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "attempts"));
@@ -115,17 +135,23 @@ static int answer_nodes(const struct cli_rows *rows, enum cli_format format)
 {
 	struct cli_table table;
 	struct rv_buf out;
-	uint32_t i;
+	uint32_t i, hidden = 0;
 	int status;
 
 	rv_buf_init(&out, 0);
 	cli_table_init(&table, node_columns, RV_ARRAY_LEN(node_columns), format);
 	if (!cli_rows_plain(rows, format, "reeve.nodes/1", "nodes", "name", &out)) {
-		for (i = 0; i < rows->count; i++)
-			put_node(&table, cli_row(rows, i));
+		for (i = 0; i < rows->count; i++) {
+			if (format == CLI_TABLE && was_removed(cli_row(rows, i)))
+				hidden++;
+			else
+				put_node(&table, cli_row(rows, i));
+		}
 		cli_table_print(&table, &out);
 	}
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	if (hidden)
+		cli_say("%u node%s that %s removed: `reeve nodes -o wide` shows %s", hidden, cli_s(hidden), hidden == 1 ? "was" : "were", hidden == 1 ? "it" : "them");
 	if (format == CLI_WIDE)
 		say_what_is_missing(rows);
 	cli_table_release(&table);
@@ -151,7 +177,8 @@ int cli_cmd_nodes(int argc, char **argv)
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
-		return cli_usage("nodes", "", "The nodes that the coordinator knows, with their room, what they run and their health.", table);
+		return cli_usage("nodes", "", "The nodes that the coordinator knows, with their room, what they run and their health. SLOTS and AGENTS: in use/there are;\n"
+				 "+N: units handed over ahead, which wait there. Removed ones with -o wide.", table);
 	cli_rows_init(&rows);
 	if (cli_place_find(q.coordinator, CLI_PLACE_RUNS, RV_STR(""), &place, &err) || cli_client_open(&client, &place, &err) ||
 	    cli_rows_fetch(&rows, client, PROTO_ASK_NODES, 0, RV_STR(""), &err))

@@ -1,5 +1,5 @@
 /* cmd_retry.c - `reeve retry RUN/UNIT`: one more try for a unit; of an ended `run` in this process, else by whoever has the run */
-#include "cli/act.h"
+#include "cli/acted.h"
 #include "cli/find.h"
 #include "cli/query.h"
 #include "cli/rows.h"
@@ -130,15 +130,14 @@ static int confirmed(const struct cli_query *q, struct cli_target target, const 
 static int retry_there(const struct cli_query *q, struct cli_target target, const struct wish *w)
 {
 	struct cli_act_wish act = { .what = target.unit.bytes ? PROTO_MUT_RETRY : PROTO_MUT_RESUME, .unit = target.unit };
-	struct cli_act_done done = { .act = "retry", .unit = target.unit };
+	struct cli_act_done done = { .act = "retry" };
 	struct cli_client *client = NULL;
-	struct cli_place place;
 	struct rv_run_id id;
 	struct rv_err err;
 	int status;
 
-	if (confirmed(q, target, w, &err) || cli_place_find(q->coordinator, CLI_PLACE_RUNS, target.run, &place, &err) ||
-	    cli_client_open(&client, &place, &err) || cli_rows_find_run(client, target.run, &id, &err)) {
+	if (confirmed(q, target, w, &err) || cli_query_ask(q, CLI_PLACE_RUNS, target.run, &client, &err) ||
+	    cli_rows_find_run(client, target.run, &id, &err)) {
 		status = cli_fail(&err);
 	} else {
 		act.run = rv_run_id_number(rv_str_of(id.text));

@@ -21,6 +21,7 @@
 #define WORKSPACE_ID_FILE ".reeve/workspace-id"
 #define WORKSPACE_ID_BYTES 16
 #define PLAN_BYTES_MAX ((size_t)8 << 30) /* a saved plan: what the limits of a run allow is less */
+#define WINDOW 8u /* pieces of an upload that are on their way together */
 #define BEGINS_MAX 100u /* times an upload is taken up again before something must be wrong */
 
 struct submit {
@@ -112,16 +113,24 @@ static int commit(struct submit *s, struct proto_msg *answer, struct rv_err *err
 	return cli_client_call(s->client, &m, PROTO_SUBMITTED, answer, err);
 }
 
-/* Sends from `offset` on; 0: all has arrived. */
+static struct proto_msg piece_at(const struct submit *s, uint64_t offset)
+{
+	return (struct proto_msg){ .kind = PROTO_SUBMIT_DATA,
+				   .submit_data = { .submission = s->submission, .offset = offset,
+						    .bytes = rv_str(s->bytes.at + offset, rv_min_u64(s->bytes.bytes - offset, PROTO_PIECE_BYTES_MAX)) } };
+}
+
+/* Sends from `offset` on, WINDOW pieces a round trip: only the last one's answer is waited for, which says how much has arrived. 0: all has. */
 static int send_pieces(struct submit *s, uint64_t offset, struct proto_msg *answer, struct rv_err *err)
 {
-	struct proto_msg m = { .kind = PROTO_SUBMIT_DATA };
-
 	while (offset < s->bytes.bytes) {
-		size_t left = s->bytes.bytes - offset;
+		struct proto_msg m = piece_at(s, offset);
 
-		m.submit_data = (struct proto_submit_data){ .submission = s->submission, .offset = offset,
-							    .bytes = rv_str(s->bytes.at + offset, rv_min_u64(left, PROTO_PIECE_BYTES_MAX)) };
+		for (uint32_t i = 1; i < WINDOW && offset + PROTO_PIECE_BYTES_MAX < s->bytes.bytes; i++) {
+			cli_client_post(s->client, &m);
+			offset += PROTO_PIECE_BYTES_MAX;
+			m = piece_at(s, offset);
+		}
 		if (cli_client_call(s->client, &m, PROTO_SUBMITTED, answer, err))
 			return -1;
 		if (answer->submitted.run)

@@ -5,13 +5,16 @@
 #include "common/limits.h"
 #include "common/os/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { HASH_SHOWN_CHARS = 16 };
 
 struct asking {
-	const char *coordinator, *format_option, *role, *ttl;
+	const char *coordinator, *format_option, *role, *ttl, *out;
 	struct rv_opt_list endpoints;
 	uint64_t uses;
 	bool help;
@@ -38,7 +41,7 @@ static int parse(struct asking *a, const struct rv_opt *table, int argc, char **
 	return cli_format_parse(a->format_option, &a->format, err);
 }
 
-static int revoke(struct asking *a, enum proto_revoke_what what, const char *name, struct rv_err *err)
+static int revoke_one(struct asking *a, enum proto_revoke_what what, const char *name, struct rv_err *err)
 {
 	struct proto_msg request = { .kind = PROTO_REVOKE }, answer;
 
@@ -302,26 +305,45 @@ static int check_create(const struct asking *a, uint32_t *role, uint64_t *ttl_us
 	return a->endpoints.count <= NET_TOKEN_ENDPOINTS_MAX ? 0 : rv_fail(err, RV_E_LIMIT, "a token names at most %u endpoints", NET_TOKEN_ENDPOINTS_MAX);
 }
 
+/* A file that only its owner may read, as those who take a token ask for. */
+static int write_token(const char *path, struct rv_str line, struct rv_err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), rc;
+
+	if (fd < 0) {
+		(void)rv_fail_errno(err, errno, "cannot make %s", path);
+		return errno == EEXIST ? rv_hint(err, "--out makes a new file; nothing is overwritten") : -1;
+	}
+	rc = cli_write_all(fd, line.at, line.bytes) < 0 || cli_write_all(fd, "\n", 1) < 0 ? rv_fail_errno(err, errno, "cannot write %s", path) : 0;
+	if (close(fd) < 0 && rc == 0)
+		rc = rv_fail_errno(err, errno, "cannot write %s", path);
+	return rc;
+}
+
 static int answer_token(const struct asking *a, const struct net_token *t, uint64_t ttl_us, struct rv_buf *out, struct rv_err *err)
 {
+	bool json = a->format == CLI_JSON || a->format == CLI_JSONL;
 	struct rv_buf line;
 	int rc;
 
 	rv_buf_init(&line, 0);
 	(void)rv_buf_reserve(&line, NET_TOKEN_LINE_BYTES_MAX); /* so that growing leaves no copy of the secret */
 	rc = net_token_format(t, &line, err);
-	if (a->format == CLI_JSON || a->format == CLI_JSONL) {
+	if (rc == 0 && a->out)
+		rc = write_token(a->out, rv_buf_str(&line), err);
+	if (json) {
 		(void)rv_buf_puts(out, "{\"schema\":\"reeve.token/1\"");
 		cli_json_str(out, "id", rv_str_of(t->id));
 		cli_json_str(out, "role", rv_str_of(a->role));
 		cli_json_uint(out, "uses", a->uses);
 		cli_json_time(out, "expires_at", rv_clock_realtime_us() + ttl_us);
-		cli_json_str(out, "token", rv_buf_str(&line));
+		cli_json_str(out, a->out ? "file" : "token", a->out ? rv_str_of(a->out) : rv_buf_str(&line));
 		(void)rv_buf_putc(out, '}');
-	} else {
+	} else if (!a->out) {
 		(void)rv_buf_put_str(out, rv_buf_str(&line));
 	}
-	(void)rv_buf_putc(out, '\n');
+	if (json || !a->out)
+		(void)rv_buf_putc(out, '\n');
 	net_wipe(line.at, line.capacity);
 	rv_buf_release(&line);
 	return rc;
@@ -360,7 +382,7 @@ static int create(struct asking *a, struct rv_err *err)
 	(void)rv_buf_reserve(&out, 2 * NET_TOKEN_LINE_BYTES_MAX);
 	rc = create_token(a, &t, &out, err);
 	if (rc == 0)
-		rc = cli_write_all(1, out.at, out.bytes) < 0 ? rv_fail(err, RV_E_IO, "the token could not be written; `reeve token revoke %s` ends it", t.id) : 0;
+		rc = out.bytes && cli_write_all(1, out.at, out.bytes) < 0 ? rv_fail(err, RV_E_IO, "the token could not be written; `reeve token revoke %s` ends it", t.id) : 0;
 	net_wipe(&t, sizeof t);
 	net_wipe(out.at, out.capacity);
 	rv_buf_release(&out);
@@ -398,6 +420,7 @@ int cli_cmd_token(int argc, char **argv)
 		{ "role", 0, RV_OPT_STRING, &a.role, "ROLE", "create: what it lets in, node or operator (default node)", 0, 0 },
 		{ "ttl", 0, RV_OPT_STRING, &a.ttl, "TIME", "create: how long it may be used (default 15m)", 0, 0 },
 		{ "uses", 0, RV_OPT_UINT, &a.uses, "N", "create: how many keys it may admit (default 1)", 1, RV_TOKEN_USES_MAX },
+		{ "out", 0, RV_OPT_STRING, &a.out, "FILE", "create: the token goes into this new file (0600), not to stdout", 0, 0 },
 		{ "endpoint", 0, RV_OPT_LIST, &a.endpoints, "ADDR", "create: tcp://HOST:PORT that it names (default: the coordinator's own addresses)", 0, 0 },
 		CLI_OPT_FORMAT(&a.format_option),
 		CLI_OPT_HELP(&a.help),
@@ -418,7 +441,7 @@ int cli_cmd_token(int argc, char **argv)
 	else if (is_act(argv, words, "list", 1))
 		rc = list(&a, &tokens, &err);
 	else if (is_act(argv, words, "revoke", 2))
-		rc = revoke(&a, PROTO_REVOKE_TOKEN, argv[1], &err);
+		rc = revoke_one(&a, PROTO_REVOKE_TOKEN, argv[1], &err);
 	else
 		return usage("token", "", "create, list, or revoke ID");
 	return finish(&a, rc, &err);
@@ -446,7 +469,7 @@ int cli_cmd_key(int argc, char **argv)
 	if (is_act(argv, words, "list", 1))
 		rc = list(&a, &keys, &err);
 	else if (is_act(argv, words, "revoke", 2))
-		rc = revoke(&a, PROTO_REVOKE_KEY, argv[1], &err);
+		rc = revoke_one(&a, PROTO_REVOKE_KEY, argv[1], &err);
 	else
 		return usage("key", "", "list, or revoke NAME");
 	return finish(&a, rc, &err);

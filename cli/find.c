@@ -3,6 +3,7 @@
 
 #include "cli/layout.h"
 #include "common/plan/plan.h"
+#include "coordinator/journal/journal.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define NAMES_SHOWN 5
+#define NAMED_MAX 64     /* runs looked at for a name */
 #define NEAREST_MAX 4096 /* units looked at for a "did you mean" */
 
 /* --- the state directory --------------------------------------------------------------------------------------------- */
@@ -148,10 +150,44 @@ static bool has_prefix(const char *text, struct rv_str prefix)
 	return true;
 }
 
-static int which_run(const struct rv_run_id *ids, uint32_t count, struct rv_str prefix, struct rv_run_id *out,
+struct named {
+	struct rv_str name;
+	bool found;
+};
+
+static enum journal_next has_name(void *arg, const struct journal_run *run)
+{
+	struct named *n = arg;
+
+	n->found |= rv_str_equal(run->name, n->name);
+	return JOURNAL_MORE;
+}
+
+/* The newest run of this name among the last NAMED_MAX, whose journals are looked into; NULL: none. */
+static const struct rv_run_id *newest_named(const char *state, const struct rv_run_id *ids, uint32_t count, struct rv_str name)
+{
+	struct journal_options options = { .mode = JOURNAL_READ };
+	uint32_t i = count;
+
+	while (i > 0 && count - i < NAMED_MAX) {
+		struct named n = { .name = name };
+		struct journal *j = NULL;
+		char dir[PATH_MAX];
+
+		if (cli_run_path(state, ids[--i], NULL, dir, NULL) == 0 && journal_open(&j, dir, &options, NULL) == 0)
+			(void)journal_runs(j, has_name, &n, NULL);
+		journal_close(&j);
+		if (n.found)
+			return &ids[i];
+	}
+	return NULL;
+}
+
+static int which_run(const char *state, const struct rv_run_id *ids, uint32_t count, struct rv_str prefix, struct rv_run_id *out,
 		     struct rv_err *err)
 {
 	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8] = "";
+	const struct rv_run_id *named;
 	uint32_t i, matches = 0;
 
 	for (i = 0; i < count; i++) {
@@ -169,6 +205,9 @@ static int which_run(const struct rv_run_id *ids, uint32_t count, struct rv_str 
 		return rv_fail(err, RV_E_USAGE, "\"%.*s\" could be %u runs: %s%s", (int)rv_min_u64(prefix.bytes, 32), prefix.at,
 			       matches, names, matches > NAMES_SHOWN ? ", ..." : "");
 	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run \"%.*s\"", (int)rv_min_u64(prefix.bytes, 32), prefix.at);
+	named = newest_named(state, ids, count, prefix);
+	if (named)
+		return rv_hint(err, "a run is meant by its id: did you mean %s, the newest of that name?", named->text);
 	return rv_hint(err, "the newest is %s; `reeve status` lists all", ids[count - 1].text);
 }
 
@@ -198,7 +237,7 @@ int cli_find_run(const char *state, struct rv_str prefix, struct rv_run_id *out,
 		found = newest(state, ids, count);
 		rc = 0;
 	} else {
-		rc = which_run(ids, count, prefix, &found, err);
+		rc = which_run(state, ids, count, prefix, &found, err);
 	}
 	if (rc == 0)
 		*out = found;

@@ -4,6 +4,8 @@
 #include "cli/error.h"
 #include "cli/out.h"
 
+#include <stdio.h>
+
 int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 {
 	struct plan_load_options opt = {
@@ -41,10 +43,33 @@ static void put_diags(const struct plan_diags *d)
 	rv_buf_release(&text);
 }
 
+/* All that fits one error: the first mistake with its place, and how many more there are. */
+static void as_one_error(const struct plan_diags *d, struct rv_err *out)
+{
+	const struct plan_diag *first = &d->error[0];
+	char place[32] = "", more[48] = "";
+
+	if (first->line)
+		(void)snprintf(place, sizeof place, first->col ? ":%u:%u" : ":%u%.0u", first->line, first->col);
+	if (d->errors_found > 1)
+		(void)snprintf(more, sizeof more, " (and %llu more)", (unsigned long long)(d->errors_found - 1));
+	(void)rv_fail(out, RV_E_PLAN, "%s%s: %s%s", d->file ? d->file : "the plan", place, first->message, more);
+	if (d->errors_found > 1)
+		(void)rv_hint(out, "`reeve check -o json` lists all mistakes");
+	else if (first->hint)
+		(void)rv_hint(out, "%s", first->hint);
+}
+
 int cli_planload_fail(struct cli_planload *p, const struct rv_err *err)
 {
+	struct rv_err first;
+
 	if (err->code != RV_E_PLAN || !p->diags.error_count)
 		return cli_fail(err);
+	if (cli_error_is_json()) {
+		as_one_error(&p->diags, &first);
+		return cli_fail(&first);
+	}
 	put_diags(&p->diags);
 	return CLI_USAGE;
 }

@@ -1,6 +1,7 @@
 /* query.c - what the verbs that look at a run have in common */
 #include "cli/query.h"
 
+#include "cli/client.h"
 #include "cli/find.h"
 #include "common/limits.h"
 
@@ -34,6 +35,15 @@ int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, c
 		return -1;
 	}
 	return 0;
+}
+
+int cli_query_ask(const struct cli_query *q, enum cli_place_runs runs, struct rv_str run, struct cli_client **out, struct rv_err *err)
+{
+	struct cli_place place;
+
+	if (cli_place_find(q->coordinator, runs, run, &place, err))
+		return -1;
+	return cli_client_open(out, &place, err);
 }
 
 struct cli_target cli_query_target(const char *word, enum cli_word how)

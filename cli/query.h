@@ -3,6 +3,7 @@
 #define CLI_QUERY_H
 
 #include "cli/cli.h"
+#include "cli/place.h"
 #include "cli/runview.h"
 
 #define CLI_OPT_STATE(into)                                                                        \
@@ -22,6 +23,10 @@ struct cli_query {
 
 /* Parses; -1: an error was said or help was printed, *status is what to return. The common options stand in `table`. */
 int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, char **argv, int *status);
+
+/* A client of who is meant (cli_place_find), to be closed whatever happened. */
+struct cli_client;
+int cli_query_ask(const struct cli_query *q, enum cli_place_runs runs, struct rv_str run, struct cli_client **out, struct rv_err *err);
 
 /* The word naming a run and a unit (argv word or NULL). */
 struct cli_target {

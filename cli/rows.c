@@ -110,6 +110,25 @@ static bool begins(struct rv_str text, struct rv_str prefix)
 	return true;
 }
 
+/* The newest run of this name; ids sort by time. */
+static bool newest_named(const struct cli_rows *r, struct rv_str name, char out[RV_RUN_ID_CHARS + 1])
+{
+	struct rv_buf room, id;
+
+	out[0] = '\0';
+	rv_buf_init(&room, 0);
+	rv_buf_init(&id, 0);
+	for (uint32_t i = 0; i < r->count; i++) {
+		if (!rv_str_equal(cli_row_text(cli_row(r, i), "name", &room), name))
+			continue;
+		if (rv_run_id_valid(cli_row_text(cli_row(r, i), "run", &id)) && strcmp(id.at, out) > 0)
+			(void)snprintf(out, RV_RUN_ID_CHARS + 1, "%s", id.at);
+	}
+	rv_buf_release(&room);
+	rv_buf_release(&id);
+	return out[0] != '\0';
+}
+
 static int pick(const struct cli_rows *r, struct cli_client *c, struct rv_str prefix, struct rv_run_id *out, struct rv_err *err)
 {
 	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8] = "", newest[RV_RUN_ID_CHARS + 1] = "";
@@ -145,6 +164,8 @@ static int pick(const struct cli_rows *r, struct cli_client *c, struct rv_str pr
 		return rv_fail(err, RV_E_USAGE, "\"%.*s\" could be %u runs: %s%s", (int)rv_min_u64(prefix.bytes, 32), prefix.at, matches, names,
 			       matches > NAMES_SHOWN ? ", ..." : "");
 	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run \"%.*s\"", (int)rv_min_u64(prefix.bytes, 32), prefix.at);
+	if (newest_named(r, prefix, names))
+		return rv_hint(err, "a run is meant by its id: did you mean %s, the newest of that name?", names);
 	return rv_hint(err, "the newest is %s; `reeve status` lists all", newest);
 }
 

@@ -93,6 +93,7 @@
 /* Time, in microseconds. */
 #define RV_GRACE_US_DEFAULT 2000000u
 #define RV_GRACE_US_MAX 300000000u
+#define RV_DRAIN_US_MAX (UINT64_C(30) * 86400 * 1000000) /* a drained node's deadline */
 #define RV_LOST_AFTER_US_COMMAND 60000000u
 #define RV_LOST_AFTER_US_AGENT 600000000u
 

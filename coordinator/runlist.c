@@ -21,6 +21,11 @@ static uint64_t number_of(const struct journal_run *line)
 	return rv_run_id_number(rv_str_of(line->run.text));
 }
 
+static uint32_t place_of(const struct coord_runlist *l, uint64_t run)
+{
+	return l->slots ? rv_intmap_get(&l->by_run, run) : RV_MAP_NONE;
+}
+
 static int grow(struct coord_runlist *l, struct rv_err *err)
 {
 	uint32_t capacity = l->capacity ? l->capacity * 2 : 4, slots = rv_intmap_slots(capacity);
@@ -73,6 +78,8 @@ static struct rv_str state_text(struct rv_str s)
 	for (int k = COORD_RUN_RUNNING; k <= COORD_RUN_CANCELLED; k++)
 		if (rv_str_equal(s, rv_str_of(coord_run_state_name((enum coord_run_state)k))))
 			return rv_str_of(coord_run_state_name((enum coord_run_state)k));
+	if (rv_str_equal(s, RV_STR("removed")))
+		return RV_STR("removed");
 	return RV_STR("?");
 }
 
@@ -97,6 +104,7 @@ static enum journal_next load_line(void *arg, const struct journal_run *run)
 
 	line.state = state_text(run->state);
 	line.reason = reason_text(run->reason);
+	ld->l->removed += !coord_runlist_shown(&line);
 	ld->failed = append(ld->l, &line, ld->err) < 0;
 	return ld->failed ? JOURNAL_STOP : JOURNAL_MORE;
 }
@@ -119,22 +127,34 @@ int coord_runlist_add(struct coord_runlist *l, const struct proto_fact *accepted
 		.total = accepted->run_accepted.units,
 	};
 
-	if (coord_runlist_find(l, accepted->run_accepted.run))
+	if (coord_runlist_knows(l, accepted->run_accepted.run))
 		return 0;
 	memcpy(line.plan_digest, accepted->run_accepted.plan_digest, sizeof line.plan_digest);
 	return append(l, &line, err);
-}
-
-static uint32_t place_of(const struct coord_runlist *l, uint64_t run)
-{
-	return l->slots ? rv_intmap_get(&l->by_run, run) : RV_MAP_NONE;
 }
 
 struct journal_run *coord_runlist_find(const struct coord_runlist *l, uint64_t run)
 {
 	uint32_t i = place_of(l, run);
 
-	return i == RV_MAP_NONE ? NULL : &l->runs[i];
+	return i == RV_MAP_NONE || !coord_runlist_shown(&l->runs[i]) ? NULL : &l->runs[i];
+}
+
+bool coord_runlist_knows(const struct coord_runlist *l, uint64_t run)
+{
+	return place_of(l, run) != RV_MAP_NONE;
+}
+
+void coord_runlist_remove(struct coord_runlist *l, uint64_t run)
+{
+	struct journal_run *line = coord_runlist_find(l, run);
+
+	if (!line)
+		return;
+	line->state = RV_STR("removed");
+	line->reason = RV_STR("");
+	l->removed++;
+	coord_runlist_touch(l, run);
 }
 
 void coord_runlist_touch(struct coord_runlist *l, uint64_t run)
@@ -231,7 +251,7 @@ uint64_t coord_runlist_oldest_kept(const struct coord_runlist *l, uint32_t max, 
 		return RV_NEVER;
 	}
 	for (uint32_t i = 0; i < l->count; i++)
-		if (l->runs[i].finished_us)
+		if (l->runs[i].finished_us && coord_runlist_shown(&l->runs[i]))
 			ended[count++] = &l->runs[i];
 	if (count)
 		qsort(ended, count, sizeof *ended, by_end);
@@ -247,7 +267,7 @@ uint64_t coord_runlist_oldest_kept(const struct coord_runlist *l, uint32_t max, 
 
 bool coord_runlist_is_old(const struct coord_runlist *l, uint64_t run, uint64_t oldest_kept_us)
 {
-	const struct journal_run *line = coord_runlist_find(l, run);
+	uint32_t i = place_of(l, run);
 
-	return line && line->finished_us && line->finished_us < oldest_kept_us;
+	return i != RV_MAP_NONE && (!coord_runlist_shown(&l->runs[i]) || (l->runs[i].finished_us && l->runs[i].finished_us < oldest_kept_us));
 }

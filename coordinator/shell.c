@@ -140,6 +140,12 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 		s->run_ended = true;
 		break;
 	case PROTO_FACT_MUTATION:
+		if (fact->mutation.what == PROTO_MUT_RM) {
+			coord_outputs_drop_run(s->outputs, fact->mutation.run);
+			coord_runlist_remove(&s->runs, fact->mutation.run);
+			s->row_runs = true;
+			break;
+		}
 		line = coord_runlist_find(&s->runs, fact->mutation.run);
 		if (line && coord_run_graph(s->core, fact->mutation.run) &&
 		    (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
@@ -373,7 +379,7 @@ static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struc
 	rv_hex(s->cluster, journal_cluster(s->journal), JOURNAL_CLUSTER_BYTES);
 	if (load_runs(s, err) < 0)
 		return -1;
-	if (s->oldest_kept_us)
+	if (s->oldest_kept_us || s->runs.removed)
 		hooks.skip = is_old;
 	if (coord_recover(s->journal, s->blobs, s->core, &hooks, 0, NULL, err) < 0)
 		return -1;

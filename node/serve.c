@@ -47,6 +47,7 @@ struct serve {
 	const char *endpoints[NET_TOKEN_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
 	bool up;                       /* welcomed on this link, and told so */
+	bool served;                   /* it was welcomed, some time since this process began */
 	uint64_t session_us;           /* STATE/session was touched; 0: it is not there */
 	bool renew;                    /* the daemon wants another connection; `why` */
 	const char *why;
@@ -196,6 +197,19 @@ static bool drain_link(struct serve *s)
 	return count == FRAMES_A_TURN;
 }
 
+/* A key that was revoked while this node was away: nobody sends it away, its handshake is refused. A coordinator knows its list before it
+ * listens, so there is nothing to wait for; a node that it served before in this life stays, since what it holds is worth more than a tidy end. */
+static void note_refusal(struct serve *s)
+{
+	struct rv_err err;
+
+	if (s->served || s->has_failed || s->ending || !node_uplink_refused(s->uplink))
+		return;
+	(void)rv_fail(&err, RV_E_DENIED, "the coordinator does not know this node's key: it was revoked, or the node removed");
+	(void)rv_hint(&err, "to let this machine in again: a new token, and " NODE_SERVE_KEY " and " NODE_MEMBERSHIP_FILE " removed from its state directory");
+	fail(s, &err, RV_NEVER);
+}
+
 static void note_welcome(struct serve *s)
 {
 	struct node_daemon_stats stats;
@@ -205,7 +219,7 @@ static void note_welcome(struct serve *s)
 	node_daemon_stats(s->daemon, &stats);
 	if (!stats.welcomed)
 		return;
-	s->up = true;
+	s->up = s->served = true;
 	s->duplicates = 0;
 	node_uplink_welcomed(s->uplink);
 	rv_log(s->log, RV_LOG_INFO, "joined", "coordinator", node_uplink_endpoint(s->uplink), NULL);
@@ -259,6 +273,7 @@ static uint64_t turn(void *arg)
 	node_daemon_turn(s->daemon, now_us());
 	renew_link(s);
 	note_welcome(s);
+	note_refusal(s);
 	show_session(s);
 	watch_warden(s);
 	if (s->ending && node_daemon_stopped(s->daemon)) {

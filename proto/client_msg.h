@@ -211,6 +211,7 @@ struct proto_done {
 	uint64_t request;
 	bool done_before;
 	uint32_t changed;
+	struct rv_str unit; /* of an act on a unit: its whole id; else "" */
 };
 
 struct proto_refused {

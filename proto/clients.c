@@ -206,6 +206,7 @@ static const struct field done[] = {
 	U64(struct proto_done, request),
 	BOOL(struct proto_done, done_before),
 	U32(struct proto_done, changed),
+	TEXT(struct proto_done, unit, RV_UNIT_ID_BYTES_MAX),
 };
 
 static const struct field refused[] = {

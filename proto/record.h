@@ -57,14 +57,16 @@ enum proto_mutation {
 	PROTO_MUT_SKIP,
 	PROTO_MUT_SET_MAX_WORKERS,
 	PROTO_MUT_SET_PRIORITY,
-	PROTO_MUT_DRAIN,      /* a node */
+	PROTO_MUT_DRAIN,      /* a node; value: us until what runs there is ended and goes elsewhere, 0: it may end by itself */
 	PROTO_MUT_UNDRAIN,
 	PROTO_MUT_REMOVE,
 	PROTO_MUT_SET_TOKENS, /* a run's limits.tokens; 0: none */
 	PROTO_MUT_SET_COST,   /* a run's limits.cost_usd, millionths of a dollar; 0: none */
+	PROTO_MUT_SET_FAILED, /* a run's limits.failed; 0: none */
+	PROTO_MUT_RM,         /* an ended run is not known any more */
 };
 
-#define PROTO_MUT_LAST PROTO_MUT_SET_COST
+#define PROTO_MUT_LAST PROTO_MUT_RM
 
 static inline bool proto_mutation_of_node(enum proto_mutation what)
 {
@@ -126,7 +128,7 @@ struct proto_fact {
 			uint32_t unit;                /* RV_MAP_NONE: the run */
 			uint32_t node;                /* RV_MAP_NONE: none */
 			uint64_t request;             /* the client's request id: repeated = already done */
-			int64_t value;                /* SET_*: the new value; CANCEL: grace in us, -1 = the unit's own */
+			int64_t value;                /* SET_*: the new value; CANCEL: grace in us, -1 = the unit's own; DRAIN: as above */
 			struct rv_str note;           /* RETRY: the context key `_note`; RELEASE: the unit's output if it has none of its own */
 			struct rv_str prompt;         /* RETRY: in place of the unit's; "" = it stays */
 			struct rv_str agent;          /* RETRY: by name, of the plan's agents or a built-in profile; "" = it stays */

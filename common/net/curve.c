@@ -139,7 +139,7 @@ int net_secret_file_check(int fd, const char *name, struct rv_err *err)
 	}
 	if (S_ISREG(st.st_mode) && (st.st_mode & 077) && !on_read_only_mount(fd)) {
 		(void)rv_fail(err, RV_E_DENIED, "%s holds a secret and is open to others (mode %04o)", name, st.st_mode & 07777);
-		return rv_hint(err, "chmod 600");
+		return rv_hint(err, "`chmod 600 %s`", name);
 	}
 	return 0;
 }

@@ -100,6 +100,25 @@ bool clients_may_say(struct coord_clients *c, uint64_t peer, size_t bytes)
 	return true;
 }
 
+/* How many units' ids begin so, 2: two or more; *unit is the one, where there is one. */
+static uint32_t find_beginning(const struct coord_graph *g, struct rv_str id, uint32_t *unit)
+{
+	uint32_t units = coord_graph_unit_count(g), matches = 0;
+	char room[COORD_UNIT_ID_BYTES];
+
+	for (uint32_t i = 0; i < units && matches < 2; i++) {
+		struct rv_str whole = coord_graph_unit_id(g, i, room);
+
+		if (whole.bytes < id.bytes || memcmp(whole.at, id.at, id.bytes) != 0)
+			continue;
+		*unit = i;
+		matches++;
+	}
+	if (matches != 1)
+		*unit = COORD_NONE;
+	return matches;
+}
+
 const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err)
 {
 	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
@@ -122,6 +141,10 @@ const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t ru
 		return g;
 	}
 	*unit = coord_graph_find(g, id, &count);
+	if (*unit == COORD_NONE && (count = find_beginning(g, id, unit)) > 1) {
+		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" could be more than one unit of run %s", RV_STR_ARGS(id), rv_run_id_of(run).text);
+		return NULL;
+	}
 	if (*unit == COORD_NONE) {
 		(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in run %s", RV_STR_ARGS(id), rv_run_id_of(run).text);
 		return NULL;

@@ -236,6 +236,11 @@ static enum answered try(struct facts *f, uint64_t peer, struct proto_facts *ask
 	struct scan s = { .f = f, .ask = ask, .next = ask->from ? ask->from : 1, .next_index = ask->from_index };
 	uint32_t notes;
 
+	if (ask->run && !line) { /* removed while it was looked at */
+		(void)rv_fail(&s.err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(ask->run).text);
+		clients_refuse(f->c, (struct asker){ peer, ask->request }, &s.err);
+		return ANSWERED;
+	}
 	s.run_finished_us = line ? line->finished_us : 0;
 	rv_buf_reset(&f->records);
 	if (s.next <= f->durable && journal_read(coord_shell_journal(f->c->shell), s.next, scan_row, &s, &s.err) < 0)

@@ -350,7 +350,7 @@ static void start_next(struct intake *in, uint64_t real_us)
 		id = rv_run_id_make(real_us, random);
 		memcpy(room, id.text, sizeof room);
 		run = rv_run_id_number(rv_str_of(room));
-	} while (coord_runlist_find(coord_shell_runs(in->c->shell), run));
+	} while (coord_runlist_knows(coord_shell_runs(in->c->shell), run));
 	next->state = UPLOAD_LOADING;
 	in->loading = next;
 	loader_start(in->loader, next->fd, run, next->workspace_id);

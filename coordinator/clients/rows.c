@@ -93,7 +93,7 @@ static void put_about(struct coord_clients *c, struct page *p)
 	put_more_text(p->text, "cluster", coord_shell_cluster(c->shell));
 	put_more_text(p->text, "host", rv_str_of(host));
 	put_number(p->text, "epoch", coord_shell_epoch(c->shell));
-	put_number(p->text, "runs", runs->count);
+	put_number(p->text, "runs", runs->count - runs->removed);
 	put_number(p->text, "runs_live", live);
 	put_number(p->text, "nodes", coord_node_count(core));
 	put_number(p->text, "nodes_joined", joined);
@@ -161,7 +161,8 @@ static uint64_t put_runs(struct coord_clients *c, struct page *p, const struct p
 	for (uint64_t i = m->cursor; i < runs->count; i++) {
 		if (page_full(p))
 			return i;
-		put_run(c, p, &runs->runs[i]);
+		if (coord_runlist_shown(&runs->runs[i]))
+			put_run(c, p, &runs->runs[i]);
 	}
 	return 0;
 }

@@ -3,14 +3,15 @@
  * | state | from |
  * |---|---|
  * | epoch | EPOCH |
- * | a run: that it is there, priority, max_workers, paused | RUN_ACCEPTED, MUTATION |
+ * | a run: that it is there, priority, max_workers, limits.failed, paused | RUN_ACCEPTED, MUTATION |
  * | a run: stopped, why | RUN_STOPPED; or derived: policy and limits applied to ENDED |
  * | a run: ended, how | RUN_FINISHED |
  * | a unit: attempt, node, tries, counters of failures | ASSIGNED, ATTEMPT_ENDED, ENDED |
  * | a unit: SUCCEEDED FAILED CANCELLED after an attempt or a time | ENDED |
  * | a unit: READY, SKIPPED, not_started, satisfied; in-degrees, joins, gates | derived, spread.c and run.c |
  * | a unit: held, cancel asked, reset | MUTATION |
- * | a node: number, name, key, boot, incarnation, draining, removed, quarantined | NODE, MUTATION |
+ * | a run: not there any more | MUTATION |
+ * | a node: number, name, key, boot, incarnation, draining and its deadline, removed, quarantined | NODE, MUTATION |
  * | request ids | MUTATION |
  * | sessions, what is on its way, resends, waits, medians, health below quarantine | live only: anew after a start |
  */
@@ -41,7 +42,7 @@ static void apply_run_accepted(struct coord *c, const struct proto_fact *f, stru
 	rv_check(g->run == f->run_accepted.run);
 	*r = (struct coord_run){ .g = g, .id = g->run, .order = c->runs_seen++, .priority = f->run_accepted.priority,
 				 .state = COORD_RUN_RUNNING, .stop_root = COORD_NONE, .first_failed = COORD_NONE,
-				 .max_workers = g->max_workers, .cancel_at = COORD_NONE, .stop_grace_us = RV_NEVER,
+				 .max_workers = g->max_workers, .failed_max = g->limits.failed, .cancel_at = COORD_NONE, .stop_grace_us = RV_NEVER,
 				 .attempts = { COORD_NONE, COORD_NONE }, .deadline_us = RV_NEVER, .no_workspace = no_workspace };
 	memset(no_workspace, 0, (c->cfg.nodes_max + 63) / 64 * sizeof(uint64_t));
 	r->counts[COORD_UNIT_PENDING] = g->unit_count;
@@ -214,7 +215,7 @@ static void admit(struct coord *c, const struct proto_fact *f)
 	c->node_count++;
 	*n = (struct coord_node){ .reconcile = COORD_NONE, .attempts = { COORD_NONE, COORD_NONE }, .lost_after_min_us = RV_NEVER,
 				  .reserved_run = COORD_NONE, .reserved_shape = COORD_NONE, .deadline_us = RV_NEVER,
-				  .heartbeat_us = c->cfg.heartbeat_us_max };
+				  .drain_at_us = RV_NEVER, .heartbeat_us = c->cfg.heartbeat_us_max };
 	for (uint32_t i = 0; i < COORD_RESEND_LEVELS; i++)
 		n->resend[i] = (struct coord_ring){ COORD_NONE, COORD_NONE };
 	memcpy(n->name, f->node.name.at, bytes);

@@ -201,6 +201,8 @@ static void serving(struct coord *c, const struct coord_event *ev)
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		c->nodes[i].heard_us = coord_live_us(c); /* liveness counts from now */
 		coord_node_deadline(c, i, c->now_us + c->cfg.heartbeat_us_max);
+		if (c->nodes[i].drain_us)
+			c->nodes[i].drain_at_us = rv_sat_add(c->now_us, c->nodes[i].drain_us);
 		coord_node_update(c, i);
 	}
 	for (uint32_t i = 0; i < c->run_count; i++) {
@@ -300,6 +302,7 @@ uint64_t coord_digest(const struct coord *c)
 		h = mix(h, (uint64_t)r->state << 32 | (uint64_t)r->reason << 24 | (uint64_t)r->stop << 16 | (uint64_t)r->stop_cancels << 2 |
 				   (uint64_t)r->paused << 1 | r->ended);
 		h = mix(h, (uint64_t)(uint32_t)r->priority << 32 | r->max_workers);
+		h = mix(h, r->failed_max);
 		h = mix(h, (uint64_t)r->retries << 32 | r->node_lost);
 		for (uint32_t k = 0; k < r->g->vertex_count; k++)
 			h = mix(digest_unit(h, coord_unit_at(r, k)), r->g->waiting[k]);
@@ -309,6 +312,7 @@ uint64_t coord_digest(const struct coord *c)
 
 		h = rv_hash(h, rv_str((const char *)n->key, sizeof(n->key)));
 		h = mix(rv_hash(h, rv_str((const char *)n->boot_id, sizeof(n->boot_id))), n->incarnation);
+		h = mix(h, n->drain_us);
 		h = mix(h, (uint64_t)n->draining << 2 | (uint64_t)n->removed << 1 |
 				   (n->health == COORD_H_QUARANTINED || n->health == COORD_H_PROBED));
 	}

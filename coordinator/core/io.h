@@ -281,6 +281,7 @@ struct rv_str coord_node_name(const struct coord *c, uint32_t node);
 /* Nodes are numbered from 0 in order of admission; they stay when they are removed. */
 uint32_t coord_node_count(const struct coord *c);
 uint32_t coord_node_find(const struct coord *c, struct rv_str name); /* not a removed one; COORD_NONE */
+uint32_t coord_node_find_removed(const struct coord *c, struct rv_str name);
 void coord_node_key(const struct coord *c, uint32_t node, uint8_t hash[PROTO_DIGEST_BYTES]);
 uint64_t coord_node_peer(const struct coord *c, uint32_t node);      /* of its session; 0: it is away */
 uint32_t coord_peer_node(const struct coord *c, uint64_t peer);      /* whose session that is; COORD_NONE */

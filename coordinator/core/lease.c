@@ -74,6 +74,8 @@ static void schedule(struct coord *c, uint32_t node)
 		at = rv_min_u64(at, c->now_us + rv_max_u64(rv_sat_sub(n->lost_after_min_us, silent_us), 1000));
 	if (n->state != COORD_N_AWAY)
 		at = rv_min_u64(at, coord_attempt_resend_due(c, n));
+	if (n->state == COORD_N_JOINED && n->greeted)
+		at = rv_min_u64(at, n->drain_at_us);
 	if (n->full_until_us)
 		at = rv_min_u64(at, n->full_until_us);
 	if (n->health == COORD_H_QUARANTINED)
@@ -83,6 +85,27 @@ static void schedule(struct coord *c, uint32_t node)
 		rv_heap_remove(&c->deadlines, c->cfg.runs_max + node);
 	else
 		rv_heap_set(&c->deadlines, c->cfg.runs_max + node, at, c->cfg.runs_max + node);
+}
+
+/* The time that a drained node had is over: what is still there is ended and runs elsewhere, one a call. What may start only once and began
+ * is left to end by itself. */
+static bool drain_one(struct coord *c, struct coord_node *n)
+{
+	for (uint32_t slot = n->attempts.first; slot != COORD_NONE; slot = c->attempts[slot].node_next) {
+		const struct coord_attempt *a = &c->attempts[slot];
+		const struct coord_run *r = &c->runs[a->run];
+
+		if (a->state == COORD_A_STOPPING || (a->started && coord_unit_setting(r, coord_unit_at(r, a->unit))->at_most_once))
+			continue;
+		coord_attempt_cancel(c, slot, PROTO_REASON_RETRACTED, RV_NEVER);
+		return true;
+	}
+	return false;
+}
+
+static bool drain_due(const struct coord *c, const struct coord_node *n)
+{
+	return n->state == COORD_N_JOINED && n->greeted && n->drain_at_us <= c->now_us;
 }
 
 bool coord_lease_due(struct coord *c, uint32_t node)
@@ -102,6 +125,13 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 		n->full_until_us = 0;
 		coord_capacity_freed(c, (uint32_t)(n - c->nodes));
 		coord_node_update(c, node);
+	}
+	if (drain_due(c, n)) {
+		if (!coord_room(c, 2))
+			return false;
+		if (drain_one(c, n))
+			return true;
+		n->drain_at_us = RV_NEVER;
 	}
 	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &next)) {
 		if (!n->attempt_count && !n->lost_told) {
@@ -162,6 +192,10 @@ bool coord_lease_reconcile(struct coord *c, uint32_t node)
 	n->reconciling = false;
 	n->rebooted = false;
 	n->greeted = true;
+	if (n->drain_us && n->drain_at_us == RV_NEVER) { /* it may hold what had not been told when its time was over */
+		n->drain_at_us = c->now_us;
+		coord_node_deadline(c, node, c->now_us);
+	}
 	coord_capacity_freed(c, (uint32_t)(n - c->nodes));
 	coord_node_update(c, node);
 	return true;

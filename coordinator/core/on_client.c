@@ -77,6 +77,9 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 		return 0; /* done before: the answer is the same */
 	switch (f->mutation.what) {
 	case PROTO_MUT_DRAIN:
+		if (f->mutation.value < 0 || f->mutation.value > (int64_t)RV_DRAIN_US_MAX)
+			return rv_fail(err, RV_E_USAGE, "a drain's deadline is at most %llu seconds", (unsigned long long)(RV_DRAIN_US_MAX / RV_US_PER_S));
+		return check_node(c, f->mutation.node, err);
 	case PROTO_MUT_UNDRAIN:
 	case PROTO_MUT_REMOVE:
 		return check_node(c, f->mutation.node, err);
@@ -84,6 +87,8 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 		break;
 	}
 	r = coord_run_find((struct coord *)(uintptr_t)c, f->mutation.run);
+	if (f->mutation.what == PROTO_MUT_RM) /* one that is not here ended long ago */
+		return !r || r->ended ? 0 : rv_fail(err, RV_E_CONFLICT, "the run has not ended");
 	if (!r)
 		return rv_fail(err, RV_E_NOT_FOUND, "no such run");
 	switch (f->mutation.what) {
@@ -95,6 +100,13 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 		if (f->mutation.value < -1000 || f->mutation.value > 1000)
 			return rv_fail(err, RV_E_USAGE, "priority is -1000 to 1000");
 		return 0;
+	case PROTO_MUT_SET_FAILED:
+		if (f->mutation.value < 0 || f->mutation.value > (int64_t)RV_UNITS_MAX)
+			return rv_fail(err, RV_E_USAGE, "limits.failed is 0 to %u", RV_UNITS_MAX);
+		return 0;
+	case PROTO_MUT_SET_TOKENS:
+	case PROTO_MUT_SET_COST:
+		return rv_fail(err, RV_E_UNSUPPORTED, "budgets of a live run cannot be set yet");
 	case PROTO_MUT_HOLD:
 	case PROTO_MUT_RELEASE:
 	case PROTO_MUT_SKIP:
@@ -235,15 +247,31 @@ static void set_paused(struct coord *c, struct coord_run *r, bool paused)
 	c->mutated++;
 }
 
+static int64_t value_of(const struct coord_run *r, enum proto_mutation what)
+{
+	switch (what) {
+	case PROTO_MUT_SET_MAX_WORKERS:
+		return r->max_workers;
+	case PROTO_MUT_SET_FAILED:
+		return r->failed_max;
+	default:
+		return r->priority;
+	}
+}
+
 static void set_value(struct coord *c, struct coord_run *r, enum proto_mutation what, int64_t value)
 {
-	if (value == (what == PROTO_MUT_SET_MAX_WORKERS ? (int64_t)r->max_workers : r->priority))
+	if (value == value_of(r, what))
 		return;
 	if (what == PROTO_MUT_SET_MAX_WORKERS)
 		r->max_workers = (uint32_t)value;
+	else if (what == PROTO_MUT_SET_FAILED)
+		r->failed_max = (uint32_t)value;
 	else
 		r->priority = (int32_t)value;
 	coord_tell(c, COORD_T_RUN_CHANGED, r, COORD_NONE);
+	if (what == PROTO_MUT_SET_FAILED)
+		coord_run_failed_check(c, r, r->first_failed);
 	coord_ready_update_run(c, r);
 	c->mutated++;
 }
@@ -260,23 +288,38 @@ static void cancel_run(struct coord *c, struct coord_run *r, int64_t grace)
 
 /* --- acts on a node --- */
 
-static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node)
+/* Drained already, only its deadline may be another one. */
+static void drain(struct coord *c, uint32_t node, uint64_t within_us)
 {
 	struct coord_node *n = &c->nodes[node];
 
-	if (what != PROTO_MUT_REMOVE && n->draining == (what == PROTO_MUT_DRAIN))
+	n->drain_us = within_us;
+	n->drain_at_us = within_us ? rv_sat_add(c->now_us, within_us) : RV_NEVER;
+	coord_node_deadline(c, node, n->drain_at_us);
+	if (n->draining)
+		return;
+	n->draining = true;
+	coord_tell_node(c, COORD_T_NODE_DRAINED, node);
+	if (c->live && n->state != COORD_N_AWAY) {
+		coord_emit(c, COORD_FX_DRAIN, n->peer);
+		n->messages_out++;
+	}
+}
+
+static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node, int64_t value)
+{
+	struct coord_node *n = &c->nodes[node];
+
+	if (what != PROTO_MUT_REMOVE && n->draining == (what == PROTO_MUT_DRAIN) && (what == PROTO_MUT_UNDRAIN || n->drain_us == (uint64_t)value))
 		return; /* as it was */
 	switch (what) {
 	case PROTO_MUT_DRAIN:
-		n->draining = true;
-		coord_tell_node(c, COORD_T_NODE_DRAINED, node);
-		if (c->live && n->state != COORD_N_AWAY) {
-			coord_emit(c, COORD_FX_DRAIN, n->peer);
-			n->messages_out++;
-		}
+		drain(c, node, (uint64_t)value);
 		break;
 	case PROTO_MUT_UNDRAIN:
 		n->draining = false;
+		n->drain_us = 0;
+		n->drain_at_us = RV_NEVER;
 		coord_capacity_freed(c, node);
 		break;
 	default:
@@ -303,10 +346,16 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 	remember(c, f->mutation.request);
 	c->mutated = 0;
 	if (proto_mutation_of_node(f->mutation.what)) {
-		act_on_node(c, f->mutation.what, f->mutation.node);
+		act_on_node(c, f->mutation.what, f->mutation.node, f->mutation.value);
 		return;
 	}
 	r = coord_run_find(c, f->mutation.run);
+	if (f->mutation.what == PROTO_MUT_RM) {
+		if (r)
+			coord_run_release(c, r);
+		c->mutated++;
+		return;
+	}
 	if (!r) { /* a run that ended long ago is not folded; its acts' ids are */
 		rv_check(!c->live);
 		return;

@@ -89,6 +89,14 @@ uint32_t coord_node_find(const struct coord *c, struct rv_str name)
 	return COORD_NONE;
 }
 
+uint32_t coord_node_find_removed(const struct coord *c, struct rv_str name)
+{
+	for (uint32_t i = 0; i < c->node_count; i++)
+		if (c->nodes[i].removed && rv_str_equal(rv_str_of(c->nodes[i].name), name))
+			return i;
+	return COORD_NONE;
+}
+
 void coord_node_key(const struct coord *c, uint32_t node, uint8_t hash[PROTO_DIGEST_BYTES])
 {
 	rv_check(node < c->node_count);

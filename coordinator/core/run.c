@@ -44,16 +44,22 @@ void coord_run_stop(struct coord *c, struct coord_run *r, enum proto_reason reas
 	coord_run_check(c, r);
 }
 
+void coord_run_failed_check(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	if (!r->ended && r->failed_max && r->counts[COORD_UNIT_FAILED] >= r->failed_max)
+		coord_run_stop(c, r, PROTO_REASON_NOT_STARTED, unit, RV_NEVER);
+}
+
 void coord_run_unit_failed(struct coord *c, struct coord_run *r, uint32_t unit)
 {
-	uint32_t limit = r->g->limits.failed;
-
 	if (r->first_failed == COORD_NONE)
 		r->first_failed = unit;
 	if (r->g->on_failure == PLAN_FAIL_FAST)
 		coord_run_stop(c, r, PROTO_REASON_FAIL_FAST, unit, RV_NEVER);
-	else if (r->g->on_failure == PLAN_FINISH || (limit && r->counts[COORD_UNIT_FAILED] >= limit))
+	else if (r->g->on_failure == PLAN_FINISH)
 		coord_run_stop(c, r, PROTO_REASON_NOT_STARTED, unit, RV_NEVER);
+	else
+		coord_run_failed_check(c, r, unit);
 }
 
 void coord_on_run_stop(struct coord *c, const struct coord_event *ev)
@@ -319,7 +325,6 @@ void coord_run_release(struct coord *c, struct coord_run *r)
 		at++;
 	memmove(&c->run_order[at], &c->run_order[at + 1], (c->run_count - at - 1) * sizeof(c->run_order[0]));
 	c->run_count--;
-	if (c->live)
-		coord_emit(c, COORD_FX_RELEASE_RUN, 0)->release = r->g;
+	coord_emit(c, COORD_FX_RELEASE_RUN, 0)->release = r->g;
 	r->g = NULL;
 }

@@ -77,6 +77,7 @@ struct coord_node {
 	char name[RV_NAME_BYTES_MAX + 1];
 	uint8_t key[PROTO_DIGEST_BYTES];
 	bool draining, removed;
+	uint64_t drain_us;          /* how long what runs may go on once it drains; 0: as long as it likes */
 	uint8_t health;             /* enum coord_node_health; QUARANTINED is folded */
 	uint8_t boot_id[16];        /* zeros: it was never met */
 	uint64_t incarnation;
@@ -92,6 +93,7 @@ struct coord_node {
 	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
 	bool reconciling;           /* a HELLO is being gone through: */
 	uint32_t reconcile;         /* the attempt to look at next; COORD_NONE */
+	uint64_t drain_at_us;       /* when what runs is ended, counted anew after a start; RV_NEVER: not, or all of it has been told */
 	uint64_t full_until_us;     /* it rejected: no work until then */
 	uint64_t hello_n;           /* number of its newest HELLO in that incarnation */
 	bool greeted;               /* the last page has been seen and gone through: it may be given work */
@@ -138,7 +140,7 @@ struct coord_run {
 	uint32_t first_failed;
 	uint32_t counts[COORD_UNIT_STATE_COUNT];
 	uint32_t retries, node_lost;
-	uint32_t max_workers;
+	uint32_t max_workers, failed_max; /* 0: no limit */
 	uint32_t active;            /* attempts, the verify step's too */
 	uint64_t usage;             /* slots and agent slots */
 	uint8_t sweep;
@@ -419,6 +421,7 @@ void coord_attempt_lost(struct coord *c, uint32_t slot);
 
 void coord_run_begin(struct coord *c, struct coord_run *r); /* makes ready what may be */
 void coord_run_stop(struct coord *c, struct coord_run *r, enum proto_reason reason, uint32_t root, uint64_t grace_us);
+void coord_run_failed_check(struct coord *c, struct coord_run *r, uint32_t unit); /* have as many failed as may? `unit`: the root then */
 void coord_run_unit_failed(struct coord *c, struct coord_run *r, uint32_t unit);
 void coord_run_check(struct coord *c, struct coord_run *r); /* look at its end once the work is done */
 bool coord_run_sweeps(struct coord *c);                     /* false: out of room */

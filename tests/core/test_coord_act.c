@@ -449,6 +449,62 @@ static void an_ended_run_is_given_back(void **state)
 	driver_serve(&f->d);
 }
 
+static void an_ended_run_is_removed_for_good(void **state)
+{
+	struct fixture *f = *state;
+
+	three(f);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RM, NULL, 0), -1); /* it runs */
+	driver_succeed(&f->d, "a");
+	driver_succeed(&f->d, "b");
+	driver_succeed(&f->d, "c");
+	driver_forget_lines(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RM, NULL, 0), 0);
+	expect(&f->d, "! release 1");
+	assert_null(coord_run_graph(f->d.c, 1));
+	driver_restart(&f->d); /* the fold of its facts leaves nothing of it either */
+	assert_null(coord_run_graph(f->d.c, 1));
+	assert_int_equal(coord_run_at(f->d.c, 0), 0);
+	driver_forget_lines(&f->d);
+}
+
+static void a_run_that_the_core_has_forgotten_can_be_removed(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_event ev = { .kind = COORD_EV_RUN_FORGET, .run_forget = { .run = 1 } };
+
+	three(f);
+	driver_succeed(&f->d, "a");
+	driver_succeed(&f->d, "b");
+	driver_succeed(&f->d, "c");
+	driver_step(&f->d, &ev);
+	driver_forget_lines(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RM, NULL, 0), 0);
+	expect_nothing(&f->d);
+	driver_restart(&f->d);
+	assert_null(coord_run_graph(f->d.c, 1));
+	driver_forget_lines(&f->d);
+}
+
+static void limits_failed_of_a_live_run_can_be_set(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_unit(&f->b, "c", "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_SET_FAILED, NULL, -1), -1);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_SET_FAILED, NULL, 2), 0);
+	driver_fail(&f->d, "a", PROTO_CLASS_AGENT, PROTO_REASON_EXIT);
+	expect_unit(&f->d, "b", "active");
+	driver_act(&f->d, PROTO_MUT_SET_FAILED, NULL, 1); /* reached already */
+	driver_succeed(&f->d, "b");
+	expect_unit(&f->d, "c", "cancelled not_started a");
+	driver_forget_lines(&f->d);
+}
+
 /* --- slices --- */
 
 static void a_large_cascade_is_cut_and_goes_on(void **state)
@@ -515,6 +571,9 @@ int main(void)
 		TEST(retry_resets_what_was_skipped_because_of_it),
 		TEST(a_unit_that_has_not_ended_cannot_be_retried),
 		TEST(an_ended_run_is_given_back),
+		TEST(an_ended_run_is_removed_for_good),
+		TEST(a_run_that_the_core_has_forgotten_can_be_removed),
+		TEST(limits_failed_of_a_live_run_can_be_set),
 		TEST(a_large_cascade_is_cut_and_goes_on),
 		TEST(a_chain_of_200000_overflows_nothing),
 	};

@@ -840,6 +840,38 @@ static void a_drain_is_counted_on_both_sides(void **state)
 	ev = (struct coord_event){ .kind = COORD_EV_HEARTBEAT, .peer = 1, .heartbeat = &hb };
 	driver_step(&f->d, &ev);
 	expect(&f->d, "> n1 HB_ACK want_table");
+}
+
+static void a_drained_node_s_deadline_ends_what_runs_there(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "once", "");
+	plan_build_settings(&f->b, "once")->at_most_once = true;
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "a");
+	driver_started(&f->d, "once");
+	driver_join(&f->d, "n2", 2, 0);
+	driver_forget_lines(&f->d);
+	assert_int_equal(driver_drain(&f->d, PROTO_MUT_DRAIN, 0, -1), -1);
+	driver_drain(&f->d, PROTO_MUT_DRAIN, 0, 5 * RV_US_PER_S);
+	expect(&f->d, "> n1 DRAIN");
+	driver_live(&f->d, 4 * RV_US_PER_S);
+	expect_nothing(&f->d);
+	driver_live(&f->d, 2 * RV_US_PER_S);
+	expect(&f->d, "> n1 CANCEL a#1 retracted");
+	expect_nothing(&f->d); /* what may start once and began is left to its end */
+	driver_cancelled(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n2 DISPATCH a#2 try=2");
+	driver_started(&f->d, "a");
+	driver_succeed(&f->d, "once");
+	expect_unit(&f->d, "once", "succeeded");
+	driver_forget_lines(&f->d);
+	driver_act_node(&f->d, PROTO_MUT_UNDRAIN, 0);
+	driver_live(&f->d, 10 * RV_US_PER_S);
 	expect_nothing(&f->d);
 }
 
@@ -1024,6 +1056,7 @@ int main(void)
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(a_drain_is_counted_on_both_sides),
 		TEST(removed_nodes_poison_nothing),
+		TEST(a_drained_node_s_deadline_ends_what_runs_there),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),
 		TEST(after_a_restart_running_attempts_are_kept),
 		TEST(after_a_restart_waits_count_anew),

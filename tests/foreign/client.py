@@ -11,7 +11,7 @@ from frames import Link, Pull, records
 from node import fill
 
 ROW_KINDS = {"about": 1, "runs": 2, "nodes": 3, "explain": 4, "keys": 5, "tokens": 6}
-ACTS = "- cancel retry resume pause unpause hold release skip max_workers priority drain undrain remove".split()
+ACTS = "- cancel retry resume pause unpause hold release skip max_workers priority drain undrain remove tokens cost failed rm".split()
 NO_NOTES = U64
 LAST_BYTES = U64
 WAIT_MS = 2000
@@ -187,7 +187,7 @@ class Client:
 
     def act(self, what, run=0, unit="", node="", value=0, note=b"", prompt=b"", agent="", act_id=None):
         act_id = act_id or int.from_bytes(os.urandom(8), "little") | 1
-        before, changed = self.ask(ACT, act_id, ACTS.index(what), run, unit, node, value, note, prompt, agent, answer=DONE)
+        before, changed, _ = self.ask(ACT, act_id, ACTS.index(what), run, unit, node, value, note, prompt, agent, answer=DONE)
         return act_id, before, changed
 
     # ------------------------------------------------------------ a run, followed and folded

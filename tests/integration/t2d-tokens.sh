@@ -110,10 +110,22 @@ want_json '[t["uses_left"] for t in d["tokens"] if t["id"] == "'"$(cut -d' ' -f4
 expect 0 reeve key list $at -o json
 want_json 'not [k for k in d["keys"] if k["name"] == "erin"]'
 
+say "a token in a file of its own: only its owner may read it, whatever the umask; nothing is overwritten"
+(umask 022 && "$REEVE" token create $at --out made >"$T/out" 2>"$T/err") || fail "token create --out"
+want_empty "$T/out"
+want_eq "$(stat -c %a made)" 600
+grep -q "^reeve-token-1 $endpoint " made || fail "no token in the file"
+want_eq "$(wc -l <made)" 1
+expect 2 reeve token create $at --out made
+want_err "nothing is overwritten"
+expect 0 reeve token create $at --out made2 -o json
+valid token
+want_json 'd["file"] == "made2" and "token" not in d'
+
 say "files that others may read are refused; standard input is read"
 chmod 644 nodes
 expect 6 reeve login --token-file nodes
-want_err "chmod 600"
+want_err "\`chmod 600 nodes\`"
 chmod 600 nodes
 "$REEVE" token create $at --role operator >piped
 "$REEVE" login --token-file - --name ann <piped 2>"$T/err" || fail "a token on standard input is refused"

@@ -54,7 +54,8 @@ wait_until 20 grep -q "unit_assigned.*b" "$T/events.out"
 expect 0 reeve explain $run/b
 want_out "runs"
 start detached "$REEVE" watch $run
-wait_until 20 test -s "$T/events.out"
+listens() { [ $((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$(pid_of detached)/status") & 2)) != 0 ]; } # INT comes by a descriptor
+wait_until 20 listens
 sent() { kill -INT "$(pid_of detached)" 2>/dev/null; gone "$(pid_of detached)"; }
 wait_until 10 sent
 finish detached 130
@@ -122,7 +123,7 @@ run=$(json 'd["run"]')
 expect 0 reeve pause $run
 want_out "1 changed"
 expect 0 reeve pause $run
-want_out "nothing changed"
+want_out "nothing changed: the run is paused already"
 expect 0 reeve explain $run/d
 want_out "paused"
 expect 0 reeve unpause $run
@@ -135,7 +136,7 @@ expect 0 reeve set $run priority=-3
 expect 2 reeve set $run max_worker=1
 want_err "did you mean max_workers?"
 expect 2 reeve set $run max_workers=many
-expect 2 reeve set $run limits.failed=3
+expect 2 reeve set $run limits.cpu_seconds=3
 want_err "waits for: "
 running() { "$REEVE" status $run | grep -q "b .*active"; }
 wait_until 20 running
@@ -147,7 +148,7 @@ wait_until 20 running
 expect 0 reeve skip $run/c
 expect 0 reeve cancel $run --grace 0.5
 expect 0 reeve cancel $run
-want_out "nothing changed"
+want_out "nothing changed: the run "
 expect 1 reeve wait $run
 expect 4 reeve cancel $run/nothing
 expect 2 reeve pause $run/b
@@ -163,7 +164,13 @@ expect 4 reeve drain n3
 want_err "did you mean n"
 expect 0 reeve remove n2
 expect 0 reeve nodes
+want_no_out "n2"
+want_err "1 node that was removed: \`reeve nodes -o wide\` shows it"
+expect 0 reeve nodes -o wide
 want_out "removed"
+expect 4 reeve remove n2
+want_err "node n2 was removed before"
+want_err "a new token and a new key"
 
 say "submit --wait and --watch exit as the run does; JSON lines; a coordinator that is named"
 touch gate

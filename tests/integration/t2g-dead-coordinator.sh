@@ -9,6 +9,7 @@ expect 0 reeve run plan.json -o json
 local=$(json 'd["run"]')
 
 serve() {
+	: >"$T/coordinator.err"
 	start coordinator "$REEVE" coordinator --listen 'tcp://127.0.0.1:*'
 	wait_until 20 grep -q coordinator_serving "$T/coordinator.err"
 }

@@ -53,9 +53,16 @@ expect 0 reeve key revoke --coordinator "$state" n1
 finish n1 6
 want_in "$T/n1.err" "key revoked"
 token >again
-rm "$T/n1/coordinator"
+mv "$T/n1/coordinator" "$T/n1/coordinator.was"
 expect 6 node again n1
 want_err "this key was revoked"
+
+say "started again it says so, and ends"
+mv "$T/n1/coordinator.was" "$T/n1/coordinator"
+expect 6 timeout 30 "$REEVE" node --coordinator "$endpoint" --name n1 --state "$T/n1"
+want_err "does not know this node's key: it was revoked"
+want_err "a new token"
+rm "$T/n1/coordinator"
 
 say "the machine comes back with another key"
 rm "$T/n1/node.key"

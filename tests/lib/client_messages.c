@@ -157,7 +157,8 @@ void client_message_make(struct maker *m, enum proto_msg_kind kind, struct proto
 		make_fact_rows(m, &out->fact_rows);
 		return;
 	case PROTO_DONE:
-		out->done = (struct proto_done){ number(m, UINT64_MAX), number(m, 1), (uint32_t)number(m, UINT32_MAX) };
+		out->done = (struct proto_done){ number(m, UINT64_MAX), number(m, 1), (uint32_t)number(m, UINT32_MAX),
+						 text_of(m, RV_UNIT_ID_BYTES_MAX) };
 		return;
 	case PROTO_REFUSED:
 		out->refused = (struct proto_refused){ number(m, UINT64_MAX), from(m, 1, UINT32_MAX), text_of(m, PROTO_MESSAGE_BYTES_MAX),
@@ -298,7 +299,7 @@ void client_message_same(const struct proto_msg *a, const struct proto_msg *b)
 		same_fact_rows(&a->fact_rows, &b->fact_rows);
 		return;
 	case PROTO_DONE:
-		SAME(done.done_before), SAME(done.changed);
+		SAME(done.done_before), SAME(done.changed), SAME_STR(done.unit);
 		return;
 	case PROTO_REFUSED:
 		SAME(refused.code);

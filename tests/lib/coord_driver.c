@@ -218,6 +218,9 @@ static void step_on(struct driver *d, struct coord *c, struct coord_event *ev, b
 				d->hook(d, &out.items[i]);
 			show(d, &out.items[i]);
 		}
+		for (uint32_t i = 0; !listen && i < out.count; i++)
+			if (out.items[i].kind == COORD_FX_RELEASE_RUN)
+				coord_graph_destroy(&out.items[i].release);
 		if (d->audit)
 			coord_audit(c);
 		*ev = (struct coord_event){ .kind = COORD_EV_AGAIN, .now_us = d->now_us, .real_us = d->real_us };
@@ -474,11 +477,17 @@ int driver_act(struct driver *d, enum proto_mutation what, const char *unit, int
 
 int driver_act_node(struct driver *d, enum proto_mutation what, uint32_t node)
 {
+	return driver_drain(d, what, node, 0);
+}
+
+int driver_drain(struct driver *d, enum proto_mutation what, uint32_t node, int64_t within_us)
+{
 	struct proto_fact f = { 0 };
 
 	f.mutation.what = what;
 	f.mutation.unit = RV_MAP_NONE;
 	f.mutation.node = node;
+	f.mutation.value = within_us;
 	return act(d, &f);
 }
 

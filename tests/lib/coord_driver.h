@@ -80,6 +80,7 @@ void driver_retracted(struct driver *d, const char *unit);
 /* Gives the number of changed things; -1: refused. */
 int driver_act(struct driver *d, enum proto_mutation what, const char *unit, int64_t value);
 int driver_act_node(struct driver *d, enum proto_mutation what, uint32_t node);
+int driver_drain(struct driver *d, enum proto_mutation what, uint32_t node, int64_t within_us);
 void driver_stop(struct driver *d, uint64_t run, enum proto_reason reason);
 
 void expect_at(struct driver *d, const char *line, const char *file, int at);

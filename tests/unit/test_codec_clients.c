@@ -271,7 +271,7 @@ static void the_reader_has_the_same_limits(void **state)
 	assert_int_equal(TO_NODE("\x92\x01\x94\x29\x01" D32 "\x00"), RV_OK); /* BLOB_WANTED */
 	assert_int_equal(TO_COORD("\x92\x01\x94\x29\x01" D32 "\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_CLIENT("\x92\x01\x94\x29\x01" D32 "\x00"), RV_E_CORRUPT);
-	assert_int_equal(TO_CLIENT("\x92\x01\x94\x62\x01\xc2\x00"), RV_OK); /* DONE */
+	assert_int_equal(TO_CLIENT("\x92\x01\x95\x62\x01\xc2\x00\xa0"), RV_OK); /* DONE */
 	assert_int_equal(TO_NODE("\x92\x01\x94\x62\x01\xc2\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_CLIENT("\x92\x01\x94\x62\x01\x00\x00"), RV_E_CORRUPT); /* 0 is not false */
 	/* ROWS: two rows; a row that is a number; more declared than there is */
