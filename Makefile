@@ -83,6 +83,7 @@ FOLDERS := common common/os common/net common/http common/plan proto coordinator
 	coordinator node/core node/warden node cli
 PARTS.node := node/workspace node/agents
 PARTS.coordinator := coordinator/clients
+PARTS.cli := cli/export
 MAIN := cli/main.c
 sources = $(filter-out $(MAIN),$(wildcard $(addsuffix /*.c,$(1) $(PARTS.$(1)))))
 LIBRARIES := $(foreach f,$(FOLDERS),$(if $(call sources,$(f)),$(f)))
@@ -103,7 +104,7 @@ SIM_LIB_SOURCES := $(filter-out tests/sim/main.c,$(SIM_SOURCES))
 
 ALL_SOURCES := $(STATIC_STUBS) $(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard $(MAIN)) $(TEST_LIB_SOURCES) $(SIM_SOURCES) \
 	$(addsuffix .c,$(UNIT_TESTS) $(CORE_TESTS) $(HELPERS) $(BENCHES) $(FUZZERS))
-HEADERS := $(foreach f,$(FOLDERS) $(PARTS.node) $(PARTS.coordinator) tests/lib tests/sim,$(wildcard $(f)/*.h))
+HEADERS := $(foreach f,$(FOLDERS) $(PARTS.node) $(PARTS.coordinator) $(PARTS.cli) tests/lib tests/sim,$(wildcard $(f)/*.h))
 
 program.release := build/reeve
 $(foreach p,$(filter-out release,$(PROFILES)),$(eval program.$(p) := build/$(p)/reeve))

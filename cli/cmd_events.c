@@ -1,8 +1,7 @@
-/* cmd_events.c - `reeve events` and `reeve export`: the log of a run, read again */
+/* cmd_events.c - `reeve events`, and `export events`: the log of a run, read again */
 #include "cli/events.h"
 #include "cli/find.h"
 #include "cli/query.h"
-#include "cli/schedule.h"
 #include "common/id.h"
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
@@ -102,6 +101,11 @@ static int stream_events(const struct cli_query *q, struct cli_target target, en
 	return status;
 }
 
+int cli_events_export(const struct cli_query *q, struct cli_target target)
+{
+	return stream_events(q, target, CLI_JSONL, FOLLOW_NO);
+}
+
 int cli_cmd_events(int argc, char **argv)
 {
 	struct cli_query q = { .words_max = 1 };
@@ -127,53 +131,4 @@ int cli_cmd_events(int argc, char **argv)
 		q.format = CLI_JSONL; /* one object cannot be followed */
 	return stream_events(&q, q.words ? cli_query_target(argv[0], CLI_WORD_RUN_UNIT) : none, q.format,
 			     following ? FOLLOW_YES : FOLLOW_NO);
-}
-
-/* --- export ----------------------------------------------------------------------------------------------------------- */
-
-static const char *const later_formats[] = { "chrome-trace", "joblog", "junit", "dot", "mermaid", "report" };
-
-static int unknown_export(const char *format)
-{
-	static const char *const all[] = { "events", "schedule", "chrome-trace", "joblog", "junit", "dot", "mermaid", "report" };
-	struct rv_err err;
-	size_t i;
-	int nearest;
-
-	for (i = 0; i < RV_ARRAY_LEN(later_formats); i++)
-		if (strcmp(later_formats[i], format) == 0)
-			return cli_failf(RV_E_UNSUPPORTED, "`reeve export %s` is not built yet; it %s", format, CLI_WAITS_COMFORTS);
-	nearest = rv_nearest(rv_str_of(format), all, RV_ARRAY_LEN(all));
-	(void)rv_fail(&err, RV_E_USAGE, "there is no export format \"%.64s\"", format);
-	(void)rv_hint(&err, nearest >= 0 ? "did you mean %s?" : "events or schedule%.0s", nearest >= 0 ? all[nearest] : "");
-	return cli_fail(&err);
-}
-
-int cli_cmd_export(int argc, char **argv)
-{
-	struct cli_query q = { .words_max = 2 };
-	const struct rv_opt table[] = {
-		CLI_OPT_STATE(&q.state),
-		CLI_OPT_COORDINATOR(&q.coordinator),
-		CLI_OPT_HELP(&q.help),
-		CLI_OPT_END,
-	};
-	struct cli_target target = { { NULL, 0 }, { NULL, 0 } };
-	int status;
-
-	if (cli_query_parse(&q, table, argc, argv, &status))
-		return status;
-	if (q.help)
-		return cli_usage("export", "events|schedule [RUN]",
-				 "events: a line an event (docs/schemas/event.json). schedule: a line an attempt that ran, with its\n"
-				 "old id where the plan was imported, node, start and end in seconds, slots, status.", table);
-	if (!q.words)
-		return cli_failf(RV_E_USAGE, "`reeve export` needs a format: events or schedule");
-	if (q.words > 1)
-		target = cli_query_target(argv[1], CLI_WORD_RUN_UNIT);
-	if (strcmp(argv[0], "events") == 0)
-		return stream_events(&q, target, CLI_JSONL, FOLLOW_NO);
-	if (strcmp(argv[0], "schedule") == 0)
-		return cli_schedule_export(&q, target);
-	return unknown_export(argv[0]);
 }

@@ -24,7 +24,7 @@ const struct cli_command cli_commands[] = {
 	{ "output", cli_cmd_output, "a unit's output value", CLI_RUNS, NULL },
 	{ "artifacts", cli_cmd_artifacts, "files that units handed over; --copy fetches them", CLI_RUNS, NULL },
 	{ "events", cli_cmd_events, "everything that happened, in order (-f follows)", CLI_RUNS, NULL },
-	{ "export", cli_cmd_export, "a run as events or schedule", CLI_RUNS, NULL },
+	{ "export", cli_cmd_export, "a run for other tools: events, joblog, junit, trace, graph, report", CLI_RUNS, NULL },
 	{ "explain", cli_cmd_explain, "why a unit is not running", CLI_RUNS, NULL },
 	{ "watch", cli_cmd_watch, "live view of a run", CLI_RUNS, NULL },
 	{ "wait", cli_cmd_wait, "wait for a run to end", CLI_RUNS, NULL },

@@ -19,4 +19,9 @@ void cli_event_text(const struct coord_transition *tr, const struct cli_tally *t
 /* The one event of a plan that was refused: unit __preflight__, no run, no number. */
 void cli_event_plan_rejected(struct rv_str why, uint64_t real_us, struct rv_buf *out);
 
+/* `export events`: every event of a run as JSON lines. Gives the exit status. */
+struct cli_query;
+struct cli_target;
+int cli_events_export(const struct cli_query *q, struct cli_target target);
+
 #endif

@@ -18,7 +18,8 @@ FLOORS = {
     'tests': 5,
 }
 # Folders that count as part of another.
-PARTS = {'coordinator/clients': 'coordinator', 'node/workspace': 'node', 'node/agents': 'node', 'cli/static': 'cli'}
+PARTS = {'coordinator/clients': 'coordinator', 'node/workspace': 'node', 'node/agents': 'node', 'cli/static': 'cli',
+         'cli/export': 'cli'}
 # Of the same floor, yet allowed.
 SIDEWAYS = {('common/net', 'common/os'), ('common/http', 'common/os'), ('common/plan', 'common/os'),
             ('proto', 'common/os')}
