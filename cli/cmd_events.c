@@ -44,7 +44,7 @@ static void listen(void *arg, const struct coord_transition *t)
 		if (s->format == CLI_JSON)
 			s->line.bytes--;
 	} else {
-		cli_event_text(t, s->view.graph ? &s->view.tally : NULL, &s->line);
+		cli_event_text(t, s->view.graph ? &s->view.tally : NULL, s->view.core, &s->line);
 	}
 	cli_out_put(&s->out, rv_buf_str(&s->line));
 	s->count++;

@@ -112,7 +112,7 @@ void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t
 }
 
 /* For people: time, event, unit, what about it. */
-void cli_event_text(const struct coord_transition *t, const struct cli_tally *tally, struct rv_buf *out)
+void cli_event_text(const struct coord_transition *t, const struct cli_tally *tally, const struct coord *core, struct rv_buf *out)
 {
 	char room[COORD_UNIT_ID_BYTES];
 	struct rv_buf why;
@@ -122,6 +122,10 @@ void cli_event_text(const struct coord_transition *t, const struct cli_tally *ta
 	if (tally && t->unit != COORD_NONE) {
 		(void)rv_buf_puts(out, " ");
 		cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(tally, t->unit, room), out);
+	}
+	if (t->unit == COORD_NONE && t->node != COORD_NONE && core) {
+		(void)rv_buf_puts(out, " ");
+		cli_text_safe(CLI_TEXT_CELL, coord_node_name(core, t->node), out);
 	}
 	if (t->attempt)
 		(void)rv_buf_printf(out, " attempt %u", t->attempt);

@@ -14,7 +14,7 @@ void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t
 		    uint64_t position, uint32_t index, struct rv_buf *out);
 
 /* The same for people: time, event, unit, what about it; a newline. */
-void cli_event_text(const struct coord_transition *tr, const struct cli_tally *t, struct rv_buf *out);
+void cli_event_text(const struct coord_transition *tr, const struct cli_tally *t, const struct coord *core, struct rv_buf *out);
 
 /* The one event of a plan that was refused: unit __preflight__, no run, no number. */
 void cli_event_plan_rejected(struct rv_str why, uint64_t real_us, struct rv_buf *out);

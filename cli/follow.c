@@ -31,7 +31,7 @@ static void listen(void *arg, const struct coord_transition *t)
 	} else if (format == CLI_JSONL) {
 		cli_event_json(t, tally, f->view.core, t->position, t->index, &f->line);
 	} else if (format != CLI_JSON && f->live) {
-		cli_event_text(t, tally, &f->line);
+		cli_event_text(t, tally, f->view.core, &f->line);
 	}
 	cli_out_put(&f->out, rv_buf_str(&f->line));
 }

@@ -29,6 +29,17 @@ void cli_remote_close(struct cli_runview *v)
 
 /* --- notes --------------------------------------------------------------------------------------------------------------- */
 
+/* Facts have told it already: a node that was removed leaves by that act, and is noted as gone, too. */
+static bool was_told(const struct cli_runview *v, const struct coord_transition *t)
+{
+	struct coord_node_view node;
+
+	if (t->kind != COORD_T_NODE_LEFT || t->node >= coord_node_count(v->core))
+		return false;
+	coord_node_view(v->core, t->node, &node);
+	return node.standing == COORD_NODE_REMOVED;
+}
+
 static void tell_note(struct cli_runview *v, const struct proto_live_note *n)
 {
 	struct coord_transition t = { .kind = (enum coord_transition_kind)n->kind, .real_us = n->real_us, .position = n->position, .run = n->run,
@@ -50,6 +61,8 @@ static void tell_note(struct cli_runview *v, const struct proto_live_note *n)
 	case COORD_T_NODE_SUSPECT:
 	case COORD_T_NODE_LOST:
 	case COORD_T_NODE_LEFT:
+		if (was_told(v, &t))
+			return;
 		t.run = 0;
 		t.unit = COORD_NONE;
 		break;

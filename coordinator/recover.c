@@ -210,6 +210,7 @@ static void step(struct coord_refold *f, struct coord_event *ev)
 static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint64_t position, uint32_t index, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = real_us };
+	const char *wrong;
 
 	ev.fact.fact = fact;
 	ev.fact.position = position;
@@ -218,6 +219,11 @@ static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint
 		if (f->hooks.fact)
 			f->hooks.fact(f->hooks.arg, fact, position, index, real_us);
 		return 0;
+	}
+	wrong = coord_fact_fits(f->core, fact);
+	if (wrong) {
+		(void)rv_fail(err, RV_E_CORRUPT, "the facts contradict each other at position %llu: %s", (unsigned long long)position, wrong);
+		return rv_hint(err, "the journal is damaged, or another version of reeve wrote it");
 	}
 	if (fact->kind == PROTO_FACT_RUN_ACCEPTED) {
 		if (graph_from(&f->blobs, fact, &ev.fact.graph, err) < 0)

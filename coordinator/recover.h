@@ -38,7 +38,8 @@ struct coord_blob_source {
 struct coord_refold;
 struct coord_refold *coord_refold_create(struct coord *core, const struct coord_blob_source *blobs, const struct coord_recover_hooks *hooks);
 void coord_refold_destroy(struct coord_refold **f);
-/* `first_index`: of the first record in the row at `position`. -1: malformed, or a plan that cannot be had. */
+/* `first_index`: of the first record in the row at `position`. -1: malformed, facts that contradict each other (RV_E_CORRUPT), or a plan that
+ * cannot be had. */
 int coord_refold_row(struct coord_refold *f, uint64_t position, uint32_t first_index, uint64_t real_us, struct rv_str records, struct rv_err *err);
 
 /* Folds every row from `from` (0: the first) on; *next gets the position behind the last row read. `blobs` holds the plans. */

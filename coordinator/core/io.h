@@ -271,6 +271,10 @@ struct coord_unit_view {
 	uint64_t ready_us;
 };
 
+/* Replay: may this fact come next? NULL: yes; else what is wrong with it, for "the facts contradict each other: ...". A core is folded only with
+ * facts that fit: it takes others for a mistake of its own. */
+const char *coord_fact_fits(const struct coord *c, const struct proto_fact *f);
+
 const struct coord_graph *coord_run_graph(const struct coord *c, uint64_t run); /* NULL: no such run */
 void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_counts *out);
 enum coord_run_state coord_run_state(const struct coord *c, uint64_t run, enum proto_reason *reason);

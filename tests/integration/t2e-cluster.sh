@@ -154,7 +154,12 @@ expect 4 reeve cancel $run/nothing
 expect 2 reeve pause $run/b
 expect 2 reeve hold $run
 
-say "nodes: drained, taken back, removed"
+say "nodes: drained, taken back, removed; who follows a run is told, with names"
+rm -f gate
+run=$("$REEVE" submit plan.json)
+wait_until 20 running
+start told "$REEVE" events -f $run
+wait_until 20 grep -q "unit_assigned" "$T/told.out"
 expect 0 reeve drain n1 -o json
 valid act
 expect 0 reeve nodes
@@ -168,6 +173,11 @@ want_no_out "n2"
 want_err "1 node that was removed: \`reeve nodes -o wide\` shows it"
 expect 0 reeve nodes -o wide
 want_out "removed"
+wait_until 20 grep -q "node_left *n2\$" "$T/told.out"
+want_in "$T/told.out" "node_drained    n1"
+touch gate
+finish told
+want_eq "$(grep -c "node_left" "$T/told.out")" 1
 expect 4 reeve remove n2
 want_err "node n2 was removed before"
 want_err "a new token and a new key"
