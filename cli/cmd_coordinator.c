@@ -1,6 +1,11 @@
 /* cmd_coordinator.c - `reeve coordinator`: keeps runs and hands out units to nodes, until it is told to end */
 #include "cli/cli.h"
+#include "cli/events.h"
+#include "cli/hook.h"
+#include "cli/layout.h"
 #include "cli/rundir.h"
+#include "cli/tallies.h"
+#include "common/net/loop.h"
 #include "common/os/file.h"
 #include "common/os/keys.h"
 #include "coordinator/server.h"
@@ -11,7 +16,7 @@
 #include <unistd.h>
 
 struct wish {
-	const char *state, *listen, *durability, *log_level, *log_format;
+	const char *state, *listen, *durability, *log_level, *log_format, *on_event, *on_event_type;
 	bool help;
 };
 
@@ -19,6 +24,9 @@ struct running {
 	const char *state;
 	const struct wish *w;
 	struct rv_log log;
+	struct cli_hook *hook;      /* --on-event, or NULL */
+	struct cli_tallies tallies; /* for its events */
+	struct rv_buf line;
 };
 
 static void log_line(void *arg, const char *line, size_t bytes)
@@ -34,6 +42,83 @@ static void log_line(void *arg, const char *line, size_t bytes)
 	}
 }
 
+/* --- --on-event ------------------------------------------------------------------------------------------------------- */
+
+static void warn_of_hook(void *arg, const char *text)
+{
+	struct running *r = arg;
+
+	rv_log(&r->log, RV_LOG_WARN, "on_event", "message", text, NULL);
+}
+
+static void tell(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
+{
+	struct running *r = arg;
+	struct cli_tally *tally = cli_tallies_feed(&r->tallies, t, core);
+
+	if (replayed)
+		cli_hook_durable(r->hook, position);
+	if (replayed || !cli_hook_wants(r->hook, t->kind))
+		return;
+	rv_buf_reset(&r->line);
+	cli_event_json(t, tally, core, position, index, &r->line);
+	cli_hook_add(r->hook, coord_transition_name(t->kind), rv_buf_str(&r->line), position);
+}
+
+static void told_durable(void *arg, uint64_t position)
+{
+	cli_hook_durable(((struct running *)arg)->hook, position);
+}
+
+static void forget_run(void *arg, uint64_t run)
+{
+	cli_tallies_forget(&((struct running *)arg)->tallies, run);
+}
+
+static int turn_hook(void *arg, int *fd)
+{
+	struct running *r = arg;
+
+	cli_hook_turn(r->hook);
+	*fd = cli_hook_fd(r->hook);
+	return *fd < 0 ? 0 : NET_READ | (cli_hook_wants_write(r->hook) ? NET_WRITE : 0);
+}
+
+static void end_hook(void *arg)
+{
+	cli_hook_end(((struct running *)arg)->hook);
+}
+
+static int make_hook(struct running *r, struct coord_server_config *cfg, struct rv_err *err)
+{
+	struct cli_hook_config hook = { .command = r->w->on_event, .types = r->w->on_event_type, .warn = warn_of_hook, .arg = r };
+
+	if (!hook.command && !hook.types)
+		return 0;
+	if (cli_hook_create(&hook, &r->hook, err) < 0)
+		return -1;
+	cfg->transition = tell;
+	cfg->durable = told_durable;
+	cfg->run_gone = forget_run;
+	cfg->turned = turn_hook;
+	cfg->ending = end_hook;
+	return 0;
+}
+
+/* Once the state directory is ours. */
+static void start_hook(struct running *r)
+{
+	char dir[PATH_MAX];
+	struct rv_err err;
+
+	if ((size_t)snprintf(dir, sizeof dir, "%s/%s", r->state, CLI_DIR_HOOK) >= sizeof dir)
+		warn_of_hook(r, "--on-event: the state directory's path is too long");
+	else if (cli_hook_start(r->hook, dir, &err) < 0)
+		warn_of_hook(r, err.msg);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------------------------ */
+
 /* One line on stdout, for people and for scripts that wait for it. */
 static void serving(void *arg, uint64_t epoch, const char *endpoint)
 {
@@ -43,6 +128,8 @@ static void serving(void *arg, uint64_t epoch, const char *endpoint)
 	(void)snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
 	rv_log(&r->log, RV_LOG_INFO, "coordinator_serving", "state", r->state, "epoch", number, "durability",
 	       r->w->durability ? r->w->durability : "power", "listen", endpoint ? endpoint : "none", "version", CLI_VERSION, NULL);
+	if (r->hook)
+		start_hook(r);
 }
 
 static int choose(const char *word, const char *const *names, int count, const char *option, int *out, struct rv_err *err)
@@ -84,22 +171,35 @@ static void raise_descriptors(void)
 	}
 }
 
+static int serve(struct running *r, struct coord_server_config *cfg)
+{
+	char state[PATH_MAX];
+	struct rv_err err;
+
+	if (settle(r->w, r, cfg, &err) || cli_rundir_state(state, r->w->state, &err))
+		return cli_fail(&err);
+	r->state = cfg->state_dir = state;
+	if (make_hook(r, cfg, &err) < 0)
+		return cli_fail(&err);
+	raise_descriptors();
+	cfg->log = &r->log;
+	rv_random(&cfg->seed, sizeof cfg->seed);
+	return coord_server_run(cfg, &err) < 0 ? cli_fail(&err) : CLI_OK;
+}
+
 static int run(const struct wish *w)
 {
 	struct running r = { .w = w };
 	struct coord_server_config cfg = { .listen = w->listen, .version = CLI_VERSION, .serving = serving, .arg = &r };
-	char state[PATH_MAX];
-	struct rv_err err;
+	int status;
 
-	if (settle(w, &r, &cfg, &err) || cli_rundir_state(state, w->state, &err))
-		return cli_fail(&err);
-	raise_descriptors();
-	r.state = cfg.state_dir = state;
-	cfg.log = &r.log;
-	rv_random(&cfg.seed, sizeof cfg.seed);
-	if (coord_server_run(&cfg, &err) < 0)
-		return cli_fail(&err);
-	return CLI_OK;
+	cli_tallies_init(&r.tallies);
+	rv_buf_init(&r.line, 0);
+	status = serve(&r, &cfg);
+	cli_hook_destroy(&r.hook);
+	cli_tallies_release(&r.tallies);
+	rv_buf_release(&r.line);
+	return status;
 }
 
 int cli_cmd_coordinator(int argc, char **argv)
@@ -111,8 +211,8 @@ int cli_cmd_coordinator(int argc, char **argv)
 		{ "durability", 0, RV_OPT_STRING, &w.durability, "power|process", "what an acknowledged result survives (default power)", 0, 0 },
 		{ "log-level", 0, RV_OPT_STRING, &w.log_level, "LEVEL", "error, warn, info or debug (default info)", 0, 0 },
 		{ "log-format", 0, RV_OPT_STRING, &w.log_format, "text|json", "of the lines on stderr (default text)", 0, 0 },
-		{ "on-event", 0, RV_OPT_LATER, NULL, "CMD", CLI_WAITS_COMFORTS, 0, 0 },
-		{ "on-event-type", 0, RV_OPT_LATER, NULL, "T,...", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "on-event", 0, RV_OPT_STRING, &w.on_event, "CMD", "run by a shell for each transition, which is JSON on its stdin; 10 s each", 0, 0 },
+		{ "on-event-type", 0, RV_OPT_STRING, &w.on_event_type, "T,...", "... of these types only: unit_finished,run_finished", 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
 		CLI_OPT_HELP(&w.help),
 		CLI_OPT_END,

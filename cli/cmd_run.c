@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 #include "cli/dryrun.h"
+#include "cli/hook.h"
 #include "cli/host.h"
 #include "cli/only.h"
 #include "cli/preflight.h"
@@ -28,6 +29,7 @@ struct run {
 	struct cli_session_config session;
 	struct rv_run_id resumed;
 	struct cli_only only;
+	struct cli_hook *hook;
 };
 
 static long read_text(void *arg, void *to, size_t room)
@@ -90,6 +92,7 @@ static bool for_programs(const struct run *r)
 static int reject(struct run *r, const struct rv_err *err)
 {
 	struct rv_buf text, json;
+	struct rv_str why;
 
 	rv_buf_init(&text, 0);
 	rv_buf_init(&json, 0);
@@ -101,7 +104,10 @@ static int reject(struct run *r, const struct rv_err *err)
 		(void)plan_diags_text(&r->diags, &text);
 		(void)cli_write_all(STDERR_FILENO, text.at, text.bytes);
 	}
-	cli_live_plan_rejected(r->args.events, rv_str_of(r->diags.error_count ? r->diags.error[0].message : err->msg));
+	why = rv_str_of(r->diags.error_count ? r->diags.error[0].message : err->msg);
+	cli_live_plan_rejected(r->args.events, why);
+	if (r->hook)
+		cli_hook_tell_rejected(r->hook, why);
 	if (for_programs(r)) {
 		rv_buf_reset(&text);
 		cli_result_rejected_json(rv_str_of(r->args.plan), json.bytes ? rv_buf_str(&json) : RV_STR("[]"), &text);
@@ -216,6 +222,7 @@ static int execute(struct run *r)
 	r->session.plan = r->plan;
 	r->plan = NULL; /* taken */
 	r->session.warden = &r->warden;
+	r->session.hook = r->hook;
 	return cli_session_run(&r->session);
 }
 
@@ -227,6 +234,19 @@ static int start_warden(struct warden_client *warden, struct rv_err *err)
 	const char *program = getenv("REEVE_WARDEN");
 
 	return program && program[0] ? warden_start_exec(warden, program, CLI_WARDEN_VERB, err) : warden_start(warden, &options, err);
+}
+
+static void warn_of_hook(void *arg, const char *text)
+{
+	(void)arg;
+	cli_say("%s", text);
+}
+
+static int start_hook(struct run *r, struct rv_err *err)
+{
+	struct cli_hook_config cfg = { .command = r->args.on_event, .types = r->args.on_event_type, .warn = warn_of_hook };
+
+	return cfg.command || cfg.types ? cli_hook_create(&cfg, &r->hook, err) : 0;
 }
 
 int cli_cmd_run(int argc, char **argv)
@@ -245,11 +265,14 @@ int cli_cmd_run(int argc, char **argv)
 	if (status == 0)
 		status = start_warden(&r->warden, &err);
 	if (status == 0)
+		status = start_hook(r, &err);
+	if (status == 0)
 		status = execute(r);
 	else
 		status = status == 1 ? CLI_OK : cli_fail(&err);
 	if (r->warden.fd >= 0)
 		warden_client_close(&r->warden, WARDEN_CLOSE_WAIT);
+	cli_hook_destroy(&r->hook);
 	plan_destroy(&r->plan);
 	plan_diags_release(&r->diags);
 	cli_only_release(&r->only);

@@ -555,6 +555,11 @@ void cli_host_kill_soon(struct cli_host *h)
 		h->kill_warden_at = now_us() + CLI_HOST_KILL_US;
 }
 
+int cli_host_watch(struct cli_host *h, int fd, int watch, struct rv_err *err)
+{
+	return net_loop_watch(h->loop, fd, watch, err);
+}
+
 struct coord_shell *cli_host_coordinator(struct cli_host *h)
 {
 	return h->coord;

@@ -57,6 +57,9 @@ void cli_host_end(struct cli_host *h, uint64_t grace_us, enum proto_reason reaso
 #define CLI_HOST_KILL_US 5000000u
 void cli_host_kill_soon(struct cli_host *h);
 
+/* A descriptor whose readiness (enum net_watch) brings a turn, and with it `tick`; 0: no more. */
+int cli_host_watch(struct cli_host *h, int fd, int watch, struct rv_err *err);
+
 struct coord_shell *cli_host_coordinator(struct cli_host *h);
 struct node_daemon *cli_host_node(struct cli_host *h);
 struct rv_blobs *cli_host_blobs(struct cli_host *h);

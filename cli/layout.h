@@ -9,6 +9,7 @@
  *	    journal.db, lock       the facts, and who owns them       coordinator/journal
  *	    blobs/                 plan, outputs, artifacts, log tails, of coordinator and node alike
  *	    node/                  exit records, segmented output log node/daemon, node/warden
+ *	    hook/                  of --on-event: the event that is being told, what its warden keeps
  *	    units/UNIT/ATTEMPT/    namespaces of units that have one
  *	    settings.json          what the run was started with: slots, kill level, durability ...
  *	    summary.json, .md      written when the run ends
@@ -24,6 +25,7 @@
 #define CLI_DIR_BLOBS "blobs"
 #define CLI_DIR_NODE "node"
 #define CLI_DIR_UNITS "units"
+#define CLI_DIR_HOOK "hook"
 #define CLI_DIR_ESTIMATES "estimates"
 #define CLI_FILE_JOURNAL "journal.db"
 #define CLI_FILE_LOCK "lock"

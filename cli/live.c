@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "cli/events.h"
+#include "cli/hook.h"
 #include "cli/statusline.h"
 #include "cli/text.h"
 #include "common/check.h"
@@ -202,6 +203,12 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 	l->position = position;
 	if (l->events_fd >= 0)
 		cli_event_json(t, &l->tally, core, position, index, &l->events);
+	if (l->cfg.hook && cli_hook_wants(l->cfg.hook, t->kind)) {
+		rv_buf_reset(&l->lines);
+		cli_event_json(t, &l->tally, core, position, index, &l->lines);
+		cli_hook_add(l->cfg.hook, coord_transition_name(t->kind), rv_buf_str(&l->lines), position);
+		rv_buf_reset(&l->lines);
+	}
 	if (ended && l->cfg.format == CLI_JSONL) {
 		struct cli_result_scope scope = { .tally = &l->tally, .blobs = { .store = l->blobs }, .state_option = l->cfg.state_option };
 
@@ -229,6 +236,8 @@ static void write_events(struct cli_live *l)
 
 void cli_live_durable(struct cli_live *l, uint64_t position)
 {
+	if (l->cfg.hook)
+		cli_hook_durable(l->cfg.hook, position);
 	if (position < l->position)
 		return; /* something held depends on a later row; all of it waits, in order */
 	if (l->ordered)

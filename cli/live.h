@@ -20,6 +20,7 @@ enum cli_show {
 	CLI_SHOW_IN_ORDER, /* of a fan-out: ordered.h */
 };
 
+struct cli_hook;
 struct cli_live;
 
 struct cli_live_config {
@@ -29,6 +30,7 @@ struct cli_live_config {
 	enum cli_show show;
 	struct cli_ordered_config order; /* CLI_SHOW_IN_ORDER */
 	const char *events_path;         /* NULL: none; appended to */
+	struct cli_hook *hook;           /* --on-event, or NULL; borrowed */
 	const char *state_option;
 };
 

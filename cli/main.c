@@ -21,6 +21,7 @@
  *	cmd_check, cmd_graph, cmd_import             plans
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_coordinator   the loop of coordinator/server.h, its options and log
+ *	hook              --on-event of both: a command that is told of each transition; tallies for a coordinator's runs
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
  *	cmd_submit, cmd_wait (follow), cmd_act (act), cmd_nodes (rows)      of a coordinator; remote: a run there
  *

@@ -5,14 +5,13 @@
 #include "cli/render.h"
 #include "cli/text.h"
 #include "common/limits.h"
-#include "common/os/clock.h"
+#include "common/os/signals.h"
 #include "node/warden/caplog.h"
 #include "node/warden/seglog.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -400,13 +399,6 @@ uint64_t cli_ordered_turn(struct cli_ordered *o, struct rv_blobs *blobs, uint64_
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------- */
 
-static bool interrupted(void)
-{
-	sigset_t pending;
-
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
-}
-
 /* Waits for the readers of what is held. */
 static void wait_for_both(const struct cli_ordered *o)
 {
@@ -445,7 +437,7 @@ int cli_ordered_end(struct cli_ordered *o, struct rv_blobs *blobs, struct rv_err
 		done = !slow && o->head == before && show_owed_before(o, blobs) && drain_both(o);
 		if (done)
 			break;
-		if (interrupted())
+		if (rv_signals_waiting())
 			return 1;
 		if (slow || o->head == before)
 			wait_for_both(o);

@@ -183,11 +183,11 @@ static int is_run(const struct dirent *e)
 /* Nobody owns the run any more: its warden, if it still lives, and whatever its warden left is ended, its mark goes. */
 static uint32_t sweep_one(const struct cli_rundir *d, const char *run)
 {
-	char runs[PATH_MAX], dir[PATH_MAX], node[PATH_MAX], mark[PATH_MAX];
+	char runs[PATH_MAX], dir[PATH_MAX], node[PATH_MAX], hook[PATH_MAX], mark[PATH_MAX];
 	struct rv_lock_holder holder;
-	int fd, held, ended;
+	int fd, held, ended, hooks = 0;
 
-	if (join(runs, d->state, CLI_DIR_RUNS, NULL) < 0 || join(dir, runs, run, NULL) < 0 || join(node, dir, CLI_DIR_NODE, NULL) < 0 ||
+	if (join(runs, d->state, CLI_DIR_RUNS, NULL) < 0 || join(dir, runs, run, NULL) < 0 || join(node, dir, CLI_DIR_NODE, NULL) < 0 || join(hook, dir, CLI_DIR_HOOK, NULL) < 0 ||
 	    mark_path(d, run, mark, NULL) < 0)
 		return 0;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -197,9 +197,11 @@ static uint32_t sweep_one(const struct cli_rundir *d, const char *run)
 	if (held != 0)
 		return 0;
 	ended = fd < 0 ? 0 : warden_reap_orphans(node, NULL);
-	if (ended >= 0)
+	if (fd >= 0 && access(hook, F_OK) == 0)
+		hooks = warden_reap_orphans(hook, NULL);
+	if (ended >= 0 && hooks >= 0)
 		(void)unlink(mark);
-	return ended > 0 ? (uint32_t)ended : 0;
+	return (ended > 0 ? (uint32_t)ended : 0) + (hooks > 0 ? (uint32_t)hooks : 0);
 }
 
 uint32_t cli_rundir_sweep(const struct cli_rundir *d)

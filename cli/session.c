@@ -2,11 +2,13 @@
 
 #include "cli/cli.h"
 #include "cli/dirlock.h"
+#include "cli/hook.h"
 #include "cli/host.h"
 #include "cli/layout.h"
 #include "cli/result.h"
 #include "cli/resume.h"
 #include "cli/rundir.h"
+#include "common/net/loop.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
@@ -36,6 +38,7 @@ struct session {
 	struct cli_host *host;
 	struct cli_live *live;     /* NULL until the run's graph is there */
 	struct rv_err live_failed;
+	int hook_fd, hook_watch;   /* --on-event; -1: none, or it is over */
 	uint32_t interrupts;
 	bool settled;              /* settings.json is written */
 	bool marked;               /* as living, in the state directory */
@@ -104,6 +107,7 @@ static int open_live(struct session *s, const struct coord *core, struct rv_err 
 		.format = s->cfg->format,
 		.show = s->cfg->show,
 		.events_path = s->cfg->events,
+		.hook = s->cfg->hook,
 		.state_option = s->state_option,
 	};
 
@@ -192,11 +196,29 @@ static void settle_settings(struct session *s, bool at_end)
 		cli_say("%s: `reeve retry` will not be able to go on with this run", err.msg);
 }
 
+/* Lets --on-event go on; its descriptor is watched for what it waits for. */
+static void turn_hook(struct session *s)
+{
+	int fd = s->hook_fd, watch;
+
+	if (fd < 0)
+		return;
+	cli_hook_turn(s->cfg->hook);
+	watch = NET_READ | (cli_hook_wants_write(s->cfg->hook) ? NET_WRITE : 0);
+	if (cli_hook_fd(s->cfg->hook) < 0) {
+		s->hook_fd = -1;
+		watch = 0;
+	}
+	if (watch != s->hook_watch && cli_host_watch(s->host, fd, watch, NULL) == 0)
+		s->hook_watch = watch;
+}
+
 static uint64_t on_tick(void *arg, uint64_t now_us)
 {
 	struct session *s = arg;
 
 	settle_settings(s, false);
+	turn_hook(s);
 	return s->live ? cli_live_tick(s->live, now_us) : RV_NEVER;
 }
 
@@ -232,6 +254,21 @@ static void sweep(struct session *s)
 
 	if (ended)
 		cli_say("ended %u process%s that a killed run had left", ended, ended == 1 ? "" : "es");
+}
+
+static int start_hook(struct session *s, struct rv_err *err)
+{
+	char dir[PATH_MAX];
+
+	if (!s->cfg->hook)
+		return 0;
+	if ((size_t)snprintf(dir, sizeof dir, "%s/%s", s->dir.run, CLI_DIR_HOOK) >= sizeof dir)
+		return rv_fail(err, RV_E_LIMIT, "the path %s is too long", s->dir.run);
+	if (cli_hook_start(s->cfg->hook, dir, err) < 0)
+		return -1;
+	s->hook_fd = cli_hook_fd(s->cfg->hook);
+	s->hook_watch = NET_READ;
+	return cli_host_watch(s->host, s->hook_fd, s->hook_watch, err);
 }
 
 /* Another run in this workspace may hold a directory that ours writes to: waits for it, until it ends or a signal ends us. */
@@ -316,7 +353,7 @@ static int start(struct session *s, struct rv_err *err)
 		s->machine.node.namespace_root = rv_str_of(s->cfg->settings.namespace_root);
 	}
 	sweep(s);
-	if (take_directories(s, err) < 0 || open_host(s, err) < 0)
+	if (take_directories(s, err) < 0 || open_host(s, err) < 0 || start_hook(s, err) < 0)
 		return -1;
 	if (cli_rundir_mark(&s->dir, err) < 0)
 		return -1;
@@ -439,12 +476,15 @@ int cli_session_run(struct cli_session_config *cfg)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a run");
 	}
 	s->cfg = cfg;
+	s->hook_fd = -1;
 	cli_dirlock_init(&s->dirs);
 	rv_buf_init(&s->settings, 0);
 	cli_machine_init(&s->machine, &cfg->settings);
 	if (cfg->state)
 		(void)snprintf(s->state_option, sizeof s->state_option, " --state %s", cfg->state);
 	status = execute(s);
+	if (cfg->hook)
+		cli_hook_end(cfg->hook);
 	cli_live_destroy(&s->live);
 	cli_host_close(&s->host);
 	warden_client_close(cfg->warden, WARDEN_CLOSE_WAIT);

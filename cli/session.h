@@ -13,6 +13,8 @@
 #include "node/daemon.h"
 #include "node/warden/client.h"
 
+struct cli_hook;
+
 /* An output that a unit is to be found with although it does not run here (--only). */
 struct cli_given_output {
 	uint32_t unit; /* in the graph */
@@ -31,6 +33,7 @@ struct cli_session_config {
 	uint32_t retry_unit;             /* go_on: one more try for this unit; COORD_NONE: everything that did not succeed */
 	const struct cli_given_output *given;
 	uint32_t given_count;
+	struct cli_hook *hook;           /* --on-event, or NULL; borrowed, created; ended by the session */
 	struct warden_client *warden;    /* borrowed, connected; closed by the session once nothing runs */
 };
 

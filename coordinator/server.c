@@ -36,6 +36,7 @@ struct server {
 	struct coord_clients *clients;
 	bool signals_open, blobs_open;
 	bool more;         /* frames were left waiting */
+	int told_fd, told_watch; /* watched for who tells of what happens; -1: none */
 	uint64_t refused;  /* frames that were told of in the log */
 	struct rv_err failed;
 	bool has_failed;
@@ -120,6 +121,24 @@ static bool asked_to_end(struct server *s)
 	return false;
 }
 
+/* Whoever tells of what happens waits for a descriptor. */
+static void turn_teller(struct server *s)
+{
+	int fd = -1, watch;
+
+	if (!s->cfg->turned)
+		return;
+	watch = s->cfg->turned(s->cfg->arg, &fd);
+	if (fd == s->told_fd && watch == s->told_watch)
+		return;
+	if (s->told_fd >= 0 && fd != s->told_fd)
+		(void)net_loop_watch(s->loop, s->told_fd, 0, NULL);
+	if (fd >= 0)
+		(void)net_loop_watch(s->loop, fd, watch, NULL); /* without it the next turn that comes is soon enough */
+	s->told_fd = fd;
+	s->told_watch = watch;
+}
+
 static uint64_t turn(void *arg)
 {
 	struct server *s = arg;
@@ -143,6 +162,7 @@ static uint64_t turn(void *arg)
 		fail(s, &err);
 		return 0;
 	}
+	turn_teller(s);
 	if (s->more)
 		return 0;
 	next = rv_min_u64(coord_shell_next_deadline(s->shell), coord_clients_next_deadline(s->clients));
@@ -187,8 +207,9 @@ static void on_transition(void *arg, const struct coord *core, const struct coor
 {
 	struct server *s = arg;
 
-	(void)index;
 	coord_clients_on_transition(s->clients, t, position, replayed);
+	if (s->cfg->transition)
+		s->cfg->transition(s->cfg->arg, core, t, position, index, replayed);
 	if (!replayed && t->kind >= COORD_T_NODE_JOINED)
 		log_node(s, core, t);
 	if (!replayed && t->kind == COORD_T_RUN_ACCEPTED)
@@ -197,12 +218,20 @@ static void on_transition(void *arg, const struct coord *core, const struct coor
 
 static void on_run_gone(void *arg, uint64_t run)
 {
-	coord_clients_on_run_gone(((struct server *)arg)->clients, run);
+	struct server *s = arg;
+
+	coord_clients_on_run_gone(s->clients, run);
+	if (s->cfg->run_gone)
+		s->cfg->run_gone(s->cfg->arg, run);
 }
 
 static void on_durable(void *arg, uint64_t position)
 {
-	coord_clients_durable(((struct server *)arg)->clients, position);
+	struct server *s = arg;
+
+	coord_clients_durable(s->clients, position);
+	if (s->cfg->durable)
+		s->cfg->durable(s->cfg->arg, position);
 }
 
 static void on_reply(void *arg, uint64_t client, bool done_before, uint32_t changed)
@@ -337,7 +366,7 @@ static void close_all(struct server *s)
 int coord_server_run(const struct coord_server_config *cfg, struct rv_err *err)
 {
 	static const int signals[] = { SIGINT, SIGTERM };
-	struct server s = { .cfg = cfg };
+	struct server s = { .cfg = cfg, .told_fd = -1 };
 	int rc = -1;
 
 	if (rv_signals_open(&s.signals, signals, RV_ARRAY_LEN(signals), err) < 0)
@@ -352,6 +381,8 @@ int coord_server_run(const struct coord_server_config *cfg, struct rv_err *err)
 		*err = s.failed;
 		rc = -1;
 	}
+	if (cfg->ending)
+		cfg->ending(cfg->arg);
 out:
 	close_all(&s);
 	return rc;

@@ -22,6 +22,14 @@ struct coord_server_config {
 	const struct rv_log *log;
 	/* Once: it serves. `endpoint` is the tcp one as bound, NULL: none. */
 	void (*serving)(void *arg, uint64_t epoch, const char *endpoint);
+	/* For who tells of what happens; each may be NULL. As the ops of the shell (shell.h) have them. */
+	void (*transition)(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
+	void (*durable)(void *arg, uint64_t position);
+	void (*run_gone)(void *arg, uint64_t run);
+	/* Once a turn: gives for which of enum net_watch *fd is to be watched; 0: for none. */
+	int (*turned)(void *arg, int *fd);
+	/* Once, when the loop is over and the state directory is still ours. */
+	void (*ending)(void *arg);
 	void *arg;
 };
 

@@ -63,3 +63,10 @@ void rv_signals_ignore_pipe(void)
 
 	rv_check(sigaction(SIGPIPE, &ignore, NULL) == 0);
 }
+
+bool rv_signals_waiting(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1);
+}

@@ -30,6 +30,9 @@ int rv_signals_next(struct rv_signals *s, struct rv_signal *out);
 /* Restores the mask; what arrived and was not taken is dropped. May be called twice. */
 void rv_signals_close(struct rv_signals *s);
 
+/* Has one of INT, TERM and HUP come that is blocked and was not taken? For who waits where no loop runs. */
+bool rv_signals_waiting(void);
+
 /* A write to a closed pipe is an error of that write, not the end of the process. */
 void rv_signals_ignore_pipe(void);
 
