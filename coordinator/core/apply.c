@@ -42,7 +42,8 @@ static void apply_run_accepted(struct coord *c, const struct proto_fact *f, stru
 	rv_check(g->run == f->run_accepted.run);
 	*r = (struct coord_run){ .g = g, .id = g->run, .order = c->runs_seen++, .priority = f->run_accepted.priority,
 				 .state = COORD_RUN_RUNNING, .stop_root = COORD_NONE, .first_failed = COORD_NONE,
-				 .max_workers = g->max_workers, .failed_max = g->limits.failed, .cancel_at = COORD_NONE, .stop_grace_us = RV_NEVER,
+				 .max_workers = g->max_workers, .failed_max = g->limits.failed, .limit = g->limits.budget,
+				 .cancel_at = COORD_NONE, .stop_grace_us = RV_NEVER,
 				 .attempts = { COORD_NONE, COORD_NONE }, .deadline_us = RV_NEVER, .no_workspace = no_workspace };
 	memset(no_workspace, 0, (c->cfg.nodes_max + 63) / 64 * sizeof(uint64_t));
 	r->counts[COORD_UNIT_PENDING] = g->unit_count;
@@ -88,6 +89,8 @@ static void count_attempt(struct coord *c, struct coord_run *r, struct coord_uni
 		if (res->class != PROTO_CLASS_NODE_LOST)
 			coord_estimate_seen(coord_unit_class(r, u), res->duration_us);
 	}
+	if (r->g->meters)
+		coord_budget_ended(c, r, res);
 	if (res->class)
 		u->class = (uint8_t)res->class;
 	if (res->class || res->reason)

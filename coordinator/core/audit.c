@@ -275,6 +275,21 @@ static void audit_parked(const struct coord *c, const struct coord_run *r)
 	audit(13, coord_place_parked_rightly(c, r));
 }
 
+/* A14: what is streaming is the sum of what running attempts reported beyond what was counted of them. */
+static void audit_streaming(const struct coord *c, const struct coord_run *r)
+{
+	struct coord_spend sum = { 0, 0 };
+
+	for (uint32_t slot = r->attempts.first; slot != COORD_NONE; slot = c->attempts[slot].run_next) {
+		if (!coord_budget_meter(r, c->attempts[slot].unit))
+			continue;
+		sum.tokens += c->usage[slot].more.tokens;
+		sum.cost_microusd += c->usage[slot].more.cost_microusd;
+	}
+	audit(14, sum.tokens == r->streaming.tokens);
+	audit(14, sum.cost_microusd == r->streaming.cost_microusd);
+}
+
 void coord_audit(const struct coord *c)
 {
 	for (uint32_t i = 0; i < c->run_count; i++) {
@@ -286,6 +301,8 @@ void coord_audit(const struct coord *c)
 		audit_timers(r);
 		audit_heaps(c, r);
 		audit_agents(r);
+		if (r->g->meters)
+			audit_streaming(c, r);
 		if (c->unfinished)
 			continue;
 		audit_counters(r);

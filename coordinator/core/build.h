@@ -22,6 +22,10 @@ static inline const struct plan_unit *coord_build_unit(const struct coord_build 
 	return t < b->plan->unit_count ? &b->plan->units[t] : b->plan->verify;
 }
 
+/* Profiles that are agents without an entry in the plan; in graph->agents they stand behind the plan's. */
+#define BUILT_IN_AGENTS 3u
+extern const enum plan_profile coord_built_in_agents[BUILT_IN_AGENTS];
+
 int coord_build_classes(struct coord_build *b, struct rv_err *err); /* shapes, classes, agents, locks, settings */
 int coord_build_specs(struct coord_build *b, struct rv_err *err);
 int coord_build_dirs(struct coord_build *b, struct rv_err *err);

@@ -52,12 +52,13 @@ static bool make_pools(struct coord *c)
 	c->run_order = take(c, cfg->runs_max, sizeof(*c->run_order));
 	c->nodes = take(c, cfg->nodes_max, sizeof(*c->nodes));
 	c->attempts = take(c, cfg->attempts_max, sizeof(*c->attempts));
+	c->usage = take(c, cfg->attempts_max, sizeof(*c->usage));
 	c->paths = take(c, cfg->paths_max, sizeof(*c->paths));
 	c->locks = take(c, COORD_LOCKS_MAX, sizeof(*c->locks));
 	c->requests = take(c, COORD_REQUESTS_MAX, sizeof(*c->requests));
 	c->freed = take(c, cfg->nodes_max, sizeof(*c->freed));
 	no_workspace = take(c, cfg->runs_max * words, sizeof(*no_workspace));
-	if (!c->scratch || !c->runs || !c->run_order || !c->nodes || !c->attempts || !c->paths || !c->locks || !c->requests ||
+	if (!c->scratch || !c->runs || !c->run_order || !c->nodes || !c->attempts || !c->usage || !c->paths || !c->locks || !c->requests ||
 	    !c->freed || !no_workspace)
 		return false;
 	for (uint32_t i = 0; i < cfg->runs_max; i++)
@@ -112,7 +113,7 @@ static bool busy(const struct coord *c)
 }
 
 /* What follows from the facts applied so far, until nothing is left; false: out of room. */
-static bool follow(struct coord *c)
+bool coord_follow(struct coord *c)
 {
 	for (;;) {
 		if (!coord_work(c))
@@ -151,13 +152,15 @@ static bool go_on(struct coord *c)
 {
 	int due;
 
-	if (!follow(c))
+	if (!coord_follow(c))
 		return false;
 	if (!c->turning && !(RV_PLANT(DEADLINES_FIRST) && c->live))
 		return true;
 	while ((due = deadline(c)) != 0)
-		if (due < 0 || !follow(c))
+		if (due < 0 || !coord_follow(c))
 			return false;
+	if (c->looks && (!coord_budget_look(c) || !coord_follow(c)))
+		return false;
 	if (!coord_place(c) || !coord_steal(c))
 		return false;
 	c->turning = false;
@@ -214,6 +217,7 @@ static void serving(struct coord *c, const struct coord_event *ev)
 		coord_run_deadline(c, r);
 		coord_run_check(c, r); /* a journal may end before the fact that ends the run */
 	}
+	coord_budget_begin(c);
 }
 
 void coord_step(struct coord *c, const struct coord_event *ev, struct coord_effects *out)
@@ -291,6 +295,19 @@ static uint64_t digest_unit(uint64_t h, const struct coord_unit *u)
 			   (uint64_t)u->try_counted << 1 | u->not_found);
 }
 
+static uint64_t digest_spend(uint64_t h, const struct coord_run *r)
+{
+	h = mix(mix(h, r->limit.tokens), r->limit.cost_microusd);
+	if (!r->g->meters)
+		return h;
+	h = mix(mix(h, r->spent.tokens), r->spent.cost_microusd);
+	for (uint32_t i = 0; i < r->g->agent_count; i++)
+		h = mix(mix(h, r->g->agents[i].spent.tokens), r->g->agents[i].spent.cost_microusd);
+	for (uint32_t i = 0; i < r->g->meter_count; i++)
+		h = mix(mix(h, r->g->meters[i].spent.tokens), (uint64_t)r->g->meters[i].agent << 32 ^ r->g->meters[i].spent.cost_microusd);
+	return h;
+}
+
 uint64_t coord_digest(const struct coord *c)
 {
 	uint64_t h = mix(0, c->epoch);
@@ -304,6 +321,7 @@ uint64_t coord_digest(const struct coord *c)
 		h = mix(h, (uint64_t)(uint32_t)r->priority << 32 | r->max_workers);
 		h = mix(h, r->failed_max);
 		h = mix(h, (uint64_t)r->retries << 32 | r->node_lost);
+		h = digest_spend(h, r);
 		for (uint32_t k = 0; k < r->g->vertex_count; k++)
 			h = mix(digest_unit(h, coord_unit_at(r, k)), r->g->waiting[k]);
 	}

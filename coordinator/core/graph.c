@@ -210,6 +210,27 @@ static void fill_units(struct coord_build *b)
 	}
 }
 
+static int alloc_meters(struct coord_build *b, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+
+	for (uint32_t t = 0; t < g->tmpl_count; t++) {
+		g->more[t].meter_first = COORD_NONE;
+		if (!coord_build_unit(b, t)->settings->agent_unit)
+			continue;
+		g->more[t].meter_first = g->meter_count;
+		g->meter_count += g->tmpls[t].count;
+	}
+	if (!g->meter_count)
+		return 0;
+	g->meters = rv_arena_zalloc(&g->arena, (size_t)g->meter_count * sizeof(*g->meters), _Alignof(struct coord_meter));
+	if (!g->meters)
+		return no_memory(err);
+	for (uint32_t i = 0; i < g->meter_count; i++)
+		g->meters[i].agent = COORD_NONE;
+	return 0;
+}
+
 static int alloc_timers(struct coord_build *b, struct rv_err *err)
 {
 	struct coord_graph *g = b->g;
@@ -221,6 +242,7 @@ static int alloc_timers(struct coord_build *b, struct rv_err *err)
 		const struct plan_settings *s = coord_build_unit(b, t)->settings;
 
 		if (s->retry.max || s->queue_timeout_us ||
+		    s->profile == PLAN_PROFILE_CLAUDE || s->profile == PLAN_PROFILE_CODEX ||
 		    (s->agent != PLAN_NONE && (p->agents[s->agent].rate_limit_exit_count ||
 					       p->agents[s->agent].rate_limit_pattern_count)))
 			g->timers = true;
@@ -263,7 +285,7 @@ static int build_all(struct coord_build *b, struct rv_err *err)
 	    name_instances(b, err) < 0 || build_edges(b, err) < 0 || coord_build_classes(b, err) < 0)
 		return -1;
 	fill_units(b);
-	if (coord_build_ranks(b, err) < 0 || coord_build_dirs(b, err) < 0 || coord_build_specs(b, err) < 0)
+	if (alloc_meters(b, err) < 0 || coord_build_ranks(b, err) < 0 || coord_build_dirs(b, err) < 0 || coord_build_specs(b, err) < 0)
 		return -1;
 	return alloc_timers(b, err);
 }

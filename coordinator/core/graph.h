@@ -53,6 +53,11 @@ bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit);
 void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i, char room[COORD_UNIT_ID_BYTES], struct rv_str *name, uint32_t *index);
 /* The `x-id` of an imported plan, "" = none (export schedule). */
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit);
+/* Agents: the plan's in its order, then the built-in profiles. COORD_NONE: there is none of that name. */
+uint32_t coord_graph_agent_find(const struct coord_graph *g, struct rv_str name);
+struct rv_str coord_graph_agent_name(const struct coord_graph *g, uint32_t agent);
+/* What the agent sets of a unit's spec, encoded; "": it runs no agent units. */
+struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent);
 bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit);
 /* The shared tree its units work in; id "": mode none, or nobody told one (plan_workspace.id). */

@@ -205,6 +205,24 @@ struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)
 	return more_of(g, tmpl_of(g, unit))->x_id;
 }
 
+uint32_t coord_graph_agent_find(const struct coord_graph *g, struct rv_str name)
+{
+	for (uint32_t i = 0; i < g->agent_count; i++)
+		if (rv_str_equal(g->agents[i].name, name))
+			return i;
+	return COORD_NONE;
+}
+
+struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent)
+{
+	return g->agent_specs && agent < g->agent_count ? g->agent_specs[agent] : RV_STR("");
+}
+
+struct rv_str coord_graph_agent_name(const struct coord_graph *g, uint32_t agent)
+{
+	return agent < g->agent_count ? g->agents[agent].name : RV_STR("");
+}
+
 bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit)
 {
 	return g->settings[g->units[unit].setting].at_most_once;

@@ -232,18 +232,20 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 	const struct plan *p = b->plan;
 	struct coord_graph *g = b->g;
 
-	g->agent_count = p->agent_count;
+	g->agent_count = p->agent_count + BUILT_IN_AGENTS;
 	g->lock_count = p->lock_count;
-	g->agents = RV_ARENA_ARRAY(&g->arena, struct coord_agent, p->agent_count + 1u);
+	g->agents = RV_ARENA_ARRAY(&g->arena, struct coord_agent, g->agent_count + 1u);
 	g->locks = RV_ARENA_ARRAY(&g->arena, struct coord_lock_name, p->lock_count + 1u);
 	if (!g->agents || !g->locks)
 		return no_memory(err);
 	for (uint32_t i = 0; i < p->agent_count; i++) {
 		g->agents[i] = (struct coord_agent){ .name = rv_arena_str(&g->arena, p->agents[i].name), .waiting = COORD_NONE,
-						     .max_concurrent = p->agents[i].max_concurrent };
+						     .max_concurrent = p->agents[i].max_concurrent, .limit = p->agents[i].budget };
 		if (!g->agents[i].name.at)
 			return no_memory(err);
 	}
+	for (uint32_t i = 0; i < BUILT_IN_AGENTS; i++) /* a person may send a unit back to one of them */
+		g->agents[p->agent_count + i] = (struct coord_agent){ .name = rv_str_of(plan_profile_name(coord_built_in_agents[i])), .waiting = COORD_NONE };
 	for (uint32_t i = 0; i < p->lock_count; i++) {
 		g->locks[i] = (struct coord_lock_name){ .name = rv_arena_str(&g->arena, p->locks[i].name), .count = p->locks[i].count,
 							.hash = rv_hash(0x6c6f636bu, p->locks[i].name) };

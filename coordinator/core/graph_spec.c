@@ -177,14 +177,18 @@ static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct 
 	}
 }
 
-static void spec_agent(struct coord_build *b, const struct plan_settings *from, struct spec_room *r, struct proto_spec *s)
+const enum plan_profile coord_built_in_agents[BUILT_IN_AGENTS] = { PLAN_PROFILE_MOCK, PLAN_PROFILE_CLAUDE, PLAN_PROFILE_CODEX };
+
+/* What an agent sets of a spec: `a` NULL where it is none of the plan's table. */
+static void spec_agent(enum plan_profile profile, const struct plan_agent *a, struct spec_room *r, struct proto_spec *s)
 {
 	static const enum proto_agent_kind kinds[] = { [PLAN_PROFILE_COMMAND] = PROTO_AGENT_COMMAND, [PLAN_PROFILE_MOCK] = PROTO_AGENT_MOCK,
 						       [PLAN_PROFILE_NOOP] = PROTO_AGENT_NOOP, [PLAN_PROFILE_CLAUDE] = PROTO_AGENT_CLAUDE,
 						       [PLAN_PROFILE_CODEX] = PROTO_AGENT_CODEX };
-	const struct plan_agent *a = from->agent == PLAN_NONE ? NULL : &b->plan->agents[from->agent];
+	bool launched = profile == PLAN_PROFILE_CLAUDE || profile == PLAN_PROFILE_CODEX;
 
-	s->agent_kind = kinds[from->profile];
+	s->agent_kind = kinds[profile];
+	s->home = launched ? PROTO_HOME_SHARED : PROTO_HOME_NONE;
 	if (!a)
 		return;
 	s->agent = a->name;
@@ -195,14 +199,13 @@ static void spec_agent(struct coord_build *b, const struct plan_settings *from, 
 	s->rate_limit_exit_code_count = a->rate_limit_exit_count;
 	s->rate_limit_patterns = a->rate_limit_patterns;
 	s->rate_limit_pattern_count = a->rate_limit_pattern_count;
-	if (from->profile == PLAN_PROFILE_CLAUDE || from->profile == PLAN_PROFILE_CODEX) {
-		s->home = PROTO_HOME_SHARED;
+	if (launched) {
 		s->preamble = a->preamble == PLAN_PREAMBLE_OFF	  ? PROTO_PREAMBLE_OFF
 			      : a->preamble == PLAN_PREAMBLE_TEXT ? PROTO_PREAMBLE_TEXT
 								  : PROTO_PREAMBLE_BUILT_IN;
 		s->preamble_text = a->preamble_text;
 	}
-	if (from->profile == PLAN_PROFILE_MOCK) {
+	if (profile == PLAN_PROFILE_MOCK) {
 		s->mock_tokens = a->mock.tokens;
 		s->mock_delay_us = a->mock.delay_us;
 		s->mock_fail = a->mock.fail;
@@ -279,7 +282,7 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 		return -1;
 	proto_spec_init(&s);
 	s.flags = spec_flags(b, t, u);
-	spec_agent(b, u->settings, r, &s);
+	spec_agent(u->settings->profile, u->settings->agent == PLAN_NONE ? NULL : &b->plan->agents[u->settings->agent], r, &s);
 	spec_texts(b, u, r, &s);
 	spec_limits(b, u->settings, &s);
 	spec_resources(u->settings, r, &s);
@@ -318,6 +321,36 @@ static int build_each(struct coord_build *b, struct spec_room *r, struct rv_err 
 	return 0;
 }
 
+/* By agent, for units that are sent to another one; what is no agent of agent units has none. */
+static int build_agents(struct coord_build *b, struct spec_room *r, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+
+	g->agent_specs = RV_ARENA_ARRAY(&g->arena, struct rv_str, g->agent_count + 1u);
+	if (!g->agent_specs || room_for(b, r, 0, err) < 0)
+		return no_memory(err);
+	for (uint32_t i = 0; i < g->agent_count; i++) {
+		const struct plan_agent *a = i < b->plan->agent_count ? &b->plan->agents[i] : NULL;
+		enum plan_profile profile = a ? a->profile : coord_built_in_agents[i - b->plan->agent_count];
+		struct proto_spec s;
+
+		g->agent_specs[i] = RV_STR("");
+		if (profile == PLAN_PROFILE_COMMAND || profile == PLAN_PROFILE_NOOP)
+			continue;
+		proto_spec_init(&s);
+		spec_agent(profile, a, r, &s);
+		if (!a)
+			s.agent = g->agents[i].name;
+		rv_buf_reset(&r->encoded);
+		if (proto_spec_encode(&s, &r->encoded) < 0)
+			return no_memory(err);
+		g->agent_specs[i] = rv_arena_str(&g->arena, rv_buf_str(&r->encoded));
+		if (!g->agent_specs[i].at)
+			return no_memory(err);
+	}
+	return 0;
+}
+
 int coord_build_specs(struct coord_build *b, struct rv_err *err)
 {
 	struct coord_graph *g = b->g;
@@ -330,7 +363,9 @@ int coord_build_specs(struct coord_build *b, struct rv_err *err)
 	rv_buf_init(&r.context, 0);
 	rv_buf_init(&r.empty, 0);
 	rv_buf_init(&r.encoded, 0);
-	rc = build_each(b, &r, err);
+	rc = g->meter_count ? build_agents(b, &r, err) : 0;
+	if (rc == 0)
+		rc = build_each(b, &r, err);
 	rv_buf_release(&r.context);
 	rv_buf_release(&r.empty);
 	rv_buf_release(&r.encoded);

@@ -194,6 +194,7 @@ struct coord_effect {
 			uint32_t try_number;
 			uint64_t lease_us;
 			uint64_t tokens_left, cost_left_microusd; /* of limits that apply; 0: none */
+			uint32_t agent;              /* that runs it in place of its own, of the graph's agents; COORD_NONE */
 			bool sync;                   /* at_most_once: the row must be synced, whatever the durability */
 		} dispatch;                          /* the shell adds spec, item and dependency outputs (coord_graph_*) */
 		struct proto_cancel cancel;
@@ -257,6 +258,8 @@ struct coord_run_counts {
 	uint32_t total, pending, ready, active, retry_wait, held;
 	uint32_t succeeded, failed, skipped, cancelled;
 	uint32_t retries, node_lost;
+	uint64_t tokens, cost_microusd; /* used, what running attempts report included */
+	uint64_t limit_tokens, limit_cost_microusd; /* 0: none */
 };
 
 struct coord_unit_view {

@@ -165,6 +165,8 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 		if (r->stop_cancels || u->flags & COORD_U_CANCEL)
 			coord_attempt_cancel(c, slot, r->stop_cancels ? (enum proto_reason)r->stop : PROTO_REASON_CANCELLED,
 					     r->stop_cancels ? r->stop_grace_us : RV_NEVER);
+		else if (a->state == COORD_A_STOPPING)
+			coord_attempt_cancel(c, slot, (enum proto_reason)a->cancel_reason, a->grace_us);
 		else if (a->state == COORD_A_RETRACTING)
 			coord_attempt_retract(c, slot);
 		return;

@@ -106,7 +106,9 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 		return 0;
 	case PROTO_MUT_SET_TOKENS:
 	case PROTO_MUT_SET_COST:
-		return rv_fail(err, RV_E_UNSUPPORTED, "budgets of a live run cannot be set yet");
+		if (f->mutation.value < 0 || f->mutation.value > (int64_t)COORD_BUDGET_MAX)
+			return rv_fail(err, RV_E_USAGE, "a limit is 0 (none) to %llu", (unsigned long long)COORD_BUDGET_MAX);
+		return r->ended ? rv_fail(err, RV_E_CONFLICT, "the run has ended") : 0;
 	case PROTO_MUT_HOLD:
 	case PROTO_MUT_RELEASE:
 	case PROTO_MUT_SKIP:
@@ -148,6 +150,7 @@ static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 	r->stop = r->reason = 0;
 	r->state = r->paused ? COORD_RUN_PAUSED : COORD_RUN_RUNNING;
 	r->stop_root = r->first_failed = COORD_NONE;
+	r->budget_reason = 0;
 	r->stop_grace_us = RV_NEVER;
 	r->recounted = true;
 	r->deadline_us = r->g->timeout_us ? rv_sat_add(c->now_us, r->g->timeout_us) : RV_NEVER;
@@ -276,6 +279,25 @@ static void set_value(struct coord *c, struct coord_run *r, enum proto_mutation 
 	c->mutated++;
 }
 
+/* Raised, a limit that stopped the run lets it go on: the next turn looks whether the new one is reached already. */
+static void set_limit(struct coord *c, struct coord_run *r, enum proto_mutation what, uint64_t value)
+{
+	uint64_t *limit = what == PROTO_MUT_SET_TOKENS ? &r->limit.tokens : &r->limit.cost_microusd;
+
+	if (r->ended || *limit == value)
+		return;
+	*limit = value;
+	if (coord_reason_is_budget((enum proto_reason)r->stop)) {
+		r->stop = 0;
+		r->stop_cancels = false;
+	}
+	coord_budget_changed(c, r);
+	coord_run_deadline(c, r);
+	coord_tell(c, COORD_T_RUN_CHANGED, r, COORD_NONE);
+	coord_ready_update_run(c, r);
+	c->mutated++;
+}
+
 static void cancel_run(struct coord *c, struct coord_run *r, int64_t grace)
 {
 	if (r->ended)
@@ -385,6 +407,10 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 		break;
 	case PROTO_MUT_SKIP:
 		skip_unit(c, r, unit);
+		break;
+	case PROTO_MUT_SET_TOKENS:
+	case PROTO_MUT_SET_COST:
+		set_limit(c, r, f->mutation.what, (uint64_t)f->mutation.value);
 		break;
 	default:
 		set_value(c, r, f->mutation.what, f->mutation.value);

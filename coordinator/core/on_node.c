@@ -398,6 +398,18 @@ static void taken(struct coord *c, struct coord_node *n, struct proto_attempt_ke
 	coord_attempt_state(c, slot, COORD_A_TAKEN);
 }
 
+static void usage(struct coord *c, struct coord_node *n, const struct proto_usage_report *report)
+{
+	struct coord_run *r;
+	uint32_t slot = coord_attempt_find(c, report->key, &r);
+
+	if (slot == COORD_NONE || c->attempts[slot].node != (uint32_t)(n - c->nodes)) {
+		c->stale++;
+		return;
+	}
+	coord_budget_report(c, slot, &report->usage);
+}
+
 void coord_on_node(struct coord *c, const struct coord_event *ev)
 {
 	struct coord_node *n = coord_node_by_peer(c, ev->peer);
@@ -419,6 +431,7 @@ void coord_on_node(struct coord *c, const struct coord_event *ev)
 		heartbeat(c, n, ev->heartbeat);
 		break;
 	case COORD_EV_USAGE:
+		usage(c, n, ev->usage);
 		break;
 	case COORD_EV_TAKEN:
 		taken(c, n, ev->key);

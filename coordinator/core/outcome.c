@@ -33,6 +33,10 @@ static void cancelled(struct coord *c, struct coord_run *r, uint32_t node, const
 {
 	bool unit_only = coord_unit_at(r, res->key.unit)->flags & COORD_U_CANCEL;
 
+	if (!unit_only && coord_reason_is_budget((enum proto_reason)r->stop)) {
+		decide_ended(c, r, node, res, PROTO_END_FAILED, PROTO_CLASS_BUDGET, (enum proto_reason)r->stop);
+		return;
+	}
 	decide_ended(c, r, node, res, PROTO_END_CANCELLED, PROTO_CLASS_NONE,
 		     unit_only ? PROTO_REASON_CANCELLED : (enum proto_reason)r->stop);
 }
@@ -48,8 +52,19 @@ static void for_nothing(struct coord *c, struct coord_run *r, uint32_t node, con
 		decide_again(c, node, res, 0);
 }
 
-void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res)
+/* It was told to end since a limit of its unit or agent was reached. */
+static enum proto_reason ended_by_budget(const struct coord *c, const struct coord_unit *u, const struct proto_result *res)
 {
+	const struct coord_attempt *a = u->state == COORD_UNIT_ACTIVE ? &c->attempts[u->slot] : NULL;
+
+	if (!a || a->state != COORD_A_STOPPING || (res->outcome != PROTO_CANCELLED && res->class != PROTO_CLASS_NONE))
+		return PROTO_REASON_NONE;
+	return coord_reason_is_budget((enum proto_reason)a->cancel_reason) ? (enum proto_reason)a->cancel_reason : PROTO_REASON_NONE;
+}
+
+static void end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res)
+{
+	enum proto_reason budget;
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	bool asked = u->flags & COORD_U_CANCEL || r->stop_cancels;
 	struct coord_failure f;
@@ -71,6 +86,10 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 		cancelled(c, r, node, res);
 		return;
 	}
+	if ((budget = ended_by_budget(c, u, res)) != PROTO_REASON_NONE) {
+		decide_ended(c, r, node, res, PROTO_END_FAILED, PROTO_CLASS_BUDGET, budget);
+		return;
+	}
 	if (res->outcome == PROTO_CANCELLED || res->class == PROTO_CLASS_NONE) {
 		for_nothing(c, r, node, res);
 		return;
@@ -80,4 +99,16 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 		decide_again(c, node, res, f.delay_us);
 	else
 		decide_ended(c, r, node, res, PROTO_END_FAILED, f.class, f.reason);
+}
+
+void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res)
+{
+	struct proto_result all;
+
+	if (r->g->meters) {
+		all = *res;
+		if (coord_budget_merge(c, r, &all))
+			res = &all;
+	}
+	end_attempt(c, r, unit, node, res);
 }

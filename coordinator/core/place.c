@@ -320,6 +320,24 @@ static void park_at_agent(struct coord *c, const struct wish *w)
 
 /* --- placing --- */
 
+/* Nothing of it may start any more: it ends in place of starting. */
+static void end_for_budget(struct coord *c, const struct coord_run *r, uint32_t unit, enum proto_reason reason)
+{
+	struct proto_fact f = { .kind = PROTO_FACT_ENDED };
+
+	f.ended.key = (struct proto_attempt_key){ r->id, unit, 0 };
+	f.ended.node = coord_unit_at(r, unit)->node;
+	f.ended.state = PROTO_END_FAILED;
+	f.ended.result.key = f.ended.key;
+	f.ended.result.outcome = PROTO_FAILED;
+	f.ended.result.class = PROTO_CLASS_BUDGET;
+	f.ended.result.reason = reason;
+	f.ended.result.exit = -1;
+	f.ended.result.error = reason == PROTO_REASON_BUDGET_AGENT ? RV_STR("the limits of its agent in this run are used up")
+								  : RV_STR("its limit of tokens or cost is used up");
+	coord_decide(c, &f, NULL);
+}
+
 static void assign(struct coord *c, const struct wish *w, uint32_t node)
 {
 	const struct coord_unit *u = coord_unit_at(w->r, w->unit);
@@ -355,11 +373,12 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 }
 
 /* There is room, and something else it needs is not free: it must not keep a node from those who would free that, or who have been
- * woken in its stead and are to be tried first. */
-static void place_first(struct coord *c, struct coord_run *r)
+ * woken in its stead and are to be tried first. False: out of room for what follows. */
+static bool place_first(struct coord *c, struct coord_run *r)
 {
 	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
 	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value] };
+	enum proto_reason used_up;
 	uint32_t node;
 
 	w.class = w.sh->class_first + rv_heap_first(&w.sh->ready)->value;
@@ -368,17 +387,21 @@ static void place_first(struct coord *c, struct coord_run *r)
 	node = choose(c, &w);
 	if (node == COORD_NONE) {
 		park(c, &w);
-		return;
+		return true;
+	}
+	if (r->g->meters && (used_up = coord_budget_refuses(r, w.unit)) != PROTO_REASON_NONE) {
+		end_for_budget(c, r, w.unit, used_up);
+		return coord_follow(c);
 	}
 	if (w.cl->lock_count && !coord_locks_free(c, r, w.class, true)) {
 		coord_place_unreserve(c, r, w.shape);
-		return;
+		return true;
 	}
 	if (w.cl->agent != COORD_NONE && r->g->agents[w.cl->agent].max_concurrent &&
 	    r->g->agents[w.cl->agent].running >= r->g->agents[w.cl->agent].max_concurrent) {
 		park_at_agent(c, &w);
 		coord_place_unreserve(c, r, w.shape);
-		return;
+		return true;
 	}
 	if (w.cl->dirs && !coord_dirs_free(c, r, w.unit, true)) {
 		if (coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT) {
@@ -387,9 +410,10 @@ static void place_first(struct coord *c, struct coord_run *r)
 			w.kept_off = true; /* there is a node, but no room to note its paths */
 			park(c, &w);
 		}
-		return;
+		return true;
 	}
 	assign(c, &w, node);
+	return true;
 }
 
 /* Everything has been tried: what is parked now found no room on any node. If something was freed and cannot be tried yet, it is
@@ -415,7 +439,8 @@ bool coord_place(struct coord *c)
 		while ((first = rv_heap_first(&c->run_heap)) && coord_attempt_room(c)) {
 			if (!coord_room(c, 6))
 				return false;
-			place_first(c, &c->runs[first->value]);
+			if (!place_first(c, &c->runs[first->value]))
+				return false;
 		}
 	} while (c->capacity_freed && coord_attempt_room(c)); /* a node that was kept free is not any more */
 	placing_done(c);

@@ -33,7 +33,11 @@ void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_coun
 					  .skipped = r->counts[COORD_UNIT_SKIPPED],
 					  .cancelled = r->counts[COORD_UNIT_CANCELLED],
 					  .retries = r->retries,
-					  .node_lost = r->node_lost };
+					  .node_lost = r->node_lost,
+					  .tokens = rv_sat_add(r->spent.tokens, r->streaming.tokens),
+					  .cost_microusd = rv_sat_add(r->spent.cost_microusd, r->streaming.cost_microusd),
+					  .limit_tokens = r->limit.tokens,
+					  .limit_cost_microusd = r->limit.cost_microusd };
 }
 
 enum coord_run_state coord_run_state(const struct coord *c, uint64_t run, enum proto_reason *reason)

@@ -9,6 +9,7 @@
 
 #define RATE_LIMIT_US_FIRST (60u * RV_US_PER_S)
 #define RATE_LIMIT_US_MAX (600u * RV_US_PER_S)
+#define RETRY_AFTER_US_MAX (24u * 3600u * (uint64_t)RV_US_PER_S) /* told by a provider; more is no wait but an end */
 
 /* base * 2^n, saturating at max. */
 static uint64_t doubled(uint64_t base, uint32_t n, uint64_t max)
@@ -89,7 +90,8 @@ struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run 
 		return f;
 	case PROTO_CLASS_RATE_LIMITED:
 		if (u->rate_limited + 1u < lim->rate_limited && may_start_again)
-			return again(f, jittered(c, doubled(RATE_LIMIT_US_FIRST, u->rate_limited, RATE_LIMIT_US_MAX), s->retry.jitter_ppm,
+			return again(f, result->retry_after_us ? rv_min_u64(result->retry_after_us, RETRY_AFTER_US_MAX)
+						       : jittered(c, doubled(RATE_LIMIT_US_FIRST, u->rate_limited, RATE_LIMIT_US_MAX), s->retry.jitter_ppm,
 						 RATE_LIMIT_US_MAX));
 		return f;
 	case PROTO_CLASS_NODE_LOST:

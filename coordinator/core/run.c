@@ -25,6 +25,11 @@ static void start_cancels(struct coord *c, struct coord_run *r)
 	r->cancel_at = r->attempts.first;
 }
 
+void coord_run_cancel_some(struct coord *c, struct coord_run *r)
+{
+	start_cancels(c, r);
+}
+
 static bool stop_cancels(enum proto_reason reason)
 {
 	return reason != PROTO_REASON_NOT_STARTED;
@@ -84,13 +89,18 @@ void coord_on_run_stop(struct coord *c, const struct coord_event *ev)
 
 static void cancel_next(struct coord *c, struct coord_run *r)
 {
+	enum proto_reason reason;
 	uint32_t slot = r->cancel_at;
 
 	r->cancel_at = c->attempts[slot].run_next;
 	if (r->cancel_at == COORD_NONE)
 		c->sweeps--;
-	if (c->live)
+	if (!c->live)
+		return;
+	if (r->stop_cancels)
 		coord_attempt_cancel(c, slot, (enum proto_reason)r->stop, r->stop_grace_us);
+	else if ((reason = coord_budget_cancels(c, r, slot)) != PROTO_REASON_NONE)
+		coord_attempt_cancel(c, slot, reason, RV_NEVER);
 }
 
 static void close_unit(struct coord *c, struct coord_run *r, uint32_t unit)
@@ -98,6 +108,7 @@ static void close_unit(struct coord *c, struct coord_run *r, uint32_t unit)
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	struct coord_unit_end e = { .state = COORD_UNIT_CANCELLED, .root_cause = r->stop_root };
 	bool policy = r->stop == PROTO_REASON_FAIL_FAST || r->stop == PROTO_REASON_NOT_STARTED;
+	bool budget = coord_reason_is_budget((enum proto_reason)r->stop);
 
 	if (coord_state_ended(u->state))
 		return;
@@ -107,6 +118,10 @@ static void close_unit(struct coord *c, struct coord_run *r, uint32_t unit)
 		e.class = (enum proto_class)u->class;
 		e.reason = (enum proto_reason)u->reason;
 		e.root_cause = COORD_NONE;
+	}
+	if (budget && u->tries) {
+		e.state = COORD_UNIT_FAILED;
+		e.class = PROTO_CLASS_BUDGET;
 	}
 	coord_unit_event(c, r, unit, COORD_UE_END, &e);
 }
@@ -168,7 +183,7 @@ void coord_run_check(struct coord *c, struct coord_run *r)
 	r->check_end = true;
 }
 
-static uint32_t ended_count(const struct coord_run *r)
+uint32_t coord_run_ended_count(const struct coord_run *r)
 {
 	return r->counts[COORD_UNIT_SUCCEEDED] + r->counts[COORD_UNIT_FAILED] + r->counts[COORD_UNIT_SKIPPED] +
 	       r->counts[COORD_UNIT_CANCELLED];
@@ -184,10 +199,12 @@ static enum proto_end_state outcome(const struct coord_run *r, enum proto_reason
 	*reason = (enum proto_reason)r->stop;
 	if (r->stop == PROTO_REASON_CANCELLED || r->stop == PROTO_REASON_INTERRUPTED)
 		return PROTO_END_CANCELLED;
-	if (r->stop == PROTO_REASON_RUN_TIMEOUT)
+	if (r->stop == PROTO_REASON_RUN_TIMEOUT || coord_reason_is_budget(*reason))
 		return PROTO_END_FAILED;
 	if (verify && verify->state == COORD_UNIT_FAILED)
 		*reason = PROTO_REASON_VERIFY;
+	else if (*reason == PROTO_REASON_NONE && r->budget_reason)
+		*reason = (enum proto_reason)r->budget_reason;
 	else if (!r->counts[COORD_UNIT_FAILED] && r->counts[COORD_UNIT_CANCELLED])
 		return PROTO_END_CANCELLED;
 	return PROTO_END_FAILED;
@@ -232,7 +249,7 @@ static void check(struct coord *c, struct coord_run *r)
 	c->checks--;
 	if (r->ended || r->sweep)
 		return;
-	if (ended_count(r) == r->g->unit_count)
+	if (coord_run_ended_count(r) == r->g->unit_count)
 		all_ended(c, r);
 	else if (r->stop && !r->active)
 		sweep_start(c, r, COORD_SWEEP_CLOSE);

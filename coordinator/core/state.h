@@ -23,6 +23,7 @@
 #define COORD_BYPASS_MAX 100u
 #define COORD_LOCKS_MAX (4 * RV_LOCKS_MAX)
 #define COORD_QUARANTINE_AT 3u
+#define COORD_BUDGET_MAX 1000000000000000u /* as in plans: tokens, or millionths of a dollar */
 #define COORD_SCRATCH_BYTES ((size_t)256 << 10)
 #define COORD_ITEM_BYTES_MAX 768u     /* of scratch, that one decision may need an effect */
 
@@ -55,6 +56,13 @@ struct coord_attempt {
 	uint64_t grace_us;          /* STOPPING */
 	uint64_t epoch;             /* it was assigned in; 0: given up, and taken back later */
 	uint64_t incarnation;       /* of its node, when it was assigned */
+};
+
+/* Beside it, of attempts of agent units. */
+struct coord_attempt_usage {
+	struct proto_usage seen;    /* what it reported, cumulative */
+	struct coord_spend more;    /* than its unit's meter has counted */
+	uint32_t agent;             /* that runs it */
 };
 
 struct coord_ring {
@@ -154,6 +162,10 @@ struct coord_run {
 	uint64_t *no_workspace;     /* bit a node */
 	uint32_t parked_shapes;
 	uint32_t reservations;      /* nodes kept free for its wide shapes */
+	struct plan_budget limit;   /* of the whole run, as the plan or a person says */
+	struct coord_spend spent, streaming;
+	uint8_t budget_reason;      /* of the unit that ended for want of one first; NONE */
+	bool budget_look;           /* sums have changed: look at the limits */
 };
 
 /* --- paths and locks ------------------------------------------------------------------------------------------------ */
@@ -205,6 +217,8 @@ struct coord {
 	uint32_t node_count;
 	struct rv_intmap peer_map;
 	struct coord_attempt *attempts;
+	struct coord_attempt_usage *usage; /* by slot */
+	uint32_t looks;             /* runs whose limits are to be looked at */
 	uint32_t attempt_free;      /* list through run_next: used before */
 	uint32_t attempt_fresh;     /* slots from here on were never used, nor touched */
 	uint32_t attempt_count;
@@ -429,6 +443,34 @@ bool coord_run_ends(struct coord *c);
 void coord_run_deadline(struct coord *c, struct coord_run *r); /* its place in the heap of deadlines anew */
 bool coord_run_due(struct coord *c, struct coord_run *r);
 void coord_run_release(struct coord *c, struct coord_run *r);
+
+void coord_run_cancel_some(struct coord *c, struct coord_run *r); /* attempts whose budget is used up */
+uint32_t coord_run_ended_count(const struct coord_run *r);
+
+/* --- budget.c -------------------------------------------------------------------------------------------------------------------------------------- */
+
+bool coord_reason_is_budget(enum proto_reason reason);
+struct coord_meter *coord_budget_meter(const struct coord_run *r, uint32_t unit); /* NULL: it is no agent unit */
+/* The agent that the unit's next, or running, attempt is run by; COORD_NONE: its own command. */
+uint32_t coord_budget_agent(const struct coord_run *r, uint32_t unit);
+void coord_budget_assigned(struct coord *c, struct coord_run *r, uint32_t unit, bool again); /* `again`: the same attempt as before */
+void coord_budget_dropped(struct coord *c, struct coord_run *r, uint32_t slot);
+/* A result, folded: called before the unit moves on. */
+void coord_budget_ended(struct coord *c, struct coord_run *r, const struct proto_result *res);
+/* What the running attempt reported goes into its result, where it is more; was there something? */
+bool coord_budget_merge(const struct coord *c, const struct coord_run *r, struct proto_result *res);
+void coord_budget_report(struct coord *c, uint32_t slot, const struct proto_usage *usage);
+/* Why no attempt of the unit may start any more; NONE: one may. */
+enum proto_reason coord_budget_refuses(const struct coord_run *r, uint32_t unit);
+enum proto_reason coord_budget_cancels(const struct coord *c, const struct coord_run *r, uint32_t slot); /* the same of one that runs */
+void coord_budget_left(const struct coord_run *r, uint32_t unit, uint64_t *tokens, uint64_t *cost_microusd); /* 0: no limit applies */
+bool coord_budget_look(struct coord *c); /* false: out of room */
+void coord_budget_changed(struct coord *c, struct coord_run *r); /* a limit of the run did */
+void coord_budget_begin(struct coord *c); /* serving: look at every run */
+
+/* --- core.c ---------------------------------------------------------------------------------------------------------------------------------------- */
+
+bool coord_follow(struct coord *c); /* what follows from the facts applied so far; false: out of room */
 
 /* --- retry.c --------------------------------------------------------------------------------------------------------------------------------------- */
 

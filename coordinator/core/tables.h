@@ -142,6 +142,7 @@ struct coord_tmpl_more {
 	uint32_t items;                /* first in graph->items, COORD_NONE */
 	uint32_t ids;                  /* first in graph->ids: ids of instances by pattern; COORD_NONE: <id>-0001 */
 	uint32_t digits;
+	uint32_t meter_first;          /* in graph->meters, COORD_NONE: no agent runs its units */
 	uint32_t join_failed_link, join_done_link, gate_link; /* of the work queue */
 };
 
@@ -218,11 +219,26 @@ struct coord_class {
 	uint32_t seen_count, median_us;
 };
 
+/* Tokens and cost of a model (budget.c). */
+struct coord_spend {
+	uint64_t tokens, cost_microusd;
+};
+
 struct coord_agent {
 	struct rv_str name;
 	uint32_t max_concurrent; /* 0: no limit */
 	uint32_t running;
 	uint32_t waiting;        /* first class parked here */
+	bool used_up;            /* its limit was reached when last looked; live */
+	struct plan_budget limit;
+	struct coord_spend spent, streaming;
+};
+
+/* What an agent unit has used. */
+struct coord_meter {
+	struct proto_usage counted; /* of its newest attempt: what `spent` holds of it */
+	struct coord_spend spent;   /* by all its attempts */
+	uint32_t agent;             /* that a person chose in place of its own; COORD_NONE: none */
 };
 
 struct coord_lock_name {
@@ -274,7 +290,10 @@ struct coord_graph {
 	uint32_t class_count;
 	uint32_t *class_locks;
 	struct coord_agent *agents;
-	uint32_t agent_count;
+	uint32_t agent_count;   /* the plan's, then the built-in profiles that it does not name */
+	struct coord_meter *meters; /* NULL: it has no agent units */
+	uint32_t meter_count;
+	struct rv_str *agent_specs; /* by agent: a spec of what the agent sets; "": it runs no agent unit */
 	struct coord_lock_name *locks;
 	uint32_t lock_count;
 	struct rv_heap ready;   /* shapes by the rank of their first unit */

@@ -103,6 +103,8 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 	u->flags &= (uint8_t)~COORD_U_LOST;
 	coord_attempt_hold(c, r, unit, a->node);
 	c->attempts[u->slot].epoch = again ? 0 : c->epoch;
+	if (r->g->meters)
+		coord_budget_assigned(c, r, unit, again);
 	c->attempts[u->slot].incarnation = c->nodes[a->node].incarnation;
 	coord_tell(c, COORD_T_UNIT_ASSIGNED, r, unit);
 }
@@ -179,6 +181,8 @@ static void end(struct coord *c, struct coord_run *r, uint32_t unit, const void 
 	if (!r->g->times[unit].end_us)
 		r->g->times[unit].end_us = c->real_us;
 	coord_tell(c, COORD_T_UNIT_FINISHED, r, unit)->result = e->result;
+	if (e->class == PROTO_CLASS_BUDGET && coord_reason_is_budget(e->reason) && !r->budget_reason)
+		r->budget_reason = (uint8_t)e->reason;
 	if (!coord_unit_is_verify(r, unit)) {
 		if (r->sweep != COORD_SWEEP_CLOSE)
 			coord_work_push(c, coord_vertex(COORD_V_UNIT, coord_run_slot(c, r), unit));

@@ -114,11 +114,21 @@ static void show_transition(struct driver *d, const struct coord_transition *t)
 	}
 }
 
+static const char *other_agent(struct driver *d, const struct coord_effect *e, char room[80])
+{
+	struct rv_str name = RV_STR("");
+
+	if (e->dispatch.agent != COORD_NONE)
+		name = coord_graph_agent_name(coord_run_graph(d->c, e->dispatch.key.run), e->dispatch.agent);
+	(void)snprintf(room, 80, "%s%.*s", name.bytes ? " agent=" : "", RV_STR_ARGS(name));
+	return room;
+}
+
 static void show_send(struct driver *d, const struct coord_effect *e)
 {
 	static const char *const acks[] = { "", "accepted", "duplicate", "fenced" };
 	static const char *const verdicts[] = { "keep", "kill", "resend", "forget" };
-	char key[300], node[80];
+	char key[300], node[80], agent[80];
 
 	if (e->peer <= d->node_count)
 		node_name(d, (uint32_t)e->peer - 1, node, sizeof(node));
@@ -137,7 +147,8 @@ static void show_send(struct driver *d, const struct coord_effect *e)
 		add_line(d, "> %s HB_ACK%s", node, e->hb_ack.want_table ? " want_table" : "");
 		break;
 	case COORD_FX_DISPATCH:
-		add_line(d, "> %s DISPATCH %s try=%u", node, key_name(d, e->dispatch.key, key, sizeof(key)), e->dispatch.try_number);
+		add_line(d, "> %s DISPATCH %s try=%u%s", node, key_name(d, e->dispatch.key, key, sizeof(key)), e->dispatch.try_number,
+			 other_agent(d, e, agent));
 		break;
 	case COORD_FX_CANCEL:
 		add_line(d, "> %s CANCEL %s %s", node, key_name(d, e->cancel.key, key, sizeof(key)), proto_reason_name(e->cancel.reason));
@@ -395,6 +406,16 @@ void driver_started(struct driver *d, const char *unit)
 	struct proto_started s = { .key = driver_key(d, unit), .start_us = d->real_us };
 
 	ev.started = &s;
+	driver_step(d, &ev);
+	driver_turn(d);
+}
+
+void driver_used(struct driver *d, const char *unit, uint64_t tokens, uint64_t cost_microusd)
+{
+	struct coord_event ev = node_event(d, unit, COORD_EV_USAGE);
+	struct proto_usage_report report = { .key = driver_key(d, unit), .usage = { .output_tokens = tokens, .cost_microusd = cost_microusd } };
+
+	ev.usage = &report;
 	driver_step(d, &ev);
 	driver_turn(d);
 }

@@ -74,6 +74,8 @@ void driver_succeed(struct driver *d, const char *unit);
 void driver_fail(struct driver *d, const char *unit, enum proto_class class, enum proto_reason reason);
 void driver_cancelled(struct driver *d, const char *unit);
 void driver_result(struct driver *d, uint32_t node, const struct proto_result *res);
+/* What the unit's attempt has used so far: output tokens, and millionths of a dollar. */
+void driver_used(struct driver *d, const char *unit, uint64_t tokens, uint64_t cost_microusd);
 void driver_reject(struct driver *d, const char *unit, enum proto_reject_why why);
 void driver_not_here(struct driver *d, const char *unit);
 void driver_retracted(struct driver *d, const char *unit);
