@@ -4,24 +4,29 @@
 #include "common/os/blobs.h"
 #include "common/plan/plan.h"
 #include "coordinator/core/graph.h"
+#include "proto/spec.h"
 
 /* A few dependencies never reach PROTO_DEPS_INLINE_BYTES, so they need not be encoded to know it. */
 #define DEPS_SURELY_INLINE 16u
 _Static_assert(DEPS_SURELY_INLINE * (RV_INLINE_BYTES_MAX + 2 * RV_UNIT_ID_BYTES_MAX + 64) < PROTO_DEPS_INLINE_BYTES, "they fit");
 
-void coord_dispatch_init(struct coord_dispatch *d, const struct coord *core, const struct coord_outputs *outputs, struct rv_blobs *blobs)
+void coord_dispatch_init(struct coord_dispatch *d, const struct coord *core, const struct coord_outputs *outputs, const struct coord_hints *hints,
+			 struct rv_blobs *blobs)
 {
 	d->core = core;
 	d->outputs = outputs;
+	d->hints = hints;
 	d->blobs = blobs;
 	rv_arena_init(&d->scratch, 0);
 	rv_buf_init(&d->deps_room, 0);
+	rv_buf_init(&d->spec_room, 0);
 }
 
 void coord_dispatch_release(struct coord_dispatch *d)
 {
 	rv_arena_release(&d->scratch);
 	rv_buf_release(&d->deps_room);
+	rv_buf_release(&d->spec_room);
 }
 
 int coord_value_as_blob(struct rv_blobs *blobs, struct rv_str bytes, struct proto_value *out, struct rv_err *err)
@@ -85,10 +90,61 @@ static int fill_deps(struct coord_dispatch *d, const struct coord_graph *g, stru
 	return 0;
 }
 
-int coord_dispatch_fill(struct coord_dispatch *d, struct proto_attempt_key key, uint64_t epoch, struct coord_wire_dispatch *out,
+/* What an agent sets of a spec, of another's (coord_graph_agent_spec). */
+static void take_agent(struct proto_spec *s, const struct proto_spec *from)
+{
+	s->agent_kind = from->agent_kind;
+	s->agent = from->agent;
+	s->model = from->model;
+	s->argv = NULL;
+	s->argc = 0;
+	s->rate_limit_exit_codes = from->rate_limit_exit_codes;
+	s->rate_limit_exit_code_count = from->rate_limit_exit_code_count;
+	s->rate_limit_patterns = from->rate_limit_patterns;
+	s->rate_limit_pattern_count = from->rate_limit_pattern_count;
+	s->home = from->home;
+	s->preamble = from->preamble;
+	s->preamble_text = from->preamble_text;
+	s->mock_delay_us = from->mock_delay_us;
+	s->mock_fail = from->mock_fail;
+	s->mock_output = from->mock_output;
+	s->mock_tokens = from->mock_tokens;
+}
+
+/* The unit's spec, changed by what a person asked for or by the plan's retry.agent: encoded anew, for this attempt alone. */
+static int change_spec(struct coord_dispatch *d, const struct coord_graph *g, uint32_t agent, struct rv_str prompt, struct coord_wire_dispatch *out,
+		       struct rv_err *err)
+{
+	struct rv_str other = coord_graph_agent_spec(g, agent);
+	struct proto_spec s, from;
+	struct rv_arena arena;
+	int rc;
+
+	rv_arena_init(&arena, 0);
+	rc = proto_spec_decode(out->spec, &arena, &s, err);
+	if (rc == 0 && other.bytes)
+		rc = proto_spec_decode(other, &arena, &from, err);
+	if (rc == 0) {
+		if (other.bytes)
+			take_agent(&s, &from);
+		if (prompt.bytes) {
+			s.prompt = prompt;
+			s.flags &= ~(uint32_t)PROTO_SPEC_FILL_PROMPT; /* it is what a person wrote for this unit */
+		}
+		rv_buf_reset(&d->spec_room);
+		if (proto_spec_encode(&s, &d->spec_room) < 0)
+			rc = rv_fail(err, RV_E_NO_MEMORY, "no memory for a unit's spec");
+		out->spec = rv_buf_str(&d->spec_room);
+	}
+	rv_arena_release(&arena);
+	return rc;
+}
+
+int coord_dispatch_fill(struct coord_dispatch *d, struct proto_attempt_key key, uint32_t agent, uint64_t epoch, struct coord_wire_dispatch *out,
 			struct rv_err *err)
 {
 	const struct coord_graph *g = coord_run_graph(d->core, key.run);
+	const struct coord_hint *hint = d->hints ? coord_hints_get(d->hints, key.run, key.unit) : NULL;
 
 	rv_check(g != NULL);
 	*out = (struct coord_wire_dispatch){ .epoch = epoch, .workspace = coord_graph_workspace(g) };
@@ -102,6 +158,11 @@ int coord_dispatch_fill(struct coord_dispatch *d, struct proto_attempt_key key, 
 		if (coord_graph_needs_deps(g, key.unit) && fill_deps(d, g, key, out, err) < 0)
 			return -1;
 	}
+	if (hint)
+		out->note = hint->note;
+	if ((agent != COORD_NONE || (hint && hint->prompt.bytes)) &&
+	    change_spec(d, g, agent, hint ? hint->prompt : RV_STR(""), out, err) < 0)
+		return -1;
 	if (out->spec.bytes <= PROTO_SPEC_INLINE_BYTES)
 		return 0;
 	if (coord_value_as_blob(d->blobs, out->spec, &out->spec_blob, err) < 0)

@@ -39,6 +39,7 @@ struct coord_shell {
 	struct rv_blobs *blobs;
 	struct coord_outbox *outbox;
 	struct coord_outputs *outputs;
+	struct coord_hints *hints;
 	struct coord_learned *learned; /* NULL: none kept */
 	struct proto_frame_reader *reader;
 	uint64_t epoch;
@@ -150,6 +151,8 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 		if (line && coord_run_graph(s->core, fact->mutation.run) &&
 		    (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
 			line->finished_us = 0;
+		if (coord_run_graph(s->core, fact->mutation.run) && coord_hints_note(s->hints, fact, &err) < 0)
+			fail(s, &err);
 		touch(s, fact->mutation.run);
 		break;
 	case PROTO_FACT_RUN_STOPPED:
@@ -185,7 +188,7 @@ static int send_dispatch(struct coord_shell *s, const struct coord_effect *fx, s
 	struct coord_wire_dispatch d;
 	struct proto_msg m;
 
-	if (coord_dispatch_fill(&s->dispatch, fx->dispatch.key, s->epoch, &d, err) < 0)
+	if (coord_dispatch_fill(&s->dispatch, fx->dispatch.key, fx->dispatch.agent, s->epoch, &d, err) < 0)
 		return -1;
 	coord_wire_message(fx, &d, &m);
 	s->row_synced |= fx->dispatch.sync;
@@ -263,6 +266,7 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			break;
 		case COORD_FX_RELEASE_RUN:
 			coord_outputs_drop_run(s->outputs, coord_graph_run(fx->release));
+			coord_hints_drop_run(s->hints, coord_graph_run(fx->release));
 			if (s->ops.run_gone)
 				s->ops.run_gone(s->arg, coord_graph_run(fx->release));
 			if (s->learned)
@@ -416,9 +420,10 @@ int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint
 	s->core = coord_create(&cfg->core);
 	s->outbox = coord_outbox_create(cfg->ops.send, cfg->arg);
 	s->outputs = coord_outputs_create();
-	coord_dispatch_init(&s->dispatch, s->core, s->outputs, s->blobs);
+	s->hints = coord_hints_create();
+	coord_dispatch_init(&s->dispatch, s->core, s->outputs, s->hints, s->blobs);
 	s->reader = proto_frame_reader_create();
-	if (!s->effects.items || !s->verdicts || !s->core || !s->outbox || !s->outputs || !s->reader) {
+	if (!s->effects.items || !s->verdicts || !s->core || !s->outbox || !s->outputs || !s->hints || !s->reader) {
 		rv_fail(err, RV_E_NO_MEMORY, "no memory for a coordinator");
 		goto failed;
 	}
@@ -443,6 +448,7 @@ void coord_shell_close(struct coord_shell **sp)
 		return;
 	coord_outbox_destroy(&s->outbox);
 	coord_outputs_destroy(&s->outputs);
+	coord_hints_destroy(&s->hints);
 	coord_learned_close(&s->learned);
 	journal_close(&s->journal);
 	coord_destroy(&s->core);
@@ -645,6 +651,26 @@ static bool names_blobs(const struct proto_result *r)
 	return r->output.kind == PROTO_VALUE_BLOB || r->tail.kind == PROTO_VALUE_BLOB || r->artifact_count > 0;
 }
 
+/* What a person said when releasing a unit is its output, if it has none of its own. */
+static void step_result(struct coord_shell *s, struct coord_event *ev)
+{
+	const struct coord_hint *hint = coord_hints_get(s->hints, ev->result->key.run, ev->result->key.unit);
+	struct proto_result r;
+	struct rv_err err;
+
+	if (hint && hint->release.bytes && ev->result->outcome == PROTO_SUCCEEDED && ev->result->output.kind == PROTO_VALUE_NONE) {
+		r = *ev->result;
+		r.output = (struct proto_value){ .kind = PROTO_VALUE_INLINE, .inline_bytes = hint->release };
+		if (hint->release.bytes > RV_INLINE_BYTES_MAX && coord_value_as_blob(s->blobs, hint->release, &r.output, &err) < 0) {
+			fail(s, &err);
+			return;
+		}
+		r.flags &= ~(uint32_t)PROTO_RESULT_OUTPUT_JSON;
+		ev->result = &r;
+	}
+	step(s, ev);
+}
+
 static void on_message(struct coord_shell *s, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m, uint64_t now_us,
 		       uint64_t real_us)
 {
@@ -669,7 +695,10 @@ static void on_message(struct coord_shell *s, uint64_t peer, const struct coord_
 	}
 	if (m->kind == PROTO_RESULT && s->ops.result && names_blobs(&m->result) && s->ops.result(s->arg, peer, m))
 		return;
-	step(s, &ev);
+	if (m->kind == PROTO_RESULT)
+		step_result(s, &ev);
+	else
+		step(s, &ev);
 }
 
 int coord_shell_on_frame(struct coord_shell *s, uint64_t peer, const struct coord_peer_identity *who, struct rv_str frame, uint64_t now_us,
@@ -696,7 +725,7 @@ void coord_shell_result(struct coord_shell *s, uint64_t peer, const struct proto
 
 	rv_check(m->kind == PROTO_RESULT);
 	if (coord_wire_event(m, now_us, real_us, peer, &ev) == 0)
-		step(s, &ev);
+		step_result(s, &ev);
 }
 
 void coord_shell_peer_gone(struct coord_shell *s, uint64_t peer, uint64_t now_us, uint64_t real_us)

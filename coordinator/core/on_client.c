@@ -67,6 +67,24 @@ static int check_unit(const struct coord_run *r, enum proto_mutation what, uint3
 	return 0;
 }
 
+/* May the unit be run by the agent of that name from now on? */
+static int check_agent(const struct coord_run *r, uint32_t unit, struct rv_str name, struct rv_err *err)
+{
+	uint32_t agent = name.bytes ? coord_graph_agent_find(r->g, name) : COORD_NONE;
+
+	if (!name.bytes)
+		return 0;
+	if (!coord_budget_meter(r, unit))
+		return rv_fail(err, RV_E_CONFLICT, "the unit is a command: no agent runs it");
+	if (agent == COORD_NONE) {
+		(void)rv_fail(err, RV_E_NOT_FOUND, "the plan has no agent \"%.*s\"", RV_STR_ARGS(name));
+		return rv_hint(err, "one of its `agents`, or claude, codex, mock");
+	}
+	if (!coord_graph_agent_spec(r->g, agent).bytes)
+		return rv_fail(err, RV_E_CONFLICT, "the agent \"%.*s\" is a command, and takes other slots than the unit", RV_STR_ARGS(name));
+	return 0;
+}
+
 int coord_client_check(const struct coord *c, const struct proto_fact *f, struct rv_err *err)
 {
 	struct coord_run *r;
@@ -114,6 +132,10 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 	case PROTO_MUT_SKIP:
 		return check_unit(r, f->mutation.what, unit, err);
 	case PROTO_MUT_RETRY:
+		if (unit == RV_MAP_NONE)
+			return f->mutation.note.bytes || f->mutation.prompt.bytes || f->mutation.agent.bytes ?
+				       rv_fail(err, RV_E_USAGE, "a note, a prompt or an agent goes with one unit") : 0;
+		return check_unit(r, f->mutation.what, unit, err) < 0 ? -1 : check_agent(r, unit, f->mutation.agent, err);
 	case PROTO_MUT_CANCEL:
 		return unit == RV_MAP_NONE ? 0 : check_unit(r, f->mutation.what, unit, err);
 	default:
@@ -390,6 +412,8 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 			cancel_unit(c, r, unit, f->mutation.value);
 		break;
 	case PROTO_MUT_RETRY:
+		if (unit != RV_MAP_NONE && f->mutation.agent.bytes && coord_budget_meter(r, unit))
+			coord_budget_meter(r, unit)->agent = coord_graph_agent_find(r->g, f->mutation.agent);
 		retry(c, r, unit);
 		break;
 	case PROTO_MUT_RESUME:

@@ -51,7 +51,7 @@ static void put_failure(const struct node_failure *why, struct rv_buf *out)
 	rv_buf_put_lv(out, rv_str_of(why->err.msg));
 }
 
-/* flags, delay, failure, cookie, answer */
+/* flags, delay, tokens, failure, cookie, answer */
 int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const struct proto_dispatch *d, struct rv_blobs *blobs,
 		      uint64_t session_key, uint64_t real_us, struct rv_buf *out, struct rv_err *err)
 {
@@ -70,6 +70,7 @@ int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const str
 			flags |= MOCK_FAILS;
 		rv_buf_put_u8(out, flags);
 		rv_buf_put_u64(out, spec->spec.mock_delay_us);
+		rv_buf_put_u64(out, spec->spec.mock_tokens);
 		put_failure(&why, out);
 		rv_buf_put_lv(out, rv_buf_str(&cookie));
 		if (flags & MOCK_PREPARED) {
@@ -102,6 +103,7 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	const struct proto_result *r;
 	enum proto_class class;
 	enum proto_reason reason;
+	uint64_t tokens;
 	struct rv_reader in;
 	uint8_t flags;
 
@@ -110,6 +112,7 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	e.end_mono_us = rv_read_u64(&in); /* it took its delay, whenever it may have been dispatched */
 	e.end_real_us = real_us;
 	e.start_real_us = rv_sat_sub(real_us, e.end_mono_us);
+	tokens = rv_read_u64(&in);
 	class = rv_read_u8(&in);
 	reason = rv_read_u8(&in);
 	message = rv_read_lv(&in);
@@ -126,6 +129,8 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 		node_collect_fail(c, class, reason, message);
 	else if (flags & MOCK_FAILS)
 		node_collect_fail(c, PROTO_CLASS_AGENT, PROTO_REASON_MOCK, RV_STR("mock.fail: this try was to fail"));
+	if (flags & MOCK_PREPARED)
+		c->result.usage = (struct proto_usage){ .output_tokens = tokens };
 	r = node_collect_result(c, flags & MOCK_PREPARED ? &answer : NULL);
 	c->arena = arena; /* the cookie's texts live as long as the result */
 	return r;
