@@ -218,6 +218,7 @@ static int execute(struct run *r)
 	r->session.format = r->args.output;
 	r->session.show = r->args.shown;
 	r->session.events = r->args.events;
+	r->session.joblog = r->args.joblog;
 	r->session.retry_unit = COORD_NONE;
 	r->session.plan = r->plan;
 	r->plan = NULL; /* taken */

@@ -146,7 +146,7 @@ bool cli_joblog_line(struct cli_joblog *j, const struct cli_tally *t, const stru
 	host = cli_tally_node_name(t, u->node);
 	(void)rv_buf_printf(out, "%u\t%.*s\t%llu.%03u\t%10.3f\t0\t0\t%d\t%d\t", unit + 1, RV_STR_ARGS(host.bytes ? host : RV_STR(":")),
 			    (unsigned long long)((u->start_us ? u->start_us : tr->real_us) / RV_US_PER_S),
-			    (unsigned)((u->start_us ? u->start_us : tr->real_us) % RV_US_PER_S / RV_US_PER_MS), (double)u->duration_us / RV_US_PER_S, u->exit, u->signal);
+			    (unsigned)((u->start_us ? u->start_us : tr->real_us) % RV_US_PER_S / RV_US_PER_MS), (double)u->duration_us / RV_US_PER_S, u->exit < 0 && u->signal ? 0 : u->exit, u->signal);
 	cli_joblog_command(j, t, unit, out);
 	(void)rv_buf_putc(out, '\n');
 	return true;

@@ -2,8 +2,8 @@
  *
  *	Seq  Host  Starttime  JobRuntime  Send  Receive  Exitval  Signal  Command      separated by tabs
  *
- * Seq is the unit's place in the plan, from 1. Of a unit that was tried again the last attempt counts. Exitval is -1 where there was no exit
- * status; Send and Receive are 0. The command is shown as a shell would take it, its items filled in, on one line and harmless; of an agent
+ * Seq is the unit's place in the plan, from 1. Of a unit that was tried again the last attempt counts. Exitval is 0 where a signal
+ * ended it, -1 where nothing ran to its end; Send and Receive are 0. The command is shown as a shell would take it, its items filled in, on one line and harmless; of an agent
  * it is its name and what it was told.
  */
 #ifndef CLI_JOBLOG_H

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/events.h"
 #include "cli/hook.h"
+#include "cli/joblog.h"
 #include "cli/statusline.h"
 #include "cli/text.h"
 #include "common/check.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -28,6 +30,9 @@ struct cli_live {
 	int events_fd;               /* -1: none */
 	struct rv_buf events;        /* lines of rows up to events_position */
 	struct rv_buf units;         /* -o jsonl lines */
+	int joblog_fd;               /* -1: none */
+	struct cli_joblog joblog;
+	struct rv_buf jobs;          /* its lines */
 	uint64_t position;           /* of the newest line held */
 	struct cli_out out;          /* stdout: jsonl */
 	struct cli_statusline line;
@@ -54,6 +59,18 @@ static bool keeps_all(const struct cli_live_config *cfg, bool for_programs)
 	       (cfg->show == CLI_SHOW_IN_ORDER && cfg->order.what == CLI_ORDERED_VALUES);
 }
 
+static int open_joblog(struct cli_live *l, struct rv_err *err)
+{
+	struct stat st;
+
+	l->joblog_fd = open(l->cfg.joblog_path, O_WRONLY | O_CREAT | O_CLOEXEC | (l->cfg.joblog_goes_on ? O_APPEND : O_TRUNC), 0666);
+	if (l->joblog_fd < 0)
+		return rv_fail_errno(err, errno, "cannot write the job log %s", l->cfg.joblog_path);
+	if (!l->cfg.joblog_goes_on || (fstat(l->joblog_fd, &st) == 0 && st.st_size == 0))
+		cli_joblog_head(&l->jobs);
+	return 0;
+}
+
 int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, struct rv_err *err)
 {
 	struct cli_live *l = calloc(1, sizeof *l);
@@ -62,7 +79,9 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 	if (!l)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to watch a run");
 	l->cfg = *cfg;
-	l->events_fd = -1;
+	l->events_fd = l->joblog_fd = -1;
+	cli_joblog_init(&l->joblog);
+	rv_buf_init(&l->jobs, 0);
 	rv_buf_init(&l->events, 0);
 	rv_buf_init(&l->units, 0);
 	cli_out_init(&l->out, STDOUT_FILENO);
@@ -84,6 +103,8 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 			goto failed;
 		}
 	}
+	if (cfg->joblog_path && open_joblog(l, err) < 0)
+		goto failed;
 	*out = l;
 	return 0;
 failed:
@@ -109,6 +130,10 @@ void cli_live_destroy(struct cli_live **lp)
 		cli_tally_release(&l->tally);
 	if (l->events_fd >= 0)
 		close(l->events_fd);
+	if (l->joblog_fd >= 0)
+		close(l->joblog_fd);
+	cli_joblog_release(&l->joblog);
+	rv_buf_release(&l->jobs);
 	rv_buf_release(&l->events);
 	rv_buf_release(&l->units);
 	rv_buf_release(&l->out.buf);
@@ -203,6 +228,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 	l->position = position;
 	if (l->events_fd >= 0)
 		cli_event_json(t, &l->tally, core, position, index, &l->events);
+	if (l->joblog_fd >= 0 && t->run == l->cfg.run)
+		(void)cli_joblog_line(&l->joblog, &l->tally, t, &l->jobs);
 	if (l->cfg.hook && cli_hook_wants(l->cfg.hook, t->kind)) {
 		rv_buf_reset(&l->lines);
 		cli_event_json(t, &l->tally, core, position, index, &l->lines);
@@ -221,17 +248,16 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 		show_failure(l, t);
 }
 
-static void write_events(struct cli_live *l)
+/* Lines that are durable by now, into a file of the user's. */
+static void write_lines(struct cli_live *l, int fd, const char *path, struct rv_buf *lines)
 {
-	if (!l->events.bytes)
-		return;
-	if (cli_write_all(l->events_fd, l->events.at, l->events.bytes) < 0) {
-		struct rv_err err;
+	struct rv_err err;
 
-		(void)rv_fail_errno(&err, errno, "cannot write events to %s", l->cfg.events_path);
+	if (lines->bytes && cli_write_all(fd, lines->at, lines->bytes) < 0) {
+		(void)rv_fail_errno(&err, errno, "cannot write to %s", path);
 		fail(l, &err);
 	}
-	rv_buf_reset(&l->events);
+	rv_buf_reset(lines);
 }
 
 void cli_live_durable(struct cli_live *l, uint64_t position)
@@ -243,7 +269,9 @@ void cli_live_durable(struct cli_live *l, uint64_t position)
 	if (l->ordered)
 		cli_ordered_durable(l->ordered);
 	if (l->events_fd >= 0)
-		write_events(l);
+		write_lines(l, l->events_fd, l->cfg.events_path, &l->events);
+	if (l->joblog_fd >= 0)
+		write_lines(l, l->joblog_fd, l->cfg.joblog_path, &l->jobs);
 	if (l->units.bytes) {
 		cli_out_put(&l->out, rv_buf_str(&l->units));
 		rv_buf_reset(&l->units);

@@ -30,6 +30,8 @@ struct cli_live_config {
 	enum cli_show show;
 	struct cli_ordered_config order; /* CLI_SHOW_IN_ORDER */
 	const char *events_path;         /* NULL: none; appended to */
+	const char *joblog_path;         /* NULL: none */
+	bool joblog_goes_on;             /* appended to; else it begins anew */
 	struct cli_hook *hook;           /* --on-event, or NULL; borrowed */
 	const char *state_option;
 };

@@ -76,7 +76,7 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
 		{ "on-event", 0, RV_OPT_STRING, &a->on_event, "CMD", "run by a shell for each transition, which is JSON on its stdin; 10 s each", 0, 0 },
 		{ "on-event-type", 0, RV_OPT_STRING, &a->on_event_type, "T,...", "... of these types only: unit_finished,run_finished", 0, 0 },
-		{ "joblog", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_COMFORTS, 0, 0 },
+		{ "joblog", 0, RV_OPT_STRING, &a->joblog, "FILE", "a line a unit as it ends, in GNU parallel's columns", 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "each", 0, RV_OPT_STRING, &f->each, "FILE", "a unit for each line of FILE (`-`: standard input), with CMD or --agent", 0, 0 },
 		{ "null", '0', RV_OPT_FLAG, &f->null_ended, NULL, "... whose inputs end with NUL, not newline", 0, 0 },

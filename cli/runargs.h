@@ -17,7 +17,7 @@ struct cli_run_args {
 	uint64_t jobs, agent_slots;
 	struct rv_opt_list labels, resources, sets, pass_env;
 	bool dry_run, no_hold, help;
-	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability, *on_event, *on_event_type;
+	const char *only, *resume, *state, *events, *show, *context, *mock, *format, *durability, *on_event, *on_event_type, *joblog;
 	/* what the words mean */
 	enum cli_format output;
 	bool is_fanout;

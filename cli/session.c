@@ -107,6 +107,8 @@ static int open_live(struct session *s, const struct coord *core, struct rv_err 
 		.format = s->cfg->format,
 		.show = s->cfg->show,
 		.events_path = s->cfg->events,
+		.joblog_path = s->cfg->joblog,
+		.joblog_goes_on = s->cfg->go_on != NULL,
 		.hook = s->cfg->hook,
 		.state_option = s->state_option,
 	};

@@ -26,7 +26,7 @@ struct cli_session_config {
 	const char *state;               /* --state; NULL: .reeve here */
 	enum cli_format format;
 	enum cli_show show;
-	const char *events;              /* a file, or NULL */
+	const char *events, *joblog;     /* files, or NULL */
 	struct cli_settings settings;
 	struct plan *plan;               /* taken */
 	const struct rv_run_id *go_on;   /* an earlier run to go on with; NULL: a new one */
