@@ -75,6 +75,7 @@
 #define RV_UPLOAD_BYTES_MAX ((uint64_t)4 << 30)
 #define RV_UPLOAD_LINE_BYTES_MAX ((size_t)128 << 20) /* a line of a plan as a client writes it: a context, resolved */
 #define RV_UPLOAD_IDLE_US 600000000u         /* nothing came for so long: the upload is dropped */
+#define RV_UPLOAD_STALLED_US 10000000u       /* ... or, once nothing came for so long, where another wants its place */
 #define RV_CLIENT_WAITING_MAX 4096u          /* requests that are kept until there is something */
 #define RV_CLIENT_WAITING_PEER_MAX 16u       /* ... of one peer */
 #define RV_CLIENT_NOTES_KEPT 65536u          /* live notes that can still be asked for */

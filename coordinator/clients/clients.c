@@ -9,7 +9,11 @@
 
 #include <stdlib.h>
 
-enum { SAID_PEERS = 256 }; /* a table of bytes said in this turn: peers that share a place share its bound, too */
+enum {
+	SAID_PEERS = 256,    /* a table of bytes said in this turn: peers that share a place share its bound, too */
+	REQUEST_BYTES = 256, /* that a request counts for, however short its answer */
+	SCAN_BYTES = 65536,  /* ... one that looks through rows of the journal */
+};
 
 struct said {
 	size_t bytes[SAID_PEERS];
@@ -119,6 +123,17 @@ static uint32_t find_beginning(const struct coord_graph *g, struct rv_str id, ui
 	return matches;
 }
 
+/* A frame has room for ten thousands of requests, and to look costs time even where there is nothing to tell: of one peer a bounded number
+ * a turn. Whoever waits for its answers never has so many. */
+static bool too_many(struct coord_clients *c, uint64_t peer, const struct proto_msg *m)
+{
+	if ((m->kind != PROTO_ASK && m->kind != PROTO_FACTS && m->kind != PROTO_LOG) ||
+	    clients_may_say(c, peer, m->kind == PROTO_FACTS ? SCAN_BYTES : REQUEST_BYTES))
+		return false;
+	c->stats.refused++;
+	return true;
+}
+
 const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err)
 {
 	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
@@ -204,6 +219,8 @@ void coord_clients_on_message(struct coord_clients *c, uint64_t peer, const stru
 	struct asker from;
 
 	c->stats.requests++;
+	if (too_many(c, peer, m))
+		return;
 	switch (m->kind) {
 	case PROTO_ASK:
 		rows_ask(c, peer, &m->ask, real_us);

@@ -55,6 +55,7 @@ struct intake {
 	struct upload uploads[RV_UPLOADS_MAX];
 	struct upload *loading;   /* NULL: the thread is idle */
 	uint64_t commits;
+	uint64_t now_us;          /* of the last turn */
 	struct taken *taken;
 	uint32_t taken_count, taken_room;
 	struct rv_intmap by_submission;
@@ -196,6 +197,24 @@ static void unknown(struct intake *in, struct asker to)
 
 /* --- the three requests --------------------------------------------------------------------------------------------------------------- */
 
+/* The place of whoever has not sent anything for longest: as a rule he is gone, and if not he begins anew. NULL: all are at it. */
+static struct upload *take_stalled(struct intake *in, uint64_t now_us)
+{
+	struct upload *oldest = NULL;
+
+	for (uint32_t i = 0; i < RV_UPLOADS_MAX; i++) {
+		struct upload *u = &in->uploads[i];
+
+		if (u->state == UPLOAD_OPEN && (!oldest || u->touched_us < oldest->touched_us))
+			oldest = u;
+	}
+	if (!oldest || rv_max_u64(now_us, in->now_us) < oldest->touched_us + RV_UPLOAD_STALLED_US)
+		return NULL;
+	in->c->stats.uploads_expired++;
+	drop(in, oldest);
+	return oldest;
+}
+
 static int open_upload(struct intake *in, const struct proto_submit_begin *m, uint64_t now_us, struct upload **out, struct rv_err *err)
 {
 	struct upload *u = NULL;
@@ -207,6 +226,8 @@ static int open_upload(struct intake *in, const struct proto_submit_begin *m, ui
 	for (uint32_t i = 0; i < RV_UPLOADS_MAX && !u; i++)
 		if (in->uploads[i].state == UPLOAD_FREE)
 			u = &in->uploads[i];
+	if (!u)
+		u = take_stalled(in, now_us);
 	if (!u) {
 		(void)rv_fail(err, RV_E_BUSY, "%u plans are being handed over; that is the limit", RV_UPLOADS_MAX);
 		return rv_hint(err, "try again");
@@ -395,6 +416,7 @@ void intake_turn(struct intake *in, uint64_t now_us, uint64_t real_us)
 {
 	struct loaded *l = in->loading ? loader_result(in->loader) : NULL;
 
+	in->now_us = now_us;
 	if (l)
 		finished(in, l, now_us, real_us);
 	if (!in->loading)

@@ -18,6 +18,7 @@ enum { ASKS_A_TURN = 64 }; /* of one node */
 struct kept {
 	struct rv_list link;
 	uint64_t tag;
+	struct proto_attempt_key key;
 	struct rv_buf frame;
 };
 
@@ -169,21 +170,19 @@ static struct kept *keep(struct pieces *p, struct source *s, const struct proto_
 		return NULL;
 	}
 	k->tag = ++p->tags;
+	k->key = m->result.key;
 	p->bytes += k->frame.bytes;
 	s->count++;
 	rv_list_append(&s->results, &k->link);
 	return k;
 }
 
-static bool has_it(struct pieces *p, struct source *s, struct proto_attempt_key key)
+static bool has_it(const struct source *s, struct proto_attempt_key key)
 {
 	for (struct rv_list *l = s->results.next; l != &s->results; l = l->next) {
-		struct kept *k = RV_CONTAINER_OF(l, struct kept, link);
-		struct proto_msg m;
-		struct rv_err err;
+		const struct kept *k = RV_CONTAINER_OF(l, struct kept, link);
 
-		if (proto_frame_open(p->reader, rv_buf_str(&k->frame), PROTO_TO_COORD, &err) == 0 && proto_frame_next(p->reader, &m, &err) == 1 &&
-		    m.result.key.run == key.run && m.result.key.unit == key.unit && m.result.key.attempt == key.attempt)
+		if (k->key.run == key.run && k->key.unit == key.unit && k->key.attempt == key.attempt)
 			return true;
 	}
 	return false;
@@ -212,7 +211,7 @@ bool pieces_result(struct pieces *p, uint64_t peer, const struct proto_msg *m, u
 	rv_buf_reset(&p->refs);
 	if (!s || proto_result_blobs(&m->result, &p->refs) < 0)
 		return drop_result(p, NULL);
-	if (s->count && has_it(p, s, m->result.key))
+	if (s->count && has_it(s, m->result.key))
 		return true; /* said again while it waits */
 	if (s->count >= RV_RESULTS_WAITING_MAX || p->bytes >= RV_RESULTS_WAITING_BYTES)
 		return drop_result(p, NULL);

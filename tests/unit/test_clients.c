@@ -347,12 +347,22 @@ static void uploads_are_bounded_checked_and_do_not_stay(void **state)
 	}
 	begin(d, ANNE, 500, 10);
 	want_refused(d, ANNE, RV_E_BUSY, "16 plans");
+	/* whoever has sent nothing for a while gives way, the one who is at it longest first; the others go on */
+	d->now_us = rv_clock_boottime_us() + RV_UPLOAD_STALLED_US + 1;
+	turn(d);
+	begin(d, ANNE, 500, 10);
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	data(d, ANNE, 100, 0, RV_STR("x"));
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "no such submission");
+	data(d, ANNE, 101, 0, RV_STR("x"));
+	want(d, ANNE, PROTO_SUBMITTED, &m);
+	assert_int_equal(m.submitted.offset, 1);
 	assert_true(coord_clients_next_deadline(d->clients) <= rv_clock_boottime_us() + RV_UPLOAD_IDLE_US);
 	d->now_us = rv_clock_boottime_us() + RV_UPLOAD_IDLE_US + 1;
 	turn(d);
 	coord_clients_stats(d->clients, &stats);
-	assert_int_equal(stats.uploads_expired, RV_UPLOADS_MAX);
-	begin(d, ANNE, 500, 10);
+	assert_int_equal(stats.uploads_expired, 1 + RV_UPLOADS_MAX);
+	begin(d, ANNE, 501, 10);
 	want(d, ANNE, PROTO_SUBMITTED, &m);
 	desk_close(d);
 	free(d);
@@ -460,6 +470,35 @@ static void facts_come_of_one_run_whole_and_once_however_small_the_pieces(void *
 	assert_int_equal(others, 0);
 	facts(d, BOB, 999, 0, 0, 1000, 0);
 	want_refused(d, BOB, RV_E_NOT_FOUND, "no run");
+	desk_close(d);
+	free(d);
+}
+
+/* In one frame, as many as it holds: the loop must come to its other work. */
+static void of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct coord_clients_stats stats;
+	struct proto_msg m = { .kind = PROTO_FACTS };
+	struct rv_buf frame;
+
+	(void)state;
+	desk_open(d);
+	rv_buf_init(&frame, 0);
+	m.facts = (struct proto_facts){ .request = 4, .from = 1u << 30, .notes_from = UINT64_MAX, .bytes_max = 1000 };
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(proto_frame_add(&d->writer, &m, NULL), 0);
+	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+	assert_int_equal(coord_shell_on_frame(d->shell, BOB, &operator_, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), NULL), 0);
+	rv_buf_release(&frame);
+	coord_clients_stats(d->clients, &stats);
+	assert_int_equal(stats.requests, 1000);
+	assert_true(stats.refused >= 1000 - RV_CLIENT_ANSWER_BYTES / 65536);
+	facts(d, ANNE, 0, 0, 0, 1000, 0);
+	want(d, ANNE, PROTO_FACT_ROWS, &m); /* others are not the worse for it */
+	turn(d);
+	facts(d, BOB, 0, 0, 0, 1000, 0);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
 	desk_close(d);
 	free(d);
 }
@@ -765,6 +804,7 @@ int main(void)
 		TEST(uploads_are_bounded_checked_and_do_not_stay),
 		TEST(an_act_is_done_once_and_stays_done),
 		TEST(facts_come_of_one_run_whole_and_once_however_small_the_pieces),
+		TEST(of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn),
 		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
 		TEST(ended_runs_leave_memory_and_stay_readable),
 		TEST(a_result_counts_once_its_blobs_are_here),
