@@ -169,7 +169,6 @@ int cli_cmd_nodes(int argc, char **argv)
 		CLI_OPT_END,
 	};
 	struct cli_client *client = NULL;
-	struct cli_place place;
 	struct cli_rows rows;
 	struct rv_err err;
 	int status;
@@ -180,8 +179,7 @@ int cli_cmd_nodes(int argc, char **argv)
 		return cli_usage("nodes", "", "The nodes that the coordinator knows, with their room, what they run and their health. SLOTS and AGENTS: in use/there are;\n"
 				 "+N: units handed over ahead, which wait there. Removed ones with -o wide.", table);
 	cli_rows_init(&rows);
-	if (cli_place_find(q.coordinator, CLI_PLACE_RUNS, RV_STR(""), &place, &err) || cli_client_open(&client, &place, &err) ||
-	    cli_rows_fetch(&rows, client, PROTO_ASK_NODES, 0, RV_STR(""), &err))
+	if (cli_query_ask(&q, CLI_PLACE_RUNS, RV_STR(""), &client, &err) || cli_rows_fetch(&rows, client, PROTO_ASK_NODES, 0, RV_STR(""), &err))
 		status = cli_fail(&err);
 	else
 		status = answer_nodes(&rows, q.format);
@@ -394,7 +392,6 @@ int cli_cmd_explain(int argc, char **argv)
 	};
 	struct cli_client *client = NULL;
 	struct cli_target target;
-	struct cli_place place;
 	struct cli_rows rows;
 	struct rv_run_id id;
 	struct rv_err err;
@@ -414,8 +411,7 @@ int cli_cmd_explain(int argc, char **argv)
 	if (target.unit.bytes > RV_UNIT_ID_BYTES_MAX)
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
 	cli_rows_init(&rows);
-	if (cli_place_find(q.coordinator, CLI_PLACE_RUNS, target.run, &place, &err) || cli_client_open(&client, &place, &err) ||
-	    cli_rows_find_run(client, target.run, &id, &err) ||
+	if (cli_query_ask(&q, CLI_PLACE_RUNS, target.run, &client, &err) || cli_rows_find_run(client, target.run, &id, &err) ||
 	    cli_rows_fetch(&rows, client, PROTO_ASK_EXPLAIN, rv_run_id_number(rv_str_of(id.text)), target.unit, &err))
 		status = cli_fail(&err);
 	else

@@ -41,6 +41,23 @@ static int parse(struct asking *a, const struct rv_opt *table, int argc, char **
 	return cli_format_parse(a->format_option, &a->format, err);
 }
 
+/* 1: it could not be written, which was said. */
+static int answer_revoked(enum proto_revoke_what what, const char *name, bool changed)
+{
+	struct rv_buf out;
+	int rc;
+
+	rv_buf_init(&out, 0);
+	(void)rv_buf_puts(&out, "{\"schema\":\"reeve.revoke/1\"");
+	cli_json_str(&out, "what", what == PROTO_REVOKE_TOKEN ? RV_STR("token") : RV_STR("key"));
+	cli_json_str(&out, "name", rv_str_of(name));
+	cli_json_uint(&out, "changed", changed);
+	(void)rv_buf_puts(&out, "}\n");
+	rc = cli_answer(rv_buf_str(&out), CLI_OK) == CLI_OK ? 0 : 1;
+	rv_buf_release(&out);
+	return rc;
+}
+
 static int revoke_one(struct asking *a, enum proto_revoke_what what, const char *name, struct rv_err *err)
 {
 	struct proto_msg request = { .kind = PROTO_REVOKE }, answer;
@@ -48,6 +65,8 @@ static int revoke_one(struct asking *a, enum proto_revoke_what what, const char 
 	request.revoke = (struct proto_revoke){ .id = cli_client_new_id(), .what = what, .name = rv_str_of(name) };
 	if (connect_to(a, err) < 0 || cli_client_call(a->client, &request, PROTO_DONE, &answer, err) < 0)
 		return -1;
+	if (a->format == CLI_JSON || a->format == CLI_JSONL)
+		return answer_revoked(what, name, answer.done.changed > 0);
 	cli_say("%s %s %s", what == PROTO_REVOKE_TOKEN ? "token" : "key", name, answer.done.changed ? "is revoked" : "was revoked before");
 	return 0;
 }

@@ -82,6 +82,10 @@ expect 0 reeve token create $at --role operator --ttl 10m
 cp "$T/out" revoked
 expect 0 reeve token revoke $at "$(cut -d' ' -f4 revoked)"
 want_err "is revoked"
+expect 0 reeve token revoke $at "$(cut -d' ' -f4 revoked)" -o json
+valid revoke
+want_json 'd["what"] == "token" and d["changed"] == 0'
+want_empty "$T/err"
 expect 0 reeve token revoke $at "$(cut -d' ' -f4 revoked)"
 want_err "was revoked before"
 expect 6 env HOME="$T/other" "$REEVE" login --token-file revoked --name dave

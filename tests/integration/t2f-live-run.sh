@@ -74,3 +74,19 @@ expect 0 reeve status
 want_out cancelled
 expect 5 reeve cancel $run
 want_err "has no process any more"
+
+say "an act that ends the run at once: done, although the run is gone before it could answer"
+echo '{"version":1,"name":"short","units":[{"id":"a","command":["sleep","60"]},{"id":"b","command":["true"],"depends_on":["a"]}]}' >short.json
+for i in 1 2 3 4 5; do
+	rm -rf again
+	start short "$REEVE" run short.json --show none --state again
+	has_unit() { "$REEVE" status --state again -o json 2>/dev/null | grep -q running && "$REEVE" explain --coordinator again/runs/$(ls again/runs) $(ls again/runs)/a | grep -q "runs"; }
+	wait_until 20 has_unit
+	run=$(ls again/runs)
+	expect 0 reeve cancel $run --grace 0 --coordinator again/runs/$run -o json
+	valid act
+	want_json 'd["changed"] == 1'
+	finish short 1
+	expect 1 reeve wait --state again $run -o json
+	want_json 'd["state"] == "cancelled"'
+done
