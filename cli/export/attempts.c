@@ -23,9 +23,11 @@ void cli_attempts_release(struct cli_attempts *a)
 {
 	rv_buf_release(&a->rows);
 	free(a->assigned_us);
+	free(a->usage);
 	free(a->last);
 	free(a->slots);
 	a->assigned_us = NULL;
+	a->usage = NULL;
 	a->last = a->slots = NULL;
 }
 
@@ -43,6 +45,23 @@ static enum cli_attempt_end end_of(const struct coord_transition *tr)
 	if (tr->kind == COORD_T_UNIT_RETRY_WAIT)
 		return CLI_ATTEMPT_RETRIED;
 	return tr->state == COORD_UNIT_SUCCEEDED ? CLI_ATTEMPT_SUCCEEDED : tr->state == COORD_UNIT_CANCELLED ? CLI_ATTEMPT_CANCELLED : CLI_ATTEMPT_FAILED;
+}
+
+static int add_usage(struct cli_attempts *a, uint32_t unit, uint32_t count, const struct proto_usage *u)
+{
+	struct cli_attempt_usage *sum;
+
+	if (proto_usage_is_nothing(u))
+		return 0;
+	if (!a->usage)
+		a->usage = calloc((size_t)count + 1, sizeof(*a->usage));
+	if (!a->usage)
+		return -1;
+	sum = &a->usage[unit];
+	sum->tokens = rv_sat_add(sum->tokens, proto_usage_tokens(u));
+	sum->cost_microusd = rv_sat_add(sum->cost_microusd, proto_usage_cost(u));
+	sum->cost_unknown |= u->cost_microusd == PROTO_COST_UNKNOWN;
+	return 0;
 }
 
 int cli_attempts_feed(struct cli_attempts *a, const struct cli_tally *t, const struct coord_transition *tr)
@@ -77,6 +96,8 @@ int cli_attempts_feed(struct cli_attempts *a, const struct cli_tally *t, const s
 	case COORD_T_UNIT_FINISHED:
 	case COORD_T_UNIT_RETRY_WAIT:
 		a->assigned_us[unit] = 0;
+		if (tr->result && add_usage(a, unit, t->count, &tr->result->usage))
+			return -1;
 		if (!tr->result || !tr->result->start_us)
 			return 0;
 		row.start_us = tr->result->start_us;

@@ -26,9 +26,16 @@ struct cli_attempt {
 	uint8_t class, reason;
 };
 
+/* What a unit's attempts used of a model, all of them together. */
+struct cli_attempt_usage {
+	uint64_t tokens, cost_microusd;
+	bool cost_unknown;         /* of some attempt that used tokens */
+};
+
 struct cli_attempts {
 	struct rv_buf rows;        /* struct cli_attempt each, by start once arranged */
 	uint64_t *assigned_us;     /* by unit: when its newest attempt was handed out, 0: none is out */
+	struct cli_attempt_usage *usage; /* by unit; NULL: no attempt told of any */
 	uint32_t *last;            /* by unit: its last attempt's row + 1, once arranged; 0: none */
 	uint32_t *slots;           /* by node: how many were dealt; at node_count: of unknown nodes */
 	uint32_t node_count;

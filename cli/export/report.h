@@ -26,6 +26,13 @@ void cli_report_nodes(struct cli_export *e, struct rv_buf *out);
 /* report_failures.c: what failed, with its last output; what was not run because of it. */
 void cli_report_failures(struct cli_export *e, struct rv_buf *out);
 
+/* 1,234,567 */
+void cli_report_number(struct rv_buf *out, uint64_t n);
+/* $4.10, or "$4.10 and more" where some of it is not known; "unknown" where nothing is. */
+void cli_report_cost(struct rv_buf *out, const struct cli_attempt_usage *u);
+/* What all units used together. */
+struct cli_attempt_usage cli_report_usage(const struct cli_export *e);
+
 /* The class of a state's colour: "ok", "bad", ... */
 const char *cli_report_colour(enum coord_unit_state state);
 

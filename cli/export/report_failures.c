@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #define FAILURES_MAX 100u
-#define OPEN_MAX 5u
+#define OPEN_MAX 5u      /* shown with their output */
+#define IN_VIEW_MAX 10u  /* the others are behind one more click: the timeline should be near */
 #define TAIL_BYTES_MAX ((size_t)4 << 10)
 #define CAUSES_MAX 20u
 
@@ -121,9 +122,13 @@ void cli_report_failures(struct cli_export *e, struct rv_buf *out)
 	for (i = 0; i <= t->count && shown < FAILURES_MAX; i++) {
 		if (t->units[i].state != COORD_UNIT_FAILED)
 			continue;
+		if (shown == IN_VIEW_MAX)
+			(void)rv_buf_printf(out, "<details><summary>%u more</summary>\n", failed - shown);
 		put_failure(e, i, shown < OPEN_MAX, out);
 		shown++;
 	}
+	if (shown > IN_VIEW_MAX)
+		(void)rv_buf_puts(out, "</details>\n");
 	if (shown < failed)
 		(void)rv_buf_printf(out, "<p class=\"dim\">and %u more: <code>reeve status %s</code></p>\n", failed - shown, e->view.id.text);
 	put_causes(t, out);

@@ -25,8 +25,9 @@ static void put_title(const struct cli_tally *t, struct rv_buf *out)
 
 static void put_tile(struct rv_buf *out, const char *colour, uint64_t n, const char *what)
 {
-	(void)rv_buf_printf(out, "<div%s%s%s><b>%llu</b><span>%s</span></div>\n", colour ? " class=\"" : "", colour ? colour : "", colour ? "\"" : "",
-			    (unsigned long long)n, what);
+	(void)rv_buf_printf(out, "<div%s%s%s><b>", colour ? " class=\"" : "", colour ? colour : "", colour ? "\"" : "");
+	cli_report_number(out, n);
+	(void)rv_buf_printf(out, "</b><span>%s</span></div>\n", what);
 }
 
 static void put_long_tile(struct rv_buf *out, uint64_t us, const char *what)
@@ -55,8 +56,10 @@ static void put_share(const struct cli_tally *t, struct rv_buf *out)
 	(void)rv_buf_puts(out, "</svg>\n");
 }
 
-static void put_tiles(const struct cli_tally *t, struct rv_buf *out)
+static void put_tiles(const struct cli_export *e, struct rv_buf *out)
 {
+	const struct cli_tally *t = &e->view.tally;
+	struct cli_attempt_usage usage = cli_report_usage(e);
 	uint64_t cpu_us = 0;
 	uint32_t i, waiting = t->count - cli_tally_ended(t) - t->in_state[COORD_UNIT_ACTIVE];
 
@@ -82,6 +85,12 @@ static void put_tiles(const struct cli_tally *t, struct rv_buf *out)
 		put_long_tile(out, cli_tally_took_us(t), "from start to end");
 	if (cpu_us)
 		put_long_tile(out, cpu_us, "of CPU");
+	if (e->attempts.usage) {
+		put_tile(out, NULL, usage.tokens, usage.tokens == 1 ? "token" : "tokens");
+		(void)rv_buf_puts(out, "<div><b>");
+		cli_report_cost(out, &usage);
+		(void)rv_buf_puts(out, "</b><span>cost</span></div>\n");
+	}
 	(void)rv_buf_puts(out, "</div>\n");
 }
 
@@ -125,7 +134,7 @@ void cli_report_head(struct cli_export *e, struct rv_buf *out)
 	}
 	(void)rv_buf_puts(out, "</p>\n");
 	put_share(t, out);
-	put_tiles(t, out);
+	put_tiles(e, out);
 	(void)rv_buf_puts(out, "</header>\n");
 }
 

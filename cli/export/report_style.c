@@ -1,7 +1,7 @@
 /* report_style.c - the report's style sheet */
 #include "cli/export/report.h"
 
-const char cli_report_style_digest[] = "f+ngje1IDafgQex4Qaseg18R7JU7ydVstHTeTOWjgKQ=";
+const char cli_report_style_digest[] = "ztoC0WjMv8GGdTToJelM6qjndiwa2jAwcSMIA4mdV+Y=";
 
 const char cli_report_style[] =
 	":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--fg:#1f2328;--dim:#59636e;--line:#d9dee4;--code:#f3f4f6;"
@@ -48,7 +48,7 @@ const char cli_report_style[] =
 	"code{overflow-wrap:anywhere}\n"
 	"pre{background:var(--code);border:1px solid var(--line);border-radius:6px;padding:10px 12px;margin:8px 0 4px;max-height:320px;overflow:auto;"
 	"white-space:pre-wrap;overflow-wrap:anywhere}\n"
-	"details{border-left:3px solid var(--c);padding:2px 0 2px 14px;margin:12px 0}\n"
+	"details{border-left:3px solid var(--c,var(--line));padding:2px 0 2px 14px;margin:12px 0}\n"
 	"summary{cursor:pointer;overflow-wrap:anywhere}\n"
 	"summary b{margin-right:8px}\n"
 	"footer{font-size:13px;margin-top:22px}\n"

@@ -10,6 +10,12 @@ static void put_text(struct rv_buf *out, struct rv_str s)
 	cli_put_markup(out, CLI_TEXT_CELL, s);
 }
 
+static void put_count(struct rv_buf *out, uint64_t n)
+{
+	(void)rv_buf_puts(out, "<td class=\"n\">");
+	cli_report_number(out, n);
+}
+
 /* --- slowest ------------------------------------------------------------------------------------------------------------------ */
 
 /* The longest so far, longest first; SLOWEST_MAX of them. */
@@ -70,6 +76,7 @@ struct agent_sum {
 	struct rv_str name;
 	uint32_t units, succeeded, failed;
 	uint64_t duration_us, cpu_us;
+	struct cli_attempt_usage usage;
 };
 
 static struct agent_sum *sum_of(struct agent_sum *sums, uint32_t *count, struct rv_str name)
@@ -103,17 +110,34 @@ void cli_report_agents(struct cli_export *e, struct rv_buf *out)
 		sum->failed += u->state == COORD_UNIT_FAILED;
 		sum->duration_us += u->duration_us;
 		sum->cpu_us += u->cpu_us;
+		if (e->attempts.usage) {
+			const struct cli_attempt_usage *used = &e->attempts.usage[i];
+
+			sum->usage.tokens = rv_sat_add(sum->usage.tokens, used->tokens);
+			sum->usage.cost_microusd = rv_sat_add(sum->usage.cost_microusd, used->cost_microusd);
+			sum->usage.cost_unknown |= used->cost_unknown;
+		}
 	}
 	if (!count)
 		return;
-	(void)rv_buf_puts(out, "<section>\n<h2>Agents</h2>\n<div class=\"wide\"><table><tr><th>agent<th class=\"n\">units<th class=\"n\">succeeded<th class=\"n\">failed<th class=\"n\">running time<th class=\"n\">CPU</tr>\n");
+	(void)rv_buf_puts(out, "<section>\n<h2>Agents</h2>\n<div class=\"wide\"><table><tr><th>agent<th class=\"n\">units<th class=\"n\">succeeded<th class=\"n\">failed<th class=\"n\">running time<th class=\"n\">CPU");
+	(void)rv_buf_puts(out, e->attempts.usage ? "<th class=\"n\">tokens<th class=\"n\">cost</tr>\n" : "</tr>\n");
 	for (i = 0; i < count; i++) {
 		(void)rv_buf_puts(out, "<tr><td>");
 		put_text(out, sums[i].name);
-		(void)rv_buf_printf(out, "<td class=\"n\">%u<td class=\"n\">%u<td class=\"n\">%u<td class=\"n\">", sums[i].units, sums[i].succeeded, sums[i].failed);
+		put_count(out, sums[i].units);
+		put_count(out, sums[i].succeeded);
+		put_count(out, sums[i].failed);
+		(void)rv_buf_puts(out, "<td class=\"n\">");
 		cli_put_duration(out, sums[i].duration_us);
 		(void)rv_buf_puts(out, "<td class=\"n\">");
 		cli_put_duration(out, sums[i].cpu_us);
+		if (e->attempts.usage) {
+			(void)rv_buf_puts(out, "<td class=\"n\">");
+			cli_report_number(out, sums[i].usage.tokens);
+			(void)rv_buf_puts(out, "<td class=\"n\">");
+			cli_report_cost(out, &sums[i].usage);
+		}
 		(void)rv_buf_puts(out, "</tr>\n");
 	}
 	(void)rv_buf_puts(out, "</table></div>\n</section>\n");
@@ -158,7 +182,11 @@ void cli_report_nodes(struct cli_export *e, struct rv_buf *out)
 			continue;
 		(void)rv_buf_puts(out, "<tr><td>");
 		put_text(out, name.bytes ? name : RV_STR("unknown"));
-		(void)rv_buf_printf(out, "<td class=\"n\">%u<td class=\"n\">%u<td class=\"n\">%u<td class=\"n\">%u<td class=\"n\">", sums[i].attempts, sums[i].failed, sums[i].lost, a->slots[i]);
+		put_count(out, sums[i].attempts);
+		put_count(out, sums[i].failed);
+		put_count(out, sums[i].lost);
+		put_count(out, a->slots[i]);
+		(void)rv_buf_puts(out, "<td class=\"n\">");
 		cli_put_duration(out, sums[i].busy_us);
 		(void)rv_buf_puts(out, "</tr>\n");
 	}

@@ -153,23 +153,47 @@ static int longer_first(const void *x, const void *y)
 	return a > b ? -1 : a < b;
 }
 
-/* Attempts of this length or more are drawn; 0: all. */
-static uint64_t shortest_drawn(const struct cli_attempts *a)
-{
-	uint32_t i, count = cli_attempts_count(a);
-	uint64_t *took, least = 0;
+/* Which attempts are drawn: those longer than `longer_us`, and of those that are as long a share, evenly over the run. */
+struct choice {
+	uint64_t longer_us;
+	uint32_t of_equals, equals; /* so many of so many */
+	uint32_t seen;              /* equals met so far */
+};
 
+static int choose(const struct cli_attempts *a, struct choice *out)
+{
+	uint32_t i, count = cli_attempts_count(a), longer = 0;
+	uint64_t *took;
+
+	*out = (struct choice){ .of_equals = 1, .equals = 1 };
 	if (count <= BARS_MAX)
 		return 0;
 	took = malloc(count * sizeof(*took));
 	if (!took)
-		return RV_NEVER;
+		return -1;
 	for (i = 0; i < count; i++)
 		took[i] = cli_attempt_at(a, i)->end_us - cli_attempt_at(a, i)->start_us;
 	qsort(took, count, sizeof(*took), longer_first);
-	least = took[BARS_MAX - 1];
+	out->longer_us = took[BARS_MAX - 1];
+	while (took[longer] > out->longer_us)
+		longer++;
+	for (i = longer; i < count && took[i] == out->longer_us; i++)
+		;
+	out->equals = i - longer;
+	out->of_equals = BARS_MAX - longer;
 	free(took);
-	return least;
+	return 0;
+}
+
+static bool is_drawn(struct choice *c, uint64_t took_us)
+{
+	uint64_t before;
+
+	if (took_us != c->longer_us || c->equals == c->of_equals)
+		return took_us >= c->longer_us;
+	before = (uint64_t)c->seen * c->of_equals / c->equals;
+	c->seen++;
+	return (uint64_t)c->seen * c->of_equals / c->equals > before;
 }
 
 static double row_height(uint32_t lanes)
@@ -190,14 +214,15 @@ static void put_lanes(struct cli_export *e, const struct scale *s, uint32_t lane
 {
 	const struct cli_attempts *a = &e->attempts;
 	uint32_t i, drawn = 0, count = cli_attempts_count(a);
-	uint64_t least = shortest_drawn(a);
+	struct choice choice;
 	double row = row_height(lanes), height = 0, *top = calloc((size_t)a->node_count + 1, sizeof(*top));
 
 	for (i = 0; top && i <= a->node_count; i++) {
 		top[i] = height;
 		height += a->slots[i] ? a->slots[i] * row + 8 : 0;
 	}
-	if (!top) {
+	if (!top || choose(a, &choice)) {
+		free(top);
 		out->failed = true;
 		return;
 	}
@@ -214,17 +239,22 @@ static void put_lanes(struct cli_export *e, const struct scale *s, uint32_t lane
 		(void)rv_buf_puts(out, "</text>");
 	}
 	(void)rv_buf_putc(out, '\n');
-	for (i = 0; i < count && drawn < BARS_MAX; i++) {
+	for (i = 0; i < count; i++) {
 		const struct cli_attempt *at = cli_attempt_at(a, i);
 
-		if (at->end_us - at->start_us < least)
+		if (!is_drawn(&choice, at->end_us - at->start_us))
 			continue;
 		put_bar(e, s, at, top[at->node == COORD_NONE ? a->node_count : at->node] + at->slot * row, row - (row < 8 ? 1 : 3), out);
 		drawn++;
 	}
 	(void)rv_buf_puts(out, "</svg>\n</figure>\n");
-	if (drawn < count)
-		(void)rv_buf_printf(out, "<p class=\"dim\">The %u longest of %u attempts are drawn.</p>\n", drawn, count);
+	if (drawn < count) {
+		(void)rv_buf_puts(out, "<p class=\"dim\">Drawn are ");
+		cli_report_number(out, drawn);
+		(void)rv_buf_puts(out, " of ");
+		cli_report_number(out, count);
+		(void)rv_buf_puts(out, " attempts, the longest. <code>reeve export chrome-trace</code> has them all.</p>\n");
+	}
 	free(top);
 }
 

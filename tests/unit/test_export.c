@@ -44,6 +44,8 @@ static void attempt(struct story *s, uint32_t unit, uint32_t number, uint32_t no
 {
 	struct proto_result r = { .start_us = start, .end_us = end, .duration_us = end - start, .exit = 0 };
 
+	if (unit == 1)
+		r.usage = (struct proto_usage){ .input_tokens = 100, .cache_read_tokens = 5, .output_tokens = number, .cost_microusd = number == 1 ? 7 : PROTO_COST_UNKNOWN };
 	tell(s, (struct coord_transition){ .kind = COORD_T_UNIT_ASSIGNED, .unit = unit, .attempt = number, .node = node, .real_us = start - 1 });
 	if (state == COORD_UNIT_RETRY_WAIT)
 		tell(s, (struct coord_transition){ .kind = COORD_T_UNIT_RETRY_WAIT, .unit = unit, .attempt = number, .node = node, .real_us = end, .result = &r });
@@ -94,6 +96,10 @@ static void attempts_get_the_lowest_free_slot(void **state)
 	assert_int_equal(s.attempts.to_us, 400);
 	assert_int_equal(s.attempts.slots[0], 2);
 	assert_int_equal(s.attempts.slots[1], 2);
+	assert_int_equal(s.attempts.usage[1].tokens, 105 + 1 + 105 + 2); /* both tries */
+	assert_int_equal(s.attempts.usage[1].cost_microusd, 7);
+	assert_true(s.attempts.usage[1].cost_unknown);
+	assert_int_equal(s.attempts.usage[0].tokens, 0);
 	assert_int_equal(s.attempts.last[1], 4);
 	assert_int_equal(s.attempts.last[3], 5);
 	cli_attempts_release(&s.attempts);
