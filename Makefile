@@ -96,7 +96,9 @@ BENCHES := $(patsubst %.c,%,$(wildcard bench/coord_*.c bench/journal_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Minutes, and a base image that has to be made first: `make containers`, in CI a stage of its own.
 CONTAINER_SCRIPTS := $(wildcard tests/integration/t90-*.sh)
-SCRIPTS := $(filter-out $(CONTAINER_SCRIPTS),$(sort $(wildcard tests/integration/t[0-9]*-*.sh)))
+# Real agents from npm, 800 MB: `make agents-check`.
+AGENT_SCRIPTS := $(wildcard tests/integration/t91-*.sh)
+SCRIPTS := $(filter-out $(CONTAINER_SCRIPTS) $(AGENT_SCRIPTS),$(sort $(wildcard tests/integration/t[0-9]*-*.sh)))
 SIM_SOURCES := $(wildcard tests/sim/*.c)
 TEST_LIB_SOURCES := $(wildcard tests/lib/*.c)
 # The simulator without its main, so that tests/core may drive worlds too.
@@ -265,6 +267,11 @@ containers: ## docker/: image and compose file, with podman (root; makes a base 
 	@if command -v podman >/dev/null && command -v debootstrap >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		bash scripts/base-image.sh build/containers/base.tar.gz; fi
 	@$(call run_tests,--timeout 600 $(CONTAINER_SCRIPTS))
+
+.PHONY: agents-check
+agents-check: $(call program,$(TEST_PROFILE)) $(addprefix build/$(TEST_PROFILE)/,$(HELPERS)) ## real claude and codex (from npm, below build/) against a provider of our own
+	@scripts/agents-install.sh build/agents
+	@AGENTS='$(abspath build/agents)' $(call run_tests,--timeout 600 $(AGENT_SCRIPTS))
 
 fuzz: $(addprefix build/fuzz/,$(call chosen,$(FUZZERS))) ## every fuzz target for SECONDS=15 (T=fuzz_x: one; needs clang)
 	@python3 tests/run.py -j 2 --fuzz-seconds $(SECONDS) $(addprefix build/fuzz/,$(call chosen,$(FUZZERS)))

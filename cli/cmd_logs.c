@@ -1,4 +1,5 @@
-/* cmd_logs.c - `reeve logs`: what units printed, made harmless unless --raw */
+/* cmd_logs.c - `reeve logs`: what units printed, readable and harmless unless --raw */
+#include "cli/agentlog.h"
 #include "cli/find.h"
 #include "cli/logs.h"
 #include "cli/query.h"
@@ -8,8 +9,10 @@
 struct show {
 	struct cli_runview view;
 	struct cli_out out;
+	bool transcript;        /* the unit's agent writes one: it is shown as what was said and done */
+	struct transcript_show said[2];
 	struct cli_text text[2];
-	struct rv_buf safe;
+	struct rv_buf readable, safe;
 	struct rv_buf tail;     /* --tail: the lines kept so far */
 	uint64_t tail_lines;    /* RV_NEVER: all of it */
 	uint64_t attempt;       /* 0: the newest */
@@ -71,6 +74,11 @@ static void show_piece(void *arg, int stream, struct rv_str bytes)
 {
 	struct show *s = arg;
 
+	if (!s->raw && s->transcript) {
+		rv_buf_reset(&s->readable);
+		transcript_show_feed(&s->said[stream], bytes, &s->readable);
+		bytes = rv_buf_str(&s->readable);
+	}
 	if (!s->raw) {
 		rv_buf_reset(&s->safe);
 		cli_text_feed(&s->text[stream], bytes, &s->safe);
@@ -82,22 +90,53 @@ static void show_piece(void *arg, int stream, struct rv_str bytes)
 		keep_tail(s, bytes);
 }
 
+static void put_safe(struct show *s)
+{
+	if (s->tail_lines == RV_NEVER)
+		write_out(s, rv_buf_str(&s->safe));
+	else
+		keep_tail(s, rv_buf_str(&s->safe));
+}
+
+/* A line of a transcript that its attempt never ended. */
+static void end_transcript(struct show *s)
+{
+	int i;
+
+	for (i = 0; i < 2 && !s->raw && s->transcript; i++) {
+		rv_buf_reset(&s->readable);
+		rv_buf_reset(&s->safe);
+		transcript_show_end(&s->said[i], &s->readable);
+		cli_text_feed(&s->text[i], rv_buf_str(&s->readable), &s->safe);
+		put_safe(s);
+	}
+}
+
 static void end_text(struct show *s)
 {
 	int i;
 
+	end_transcript(s);
 	for (i = 0; i < 2 && !s->raw; i++) {
 		rv_buf_reset(&s->safe);
 		cli_text_end(&s->text[i], &s->safe);
-		if (s->tail_lines == RV_NEVER)
-			write_out(s, rv_buf_str(&s->safe));
-		else
-			keep_tail(s, rv_buf_str(&s->safe));
+		put_safe(s);
 	}
 	if (s->tail_lines != RV_NEVER)
 		show_tail(s);
 	if (!s->raw && s->printed && s->last != '\n')
 		write_out(s, RV_STR("\n"));
+}
+
+static void begin_text(struct show *s)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		transcript_show_release(&s->said[i]);
+		transcript_show_init(&s->said[i]);
+		cli_text_init(&s->text[i], CLI_TEXT_LINES);
+	}
 }
 
 /* --- one unit ------------------------------------------------------------------------------------------------------------ */
@@ -107,6 +146,7 @@ static int next_attempt(struct show *s, struct cli_logs *l, struct rv_err *err)
 {
 	void *arg = l->arg;
 
+	end_transcript(s);
 	if (cli_logs_init(l, &s->view, l->unit, s->view.tally.units[l->unit].attempt, err))
 		return -1;
 	l->piece = show_piece;
@@ -228,8 +268,8 @@ static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
 		return -1;
 	l.piece = show_piece;
 	l.arg = s;
-	cli_text_init(&s->text[0], CLI_TEXT_LINES);
-	cli_text_init(&s->text[1], CLI_TEXT_LINES);
+	s->transcript = cli_writes_transcript(s->view.graph, unit);
+	begin_text(s);
 	rc = attempt || !cli_runview_remote(&s->view) ? cli_logs_read(&l, err) : 0;
 	if (rc >= 0 && s->following) {
 		if (s->tail_lines != RV_NEVER)
@@ -286,7 +326,9 @@ static int run_logs(struct show *s, const struct cli_query *q, struct cli_target
 	int status = CLI_OK, rc;
 
 	cli_out_init(&s->out, 1);
+	rv_buf_init(&s->readable, 0);
 	rv_buf_init(&s->safe, 0);
+	begin_text(s);
 	rv_buf_init(&s->tail, 0);
 	rc = cli_runview_open(&s->view, &opt, &err);
 	if (rc == 0 && s->following)
@@ -301,6 +343,9 @@ static int run_logs(struct show *s, const struct cli_query *q, struct cli_target
 		status = CLI_INTERRUPTED;
 	status = cli_out_end(&s->out, status);
 	cli_runview_close(&s->view);
+	transcript_show_release(&s->said[0]);
+	transcript_show_release(&s->said[1]);
+	rv_buf_release(&s->readable);
 	rv_buf_release(&s->safe);
 	rv_buf_release(&s->tail);
 	return status;
@@ -328,7 +373,7 @@ int cli_cmd_logs(int argc, char **argv)
 		return status;
 	if (q.help)
 		return cli_usage("logs", "[RUN/]UNIT, or RUN --failed",
-				 "What a unit printed. Escape sequences and control characters are shown harmless.", table);
+				 "What a unit printed; an agent's transcript as what it said and did. Escape sequences and control characters are shown harmless.", table);
 	if (s.failed) {
 		if (q.words && strchr(argv[0], '/'))
 			return cli_failf(RV_E_USAGE, "--failed shows every unit that failed: name a run, not a unit");

@@ -1,5 +1,6 @@
 #include "cli/live.h"
 
+#include "cli/agentlog.h"
 #include "cli/cli.h"
 #include "cli/events.h"
 #include "cli/hook.h"
@@ -40,6 +41,8 @@ struct cli_live {
 	struct cli_ordered *ordered; /* NULL but with CLI_SHOW_IN_ORDER */
 	int shown_fd;                /* where units' output goes: stdout for people, stderr when stdout is for programs */
 	struct rv_buf lines;         /* on their way there */
+	struct cli_agentlog agents;  /* what agents print, on its way to lines */
+	struct rv_buf readable;
 	struct rv_err failed;
 	bool has_failed;
 };
@@ -87,6 +90,7 @@ int cli_live_create(const struct cli_live_config *cfg, struct cli_live **out, st
 	cli_out_init(&l->out, STDOUT_FILENO);
 	l->shown_fd = for_programs ? STDERR_FILENO : STDOUT_FILENO;
 	rv_buf_init(&l->lines, 0);
+	rv_buf_init(&l->readable, 0);
 	if (cli_tally_init(&l->tally, cfg->graph, keeps_all(cfg, for_programs) ? CLI_KEEP_ALL : CLI_KEEP_FAILURES, err) < 0)
 		goto failed;
 	l->tally_ready = true;
@@ -138,6 +142,8 @@ void cli_live_destroy(struct cli_live **lp)
 	rv_buf_release(&l->units);
 	rv_buf_release(&l->out.buf);
 	rv_buf_release(&l->lines);
+	rv_buf_release(&l->readable);
+	cli_agentlog_release(&l->agents);
 	free(l);
 	*lp = NULL;
 }
@@ -191,15 +197,29 @@ static void show_failure(struct cli_live *l, const struct coord_transition *t)
 		(void)rv_buf_put_str(&bytes, tail->inline_bytes);
 	else if (tail->kind == PROTO_VALUE_BLOB && l->blobs)
 		(void)rv_blobs_get_all(l->blobs, tail->digest, RV_LOG_TAIL_BYTES, &bytes, NULL); /* gone: nothing to show */
-	show_lines(l, t->unit, last_lines(rv_buf_str(&bytes), TAIL_LINES_SHOWN));
+	rv_buf_reset(&l->readable);
+	if (cli_writes_transcript(l->cfg.graph, t->unit))
+		cli_transcript_tail(rv_buf_str(&bytes), bytes.bytes >= RV_LOG_TAIL_BYTES, &l->readable);
+	else
+		(void)rv_buf_put_str(&l->readable, rv_buf_str(&bytes));
+	show_lines(l, t->unit, last_lines(rv_buf_str(&l->readable), TAIL_LINES_SHOWN));
 	rv_buf_release(&bytes);
 }
 
 void cli_live_output(struct cli_live *l, struct proto_attempt_key key, int stream, struct rv_str bytes)
 {
-	(void)stream;
-	if (key.run == l->cfg.run)
-		show_lines(l, key.unit, bytes);
+	if (key.run != l->cfg.run)
+		return;
+	rv_buf_reset(&l->readable);
+	cli_agentlog_feed(&l->agents, l->cfg.graph, key, stream, bytes, &l->readable);
+	show_lines(l, key.unit, rv_buf_str(&l->readable));
+}
+
+static void end_output(struct cli_live *l, uint32_t unit)
+{
+	rv_buf_reset(&l->readable);
+	cli_agentlog_end(&l->agents, unit, &l->readable);
+	show_lines(l, unit, rv_buf_str(&l->readable));
 }
 
 /* --- transitions -------------------------------------------------------------------------------------------------------- */
@@ -244,6 +264,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 	}
 	if (ended && l->ordered)
 		cli_ordered_finished(l->ordered, t->unit);
+	if (ended && l->agents.entries)
+		end_output(l, t->unit);
 	if (ended && l->cfg.show == CLI_SHOW_FAILED && t->state == COORD_UNIT_FAILED && t->result)
 		show_failure(l, t);
 }

@@ -172,7 +172,7 @@ static uint32_t status_in(struct rv_str s)
 
 static bool find(struct rv_str s, const char *what, size_t *at)
 {
-	const char *found = memmem(s.at, s.bytes, what, strlen(what));
+	const char *found = s.bytes ? memmem(s.at, s.bytes, what, strlen(what)) : NULL;
 
 	if (found)
 		*at = (size_t)(found - s.at);

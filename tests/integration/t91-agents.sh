@@ -1,0 +1,108 @@
+# Real agents against a provider of our own: what they print today is what the reader takes it for, and a plan of them runs.
+# `make agents-check`; AGENTS is the directory that scripts/agents-install.sh filled. AGENTS_KEEP=DIR keeps the transcripts.
+. "$(dirname "$0")/lib.sh"
+
+[ -x "${AGENTS:-}/node_modules/.bin/claude" ] || skip "no agents: make agents-check installs them"
+bin=$AGENTS/node_modules/.bin
+
+cat >"$T/scenario.json" <<'JSON'
+{"scripts": [
+ {"match": "UNIT parser", "turns": [
+   {"say": "I write the parser.", "tool": "write", "path": "parser/parser.txt", "content": "parser by claude\n"},
+   {"tool": "shell", "command": "cat parser/parser.txt"},
+   {"say": "The parser is written.", "usage": {"input": 1000, "output": 50}}]},
+ {"match": "UNIT printer", "turns": [
+   {"say": "I write the printer.", "tool": "write", "path": "printer/printer.txt", "content": "printer by codex\n"},
+   {"say": "The printer is written.", "usage": {"input": 1000, "output": 50}}]},
+ {"match": "UNIT join", "refuse": [{"status": 429, "times": 1, "retry_after_s": 1}], "turns": [
+   {"tool": "shell", "command": "cat parser/parser.txt printer/printer.txt >joined/all.txt"},
+   {"say": "Both are joined."}]},
+ {"match": "CASE tools", "turns": [
+   {"say": "I write it.", "tool": "write", "path": "a.txt", "content": "alpha\n", "usage": {"input": 200, "output": 30, "cache_write": 50}},
+   {"tool": "shell", "command": "cat a.txt; exit 3", "usage": {"input": 20, "output": 30, "cache_read": 250}},
+   {"say": "It is made.", "usage": {"input": 10, "output": 11, "cache_read": 300}}]},
+ {"match": "CASE limited", "refuse": [{"status": 429, "times": 2, "retry_after_s": 1}], "turns": [{"say": "let in"}]},
+ {"match": "CASE key", "refuse": [{"status": 401, "times": -1}], "turns": [{"say": "never"}]},
+ {"match": "CASE credit", "refuse": [{"status": 400, "times": -1, "message": "Your credit balance is too low"}], "turns": [{"say": "never"}]},
+ {"match": "CASE overload", "refuse": [{"status": 529, "times": -1}], "turns": [{"say": "never"}]},
+ {"match": "CASE model", "refuse": [{"status": 404, "times": -1, "message": "model: none"}], "turns": [{"say": "never"}]},
+ {"match": "CASE slow", "turns": [{"say": "word by word, each of them late, and yet it comes to its end", "pause_s": 0.05}]},
+ {"match": "CASE hang", "turns": [{"say": "it begins and does not end", "hang": true}]}
+]}
+JSON
+start provider python3 "$top/tests/lib/provider.py" "$T/scenario.json" --record "$T/requests.jsonl"
+wait_until 10 test -s "$T/provider.out"
+url=$(cat "$T/provider.out")
+
+# As a person who uses this provider has it: a key for claude, a provider and a key for codex.
+home=$T/home
+mkdir -p "$home/.codex"
+cat >"$home/.codex/config.toml" <<TOML
+model_provider = "local"
+[model_providers.local]
+name = "local"
+base_url = "$url/v1"
+env_key = "OPENAI_API_KEY"
+wire_api = "responses"
+TOML
+with_home() {
+	env -i PATH="$bin:$(dirname "$REEVE"):$PATH" HOME="$home" CLAUDE_CONFIG_DIR="$home/.claude" CODEX_HOME="$home/.codex" \
+		ANTHROPIC_BASE_URL="$url" ANTHROPIC_API_KEY=sk-one OPENAI_API_KEY=sk-two CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 LC_ALL=C.UTF-8 "$@"
+}
+
+# direct AGENT CASE: runs it as its profile does, in a directory of its own; what the reader says of it in .../verdict
+direct() {
+	local agent=$1 case=$2 status=0 dir=$T/direct/$1-$2
+	mkdir -p "$dir/work"
+	cd "$dir/work" || exit 1
+	case $agent in
+	claude) set -- env DISABLE_AUTOUPDATER=1 IS_SANDBOX=1 CLAUDE_CODE_MAX_RETRIES="$([ "$case" = limited ] && echo 5 || echo 1)" claude -p \
+		--output-format stream-json --verbose --permission-mode bypassPermissions ;;
+	codex) set -- codex exec --json --ephemeral --skip-git-repo-check -s workspace-write - ;;
+	esac
+	with_home timeout --preserve-status -k 5 "$([ "$case" = hang ] && echo 5 || echo 100)" "$@" <<<"CASE $case" >"$dir/out" 2>"$dir/err" || status=$?
+	cd "$T/work" || exit 1
+	if [ -n "${AGENTS_KEEP:-}" ]; then
+		mkdir -p "$AGENTS_KEEP"
+		cp "$dir/out" "$AGENTS_KEEP/$agent-$case.out"
+		cp "$dir/err" "$AGENTS_KEEP/$agent-$case.err"
+		echo "$agent-$case $status" >>"$AGENTS_KEEP/exit-status.txt"
+	fi
+	"$HELPERS/transcript_verdict" "$agent" "$dir/out" "$dir/err" "$status" >"$dir/verdict" || fail "no verdict"
+	echo "$agent $case: exit $status, $(cat "$dir/verdict")"
+}
+
+# is AGENT CASE REASON CLASS
+is() {
+	cp "$T/direct/$1-$2/verdict" "$T/out"
+	json 'd["reason"] + " " + d["class"]' >"$T/got"
+	[ "$(cat "$T/got")" = "$3 $4" ] || { cat "$T/direct/$1-$2/out" >"$T/err"; fail "$1 $2: $(cat "$T/got"), not $3 $4"; }
+}
+
+# Two at a time: they mostly wait.
+for case in tools limited key credit overload model slow hang; do
+	direct claude $case &
+	claude=$!
+	direct codex $case &
+	codex=$!
+	wait $claude || fail "claude $case"
+	wait $codex || fail "codex $case"
+done
+
+for agent in claude codex; do
+	is $agent tools ok none
+	want_json 'd["message"] == "It is made." and d["tokens"] == 901'
+	want_eq "$(cat "$T/direct/$agent-tools/work/a.txt")" alpha
+	is $agent limited ok none
+	want_json 'd["message"] == "let in"'
+	is $agent slow ok none
+	is $agent key auth config
+	is $agent credit no_credit rate_limited
+	is $agent overload overloaded rate_limited
+	is $agent model request config
+	is $agent hang exit agent
+done
+cp "$T/direct/claude-tools/verdict" "$T/out"
+want_json 'd["turns"] == 3 and d["cost_microusd"] > 0'
+cp "$T/direct/codex-tools/verdict" "$T/out"
+want_json 'd["cost_microusd"] == -1'
