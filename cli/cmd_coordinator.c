@@ -1,5 +1,6 @@
 /* cmd_coordinator.c - `reeve coordinator`: keeps runs and hands out units to nodes, until it is told to end */
 #include "cli/cli.h"
+#include "cli/daemonlog.h"
 #include "cli/events.h"
 #include "cli/hook.h"
 #include "cli/layout.h"
@@ -11,36 +12,21 @@
 #include "coordinator/server.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 struct wish {
-	const char *state, *listen, *durability, *log_level, *log_format, *on_event, *on_event_type;
+	const char *state, *listen, *durability, *on_event, *on_event_type;
+	struct cli_daemon_log log;
 	bool help;
 };
 
 struct running {
 	const char *state;
-	const struct wish *w;
-	struct rv_log log;
+	struct wish *w;
 	struct cli_hook *hook;      /* --on-event, or NULL */
 	struct cli_tallies tallies; /* for its events */
 	struct rv_buf line;
 };
-
-static void log_line(void *arg, const char *line, size_t bytes)
-{
-	(void)arg;
-	while (bytes) { /* a stderr that takes nothing is nobody's problem */
-		ssize_t n = write(STDERR_FILENO, line, bytes);
-
-		if (n <= 0)
-			return;
-		line += n;
-		bytes -= (size_t)n;
-	}
-}
 
 /* --- --on-event ------------------------------------------------------------------------------------------------------- */
 
@@ -48,7 +34,7 @@ static void warn_of_hook(void *arg, const char *text)
 {
 	struct running *r = arg;
 
-	rv_log(&r->log, RV_LOG_WARN, "on_event", "message", text, NULL);
+	rv_log(&r->w->log.log, RV_LOG_WARN, "on_event", "message", text, NULL);
 }
 
 static void tell(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
@@ -119,44 +105,28 @@ static void start_hook(struct running *r)
 
 /* --- the loop ------------------------------------------------------------------------------------------------------------ */
 
-/* One line on stdout, for people and for scripts that wait for it. */
+/* For people and for scripts that wait for it. */
 static void serving(void *arg, uint64_t epoch, const char *endpoint)
 {
 	struct running *r = arg;
 	char number[32];
 
 	(void)snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
-	rv_log(&r->log, RV_LOG_INFO, "coordinator_serving", "state", r->state, "epoch", number, "durability",
+	rv_log(&r->w->log.log, RV_LOG_INFO, "coordinator_serving", "state", r->state, "epoch", number, "durability",
 	       r->w->durability ? r->w->durability : "power", "listen", endpoint ? endpoint : "none", "version", CLI_VERSION, NULL);
 	if (r->hook)
 		start_hook(r);
 }
 
-static int choose(const char *word, const char *const *names, int count, const char *option, int *out, struct rv_err *err)
-{
-	for (int i = 0; i < count; i++) {
-		if (strcmp(word, names[i]) == 0) {
-			*out = i;
-			return 0;
-		}
-	}
-	(void)rv_fail(err, RV_E_USAGE, "--%s is %s, not \"%.32s\"", option, count == 2 ? names[0] : "one of error, warn, info, debug", word);
-	return count == 2 ? rv_hint(err, "%s or %s", names[0], names[1]) : -1;
-}
-
-static int settle(const struct wish *w, struct running *r, struct coord_server_config *cfg, struct rv_err *err)
+static int settle(struct wish *w, struct coord_server_config *cfg, struct rv_err *err)
 {
 	static const char *const durabilities[] = { "power", "process" };
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
-	static const char *const formats[] = { "text", "json" };
-	int durability = 0, level = RV_LOG_INFO, format = RV_LOG_TEXT;
+	int durability = 0;
 
-	if ((w->durability && choose(w->durability, durabilities, 2, "durability", &durability, err)) ||
-	    (w->log_level && choose(w->log_level, levels, 4, "log-level", &level, err)) ||
-	    (w->log_format && choose(w->log_format, formats, 2, "log-format", &format, err)))
+	if ((w->durability && cli_choose(w->durability, durabilities, 2, "durability", &durability, err)) || cli_daemon_log_set(&w->log, err))
 		return -1;
 	cfg->durability = durability == 0 ? JOURNAL_POWER : JOURNAL_PROCESS;
-	r->log = (struct rv_log){ .sink = log_line, .level = (enum rv_log_level)level, .format = (enum rv_log_format)format };
+	cfg->log = &w->log.log;
 	return 0;
 }
 
@@ -176,18 +146,17 @@ static int serve(struct running *r, struct coord_server_config *cfg)
 	char state[PATH_MAX];
 	struct rv_err err;
 
-	if (settle(r->w, r, cfg, &err) || cli_rundir_state(state, r->w->state, &err))
+	if (settle(r->w, cfg, &err) || cli_rundir_state(state, r->w->state, &err))
 		return cli_fail(&err);
 	r->state = cfg->state_dir = state;
 	if (make_hook(r, cfg, &err) < 0)
 		return cli_fail(&err);
 	raise_descriptors();
-	cfg->log = &r->log;
 	rv_random(&cfg->seed, sizeof cfg->seed);
 	return coord_server_run(cfg, &err) < 0 ? cli_fail(&err) : CLI_OK;
 }
 
-static int run(const struct wish *w)
+static int run(struct wish *w)
 {
 	struct running r = { .w = w };
 	struct coord_server_config cfg = { .listen = w->listen, .version = CLI_VERSION, .serving = serving, .arg = &r };
@@ -209,8 +178,8 @@ int cli_cmd_coordinator(int argc, char **argv)
 		{ "state", 0, RV_OPT_STRING, &w.state, "DIR", "its journal, blobs and socket (default .reeve)", 0, 0 },
 		{ "listen", 0, RV_OPT_STRING, &w.listen, "ADDR", "tcp://HOST:PORT for nodes and clients elsewhere (default: this host only)", 0, 0 },
 		{ "durability", 0, RV_OPT_STRING, &w.durability, "power|process", "what an acknowledged result survives (default power)", 0, 0 },
-		{ "log-level", 0, RV_OPT_STRING, &w.log_level, "LEVEL", "error, warn, info or debug (default info)", 0, 0 },
-		{ "log-format", 0, RV_OPT_STRING, &w.log_format, "text|json", "of the lines on stderr (default text)", 0, 0 },
+		CLI_OPT_LOG_LEVEL(&w.log.level_word),
+		CLI_OPT_LOG_FORMAT(&w.log.format_word),
 		{ "on-event", 0, RV_OPT_STRING, &w.on_event, "CMD", "run by a shell for each transition, which is JSON on its stdin; 10 s each", 0, 0 },
 		{ "on-event-type", 0, RV_OPT_STRING, &w.on_event_type, "T,...", "... of these types only: unit_finished,run_finished", 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },

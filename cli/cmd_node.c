@@ -3,6 +3,7 @@
  * The process becomes the warden; the daemon is its child (node/serve.h). Words are checked before, so that a mistake starts nothing.
  */
 #include "cli/cli.h"
+#include "cli/daemonlog.h"
 #include "cli/layout.h"
 #include "cli/runargs.h"
 #include "cli/session.h"
@@ -33,7 +34,8 @@ struct node {
 	char state[PATH_MAX], coordinator_path[PATH_MAX];
 	struct cli_settings settings;
 	struct cli_machine machine;
-	struct rv_log log;
+	struct cli_daemon_log log;
+	const char *whose[3];           /* node=NAME, in each line */
 	struct node_serve_config serve;
 };
 
@@ -53,6 +55,8 @@ static int parse(struct node *n, int argc, char **argv, struct rv_err *err)
 		{ "resource", 0, RV_OPT_LIST, &a->resources, "K=N", "how much of a resource this machine has, or which ones: gpus=[0,1]", 0, 0 },
 		{ "state", 0, RV_OPT_STRING, &n->state_word, "DIR", "where the node keeps its things (default .reeve/nodes/NAME)", 0, 0 },
 		{ "name", 0, RV_OPT_STRING, &n->name_word, "NAME", "under which it is known (default: the host's)", 0, 0 },
+		CLI_OPT_LOG_LEVEL(&n->log.level_word),
+		CLI_OPT_LOG_FORMAT(&n->log.format_word),
 		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
 		{ "agent", 0, RV_OPT_LATER, NULL, "NAME=PATH", CLI_WAITS_AGENTS, 0, 0 },
 		{ "run-as", 0, RV_OPT_LATER, NULL, "USER", CLI_WAITS_COMFORTS, 0, 0 },
@@ -161,7 +165,7 @@ static int set_up(struct node *n, struct rv_err *err)
 	n->args.plan = "";
 	if (!n->args.agent_slots)
 		n->args.agent_slots = AGENT_SLOTS_DEFAULT;
-	if (cli_run_args_machine(&n->args, &n->settings, err) < 0 || set_name(n, err) < 0 || set_state(n, err) < 0 ||
+	if (cli_daemon_log_set(&n->log, err) < 0 || cli_run_args_machine(&n->args, &n->settings, err) < 0 || set_name(n, err) < 0 || set_state(n, err) < 0 ||
 	    set_coordinator(n, err) < 0)
 		return -1;
 	cli_machine_init(&n->machine, &n->settings);
@@ -176,17 +180,14 @@ static int set_up(struct node *n, struct rv_err *err)
 	n->serve.node.map_count = n->maps.count;
 	n->serve.state_dir = n->state;
 	n->serve.token_file = n->token_file;
-	n->serve.log = &n->log;
+	n->whose[0] = "node";
+	n->whose[1] = n->name;
+	n->log.log.always = n->whose;
+	n->serve.log = &n->log.log;
 	return 0;
 }
 
 /* --- the daemon, in the warden's child --------------------------------------------------------------------------------------- */
-
-static void log_line(void *arg, const char *line, size_t bytes)
-{
-	(void)arg;
-	(void)cli_write_all(STDERR_FILENO, line, bytes);
-}
 
 static int daemon_main(void *arg, struct warden_client *client)
 {
@@ -194,6 +195,7 @@ static int daemon_main(void *arg, struct warden_client *client)
 	struct rv_err err = { 0 };
 	int rc;
 
+	rv_process_title("reeve-node", "node"); /* the warden beside it is reeve-warden */
 	n->serve.warden = client;
 	rc = node_serve(&n->serve, &err);
 	warden_client_close(client, WARDEN_CLOSE_DETACH);
@@ -208,12 +210,11 @@ int cli_cmd_node(int argc, char **argv)
 
 	if (!n)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for a node");
-	n->log = (struct rv_log){ .sink = log_line, .level = RV_LOG_INFO, .format = RV_LOG_TEXT };
 	status = parse(n, argc, argv, &err);
 	if (status == 0)
 		status = set_up(n, &err);
 	if (status == 0) {
-		struct warden_daemon daemon = { .main = daemon_main, .arg = n };
+		struct warden_daemon daemon = { .main = daemon_main, .arg = n, .log = &n->log.log };
 
 		status = warden_parent_main(&daemon, NULL, &err);
 		if (status < 0)

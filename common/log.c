@@ -3,6 +3,9 @@
 
 #include "buf.h"
 
+#include <stdio.h>
+#include <time.h>
+
 #define LINE_BYTES_MAX ((size_t)64 << 10)
 #define VALUE_BYTES_MAX ((size_t)4 << 10)
 
@@ -64,6 +67,21 @@ static void put_pair(struct rv_buf *line, const struct rv_log *log, const char *
 	put_value(line, value, false);
 }
 
+/* RFC 3339. A time of no calendar is left out. */
+static void put_time(struct rv_buf *line, const struct rv_log *log)
+{
+	uint64_t us = log->real_us ? log->real_us() : 0;
+	time_t s = (time_t)(us / RV_US_PER_S);
+	char text[64];
+	struct tm tm;
+	size_t n;
+
+	if (!us || !gmtime_r(&s, &tm) || !(n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm)))
+		return;
+	(void)snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned)(us % RV_US_PER_S / 1000));
+	put_pair(line, log, "time", text);
+}
+
 static void say_lost(const struct rv_log *log)
 {
 	struct rv_str text = RV_STR("level=error event=log_line_lost\n");
@@ -82,8 +100,11 @@ void rv_log(const struct rv_log *log, enum rv_log_level level, const char *event
 	if (!log || !log->sink || level > log->level)
 		return;
 	rv_buf_init(&line, LINE_BYTES_MAX);
+	put_time(&line, log);
 	put_pair(&line, log, "level", level_names[level]);
 	put_pair(&line, log, "event", event);
+	for (const char *const *pair = log->always; pair && pair[0]; pair += 2)
+		put_pair(&line, log, pair[0], pair[1]);
 	va_start(ap, event);
 	while ((key = va_arg(ap, const char *)) && (value = va_arg(ap, const char *)))
 		put_pair(&line, log, key, value);

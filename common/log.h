@@ -1,7 +1,7 @@
 /* log.h - formats log lines; where they go is the caller's
  *
- * A line is an event name and key=value pairs: `level=info event=unit_finished run=.. unit=..`. Values that hold blanks,
- * quotes or control characters are quoted and escaped, so that nothing an agent prints can forge a line.
+ * A line is when, an event name and key=value pairs: `time=2026-03-01T12:00:00.250Z level=info event=unit_finished run=.. unit=..`. Values
+ * that hold blanks, quotes or control characters are quoted and escaped, so that nothing an agent prints can forge a line.
  */
 #ifndef RV_LOG_H
 #define RV_LOG_H
@@ -16,6 +16,8 @@ struct rv_log {
 	void *arg;
 	enum rv_log_level level;
 	enum rv_log_format format;
+	uint64_t (*real_us)(void);     /* CLOCK_REALTIME, for `time` (UTC, milliseconds); NULL: lines have none */
+	const char *const *always;     /* key, value, ..., NULL: behind the event of each line; NULL: none */
 };
 
 /* Pairs of key and value as C strings, NULL at the end (a NULL value ends them too). A value over 4 KiB is cut and ends

@@ -8,6 +8,7 @@
 #include "common/os/clock.h"
 #include "common/os/signals.h"
 #include "coordinator/clients/clients.h"
+#include "coordinator/loglines.h"
 #include "coordinator/remote.h"
 
 #include <errno.h>
@@ -190,17 +191,11 @@ static bool on_result(void *arg, uint64_t peer, const struct proto_msg *m)
 
 static void on_fact(void *arg, const struct proto_fact *f, uint64_t real_us, bool replayed)
 {
-	coord_clients_on_fact(((struct server *)arg)->clients, f, real_us, replayed);
-}
+	struct server *s = arg;
 
-static void log_node(struct server *s, const struct coord *core, const struct coord_transition *t)
-{
-	char name[RV_NAME_BYTES_MAX + 1];
-	struct rv_str node = coord_node_name(core, t->node);
-
-	(void)snprintf(name, sizeof name, "%.*s", RV_STR_ARGS(node));
-	rv_log(s->cfg->log, t->kind == COORD_T_NODE_JOINED || t->kind == COORD_T_NODE_RECOVERED ? RV_LOG_INFO : RV_LOG_WARN,
-	       coord_transition_name(t->kind), "node", name, NULL);
+	coord_clients_on_fact(s->clients, f, real_us, replayed);
+	if (!replayed && s->shell) /* not yet: the epoch's, while it opens */
+		coord_log_fact(s->cfg->log, coord_shell_core(s->shell), f);
 }
 
 static void on_transition(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed)
@@ -210,10 +205,8 @@ static void on_transition(void *arg, const struct coord *core, const struct coor
 	coord_clients_on_transition(s->clients, t, position, replayed);
 	if (s->cfg->transition)
 		s->cfg->transition(s->cfg->arg, core, t, position, index, replayed);
-	if (!replayed && t->kind >= COORD_T_NODE_JOINED)
-		log_node(s, core, t);
-	if (!replayed && t->kind == COORD_T_RUN_ACCEPTED)
-		rv_log(s->cfg->log, RV_LOG_INFO, "run_accepted", "run", rv_run_id_of(t->run).text, NULL);
+	if (!replayed)
+		coord_log_transition(s->cfg->log, core, t);
 }
 
 static void on_run_gone(void *arg, uint64_t run)
@@ -242,9 +235,16 @@ static void on_reply(void *arg, uint64_t client, bool done_before, uint32_t chan
 static void on_run_finished(void *arg, uint64_t run, enum coord_run_state state, enum proto_reason reason)
 {
 	struct server *s = arg;
+	struct coord_run_counts n;
+	char counts[4][16];
 
+	coord_run_counts(coord_shell_core(s->shell), run, &n);
+	(void)snprintf(counts[0], sizeof counts[0], "%u", n.succeeded);
+	(void)snprintf(counts[1], sizeof counts[1], "%u", n.failed);
+	(void)snprintf(counts[2], sizeof counts[2], "%u", n.skipped);
+	(void)snprintf(counts[3], sizeof counts[3], "%u", n.cancelled);
 	rv_log(s->cfg->log, RV_LOG_INFO, "run_finished", "run", rv_run_id_of(run).text, "state", coord_run_state_name(state), "reason",
-	       proto_reason_name(reason), NULL);
+	       proto_reason_name(reason), "succeeded", counts[0], "failed", counts[1], "skipped", counts[2], "cancelled", counts[3], NULL);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------------------- */

@@ -305,6 +305,15 @@ void daemon_log(const struct node_daemon *d, enum rv_log_level level, const char
 	rv_log(d->cfg.log, level, event, "error", error, NULL);
 }
 
+void daemon_log_attempt(const struct node_daemon *d, enum rv_log_level level, const char *event, const char *error)
+{
+	char unit[RV_UNIT_ID_BYTES_MAX + 1], attempt[16];
+
+	(void)snprintf(unit, sizeof(unit), "%.*s", RV_STR_ARGS(d->dispatch->unit_id));
+	(void)snprintf(attempt, sizeof(attempt), "%u", d->dispatch->key.attempt);
+	rv_log(d->cfg.log, level, event, "run", rv_run_id_of(d->dispatch->key.run).text, "unit", unit, "attempt", attempt, "error", error, NULL);
+}
+
 /* --- stepping ----------------------------------------------------------------------------------------------------------- */
 
 void daemon_answer(struct node_daemon *d, enum node_event_kind kind, uint32_t slot)
@@ -440,7 +449,7 @@ static struct node_place *place_of(struct node_daemon *d, const struct proto_dis
 		return place;
 	if (spec->agent_kind == PROTO_AGENT_MOCK) /* it touches nothing there */
 		return own;
-	daemon_log(d, RV_LOG_WARN, "no_workspace", err.msg);
+	daemon_log_attempt(d, RV_LOG_WARN, "no_workspace", err.msg);
 	return NULL;
 }
 

@@ -96,6 +96,8 @@ void daemon_step(struct node_daemon *d, struct node_event *ev);
 void daemon_answer(struct node_daemon *d, enum node_event_kind kind, uint32_t slot);
 void daemon_note_end(struct node_daemon *d); /* for the daemon after this one: units were ended in order */
 void daemon_log(const struct node_daemon *d, enum rv_log_level level, const char *event, const char *error);
+/* The same with run, unit and attempt of the DISPATCH that is being taken. */
+void daemon_log_attempt(const struct node_daemon *d, enum rv_log_level level, const char *event, const char *error);
 
 /* effects.c */
 void daemon_perform(struct node_daemon *d, const struct node_effect *fx);

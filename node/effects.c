@@ -73,6 +73,7 @@ static void prepare(struct node_daemon *d, uint32_t slot)
 	rv_check(d->dispatch);
 	rec = node_record_begin(&d->records, slot, d->dispatch->key, d->dispatch->epoch);
 	if (!d->spec) {
+		daemon_log_attempt(d, RV_LOG_WARN, "not_prepared", d->spec_fault.msg);
 		set_failure(d, rec, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_WORKSPACE, d->spec_fault.msg);
 		daemon_answer(d, NODE_EV_PREPARE_FAILED, slot);
 		return;
@@ -80,6 +81,7 @@ static void prepare(struct node_daemon *d, uint32_t slot)
 	rec->agent_kind = (uint8_t)d->spec->spec.agent_kind;
 	rec->holds_resources = d->spec->spec.resource_count > 0;
 	if (make_spawn(d, rec, &why) < 0) {
+		daemon_log_attempt(d, RV_LOG_WARN, "not_prepared", why.err.msg);
 		give_back(d, rec);
 		rec->warden_key = 0;
 		set_failure(d, rec, why.class, why.reason, why.err.msg);

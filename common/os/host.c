@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -45,6 +47,19 @@ void rv_host_name(char out[RV_HOST_NAME_MAX + 1])
 	if (gethostname(out, RV_HOST_NAME_MAX + 1) < 0 || !out[0])
 		(void)snprintf(out, RV_HOST_NAME_MAX + 1, "localhost");
 	out[RV_HOST_NAME_MAX] = '\0';
+}
+
+void rv_process_title(const char *name, const char *verb)
+{
+	char *first = program_invocation_name; /* the words of a command line lie one behind the other */
+	char *second = first + strlen(first) + 1;
+	size_t room = (size_t)(second - first) + strlen(verb);
+
+	(void)prctl(PR_SET_NAME, name);
+	if (strcmp(second, verb) != 0 || strlen(name) > room)
+		return;
+	memset(first, '\0', room);
+	memcpy(first, name, strlen(name));
 }
 
 /* --- cgroups ------------------------------------------------------------------------------------------------ */

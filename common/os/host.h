@@ -18,6 +18,10 @@ void rv_host_boot_id(uint8_t out[RV_BOOT_ID_BYTES]);
 /* Never empty: "localhost" where there is none. */
 void rv_host_name(char out[RV_HOST_NAME_MAX + 1]);
 
+/* How ps shows this process: `name` (at most 15 characters) as its command, and over the first two words of its command line where the second is
+ * `verb` and the name fits. */
+void rv_process_title(const char *name, const char *verb);
+
 struct rv_host_share {
 	uint32_t cpus;         /* by affinity and quota, a part of one counting whole; >= 1 */
 	uint64_t memory_bytes; /* of the machine or of our cgroups, whichever is less; 0: unknown */

@@ -40,15 +40,21 @@ static int exit_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Says why all units end although nobody asked for it. */
+/* Says why all units end although nobody asked for it; of a signal always. */
 static void tell_end(const struct warden *w)
 {
-	if (w->life >= WARDEN_ENDING)
-		return;
-	if (WIFSIGNALED(w->daemon_status))
-		(void)!dprintf(2, "reeve: the node daemon was killed by signal %d; its units are ended\n", WTERMSIG(w->daemon_status));
-	else if (w->running || w->queued)
-		(void)!dprintf(2, "reeve: the node daemon exited with status %d; its units are ended\n", WEXITSTATUS(w->daemon_status));
+	char number[16], units[16];
+
+	(void)snprintf(units, sizeof(units), "%u", w->running + w->queued);
+	if (WIFSIGNALED(w->daemon_status)) {
+		(void)snprintf(number, sizeof(number), "%d", WTERMSIG(w->daemon_status));
+		rv_log(w->says, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", units, NULL);
+	} else if (w->life < WARDEN_ENDING) {
+		bool lost = w->running || w->queued;
+
+		(void)snprintf(number, sizeof(number), "%d", WEXITSTATUS(w->daemon_status));
+		rv_log(w->says, lost ? RV_LOG_ERROR : RV_LOG_WARN, "daemon_died", "exit", number, "units_ended", units, NULL);
+	}
 }
 
 /* What it said before it died still counts; then it is as after end of file, even if something it left holds the channel open. */
@@ -60,8 +66,16 @@ void parent_daemon_end(struct warden *w)
 	warden_daemon_gone(w);
 }
 
+static void tell_signal(const struct rv_log *log, int status)
+{
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", WTERMSIG(status));
+	rv_log(log, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", "0", NULL);
+}
+
 /* Everything of the units is gone and the channel closed: the daemon sees it and exits. Signals go on being passed, orphans reaped. */
-static int wait_for_daemon(pid_t daemon, uint64_t patience_us)
+static int wait_for_daemon(const struct rv_log *log, pid_t daemon, uint64_t patience_us)
 {
 	uint64_t until = clock_mono_us() + (patience_us ? patience_us : WARDEN_DAEMON_END_US);
 	sigset_t wanted;
@@ -75,11 +89,16 @@ static int wait_for_daemon(pid_t daemon, uint64_t patience_us)
 		int status, signo;
 		pid_t pid;
 
-		if (!left)
+		if (!left) {
+			rv_log(log, RV_LOG_ERROR, "daemon_stuck", "why", "it does not exit after its units have ended; killed", NULL);
 			(void)kill(daemon, SIGKILL);
+		}
 		while ((pid = waitpid(-1, &status, left ? WNOHANG : 0)) > 0)
-			if (pid == daemon)
+			if (pid == daemon) {
+				if (WIFSIGNALED(status))
+					tell_signal(log, status);
 				return exit_status(status);
+			}
 		if (pid < 0 && errno == ECHILD)
 			return 0;
 		signo = sigtimedwait(&wanted, NULL, &t);
@@ -123,9 +142,9 @@ int warden_parent_main(const struct warden_daemon *daemon, const struct warden_o
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		return rv_fail_errno(err, failed, "cannot start the node daemon");
 	}
-	failed = warden_serve(fds[1], options, pid, &end);
+	failed = warden_serve(fds[1], options, pid, daemon->log, &end);
 	if (end.daemon_alive) {
-		int status = wait_for_daemon(pid, options ? options->daemon_end_us : 0);
+		int status = wait_for_daemon(daemon->log, pid, options ? options->daemon_end_us : 0);
 
 		return failed ? failed : status;
 	}

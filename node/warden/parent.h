@@ -20,6 +20,8 @@
 
 #include "client.h"
 
+#include "common/log.h"
+
 /* After the warden has ended its units and closed the channel a daemon that does not exit is killed. */
 #define WARDEN_DAEMON_END_US 10000000u
 
@@ -29,6 +31,7 @@ struct warden_daemon {
 	 * Ctrl-C comes once, through the warden. Gives the exit status. */
 	int (*main)(void *arg, struct warden_client *client);
 	void *arg;
+	const struct rv_log *log; /* the warden's own lines: daemon_died, daemon_stuck; NULL: none */
 };
 
 /* Gives the exit status of the process once everything has ended; -1 with `err`: nothing was started. The caller has one thread and

@@ -113,6 +113,7 @@ struct warden {
 	uint64_t retry_at;            /* nothing is started before */
 	bool urgent;                  /* `out` holds something that must not wait for the batch */
 	bool reap_again;
+	const struct rv_log *says;    /* parent.h; NULL: of no node */
 	pid_t daemon_pid;             /* the daemon, where it is our child (parent.h); 0: it is not, or has been reaped */
 	int daemon_status;            /* of wait4(), once it has */
 	bool parent, daemon_ended;    /* it is our child; it has been reaped and that has not been looked at yet */
@@ -147,7 +148,7 @@ struct warden_end {
 
 /* warden.c */
 /* warden_main() for both: `daemon` is our child at the channel's other end, or 0 (then `end` may be NULL). */
-int warden_serve(int fd, const struct warden_options *options, pid_t daemon, struct warden_end *end);
+int warden_serve(int fd, const struct warden_options *options, pid_t daemon, const struct rv_log *log, struct warden_end *end);
 void warden_drain_channel(struct warden *w);
 void warden_daemon_gone(struct warden *w);               /* records what has ended, begins to end the rest */
 void tell(struct warden *w);                             /* something was appended to out */

@@ -616,7 +616,7 @@ static void loop(struct warden *w)
 	}
 }
 
-int warden_serve(int fd, const struct warden_options *options, pid_t daemon, struct warden_end *end)
+int warden_serve(int fd, const struct warden_options *options, pid_t daemon, const struct rv_log *log, struct warden_end *end)
 {
 	struct warden *w = malloc(sizeof(*w));
 	struct rv_err err = { 0 };
@@ -628,6 +628,7 @@ int warden_serve(int fd, const struct warden_options *options, pid_t daemon, str
 		return 3;
 	settle(fd, daemon > 0);
 	failed = warden_init(w, CHANNEL_FD, daemon, &err);
+	w->says = log;
 	w->forced = options ? options->level : WARDEN_LEVEL_NONE;
 	w->unkillable_us = options && options->unkillable_us ? options->unkillable_us : WARDEN_UNKILLABLE_US;
 	if (failed)
@@ -645,5 +646,5 @@ int warden_serve(int fd, const struct warden_options *options, pid_t daemon, str
 
 int warden_main(int fd, const struct warden_options *options)
 {
-	return warden_serve(fd, options, 0, NULL);
+	return warden_serve(fd, options, 0, NULL, NULL);
 }

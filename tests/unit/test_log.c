@@ -44,6 +44,26 @@ static void plain_values_are_bare(void **state)
 	assert_string_equal(out.at, "{\"level\":\"debug\",\"event\":\"x\",\"k\":\"v\\n\"}\n");
 }
 
+static uint64_t at_noon(void)
+{
+	return 1772366400250999u;
+}
+
+static void a_line_says_when_and_whose_it_is(void **state)
+{
+	static const char *const node[] = { "node", "n 1", NULL };
+	struct rv_log log = text;
+
+	(void)state;
+	log.real_us = at_noon;
+	log.always = node;
+	rv_log(&log, RV_LOG_INFO, "joined", "k", "v", NULL);
+	assert_string_equal(out.at, "time=2026-03-01T12:00:00.250Z level=info event=joined node=\"n 1\" k=v\n");
+	log.format = RV_LOG_JSON;
+	rv_log(&log, RV_LOG_INFO, "joined", NULL);
+	assert_string_equal(out.at, "{\"time\":\"2026-03-01T12:00:00.250Z\",\"level\":\"info\",\"event\":\"joined\",\"node\":\"n 1\"}\n");
+}
+
 static void nothing_an_agent_prints_forges_a_line(void **state)
 {
 	(void)state;
@@ -110,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(plain_values_are_bare, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_line_says_when_and_whose_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_an_agent_prints_forges_a_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(quiet_when_the_level_is_above_or_there_is_no_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_missing_value_ends_the_line, setup, teardown),
