@@ -385,5 +385,7 @@ int coord_server_run(const struct coord_server_config *cfg, struct rv_err *err)
 		cfg->ending(cfg->arg);
 out:
 	close_all(&s);
+	if (rc < 0 && err->code == RV_E_NO_SPACE && !err->hint[0])
+		(void)rv_hint(err, "free space on the disk of %s, then start again: nothing that was acknowledged is lost", cfg->state_dir);
 	return rc;
 }

@@ -790,7 +790,14 @@ int coord_shell_journal_fd(const struct coord_shell *s)
 
 int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err)
 {
-	return journal_poll(s->journal, err);
+	struct rv_err why;
+
+	if (journal_poll(s->journal, &why) == 0)
+		return 0;
+	fail(s, &why);
+	if (err)
+		*err = why;
+	return -1;
 }
 
 const struct coord *coord_shell_core(const struct coord_shell *s)

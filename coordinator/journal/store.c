@@ -44,6 +44,8 @@ int store_fail(sqlite3 *db, int rc, const char *path, const char *what, struct r
 		db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 	if (err && (extended & 0xff) == SQLITE_IOERR && sys)
 		err->sys = sys;
+	if (err && err->code == RV_E_NO_SPACE)
+		(void)rv_hint(err, "free space on the disk of %s, then start again: the journal is whole, and all that was ever acknowledged is in it", path);
 	return -1;
 }
 
