@@ -13,7 +13,8 @@ static const struct cli_column node_columns[] = {
 	{ "NODE", CLI_LEFT, false },      { "STATE", CLI_LEFT, false },   { "HEALTH", CLI_LEFT, false },
 	{ "SLOTS", CLI_RIGHT, false },    { "AGENTS", CLI_RIGHT, false }, { "UNITS", CLI_RIGHT, false },
 	{ "HEARD", CLI_RIGHT, false },    { "LABELS", CLI_LEFT, false },  { "KILL", CLI_LEFT, true },
-	{ "FAILURES", CLI_RIGHT, true },  { "PROBES", CLI_RIGHT, true },  { "RTT", CLI_RIGHT, true },
+	{ "FAILURES", CLI_RIGHT, true },  { "LAST", CLI_LEFT, true },     { "PROBES", CLI_RIGHT, true },
+	{ "WELL", CLI_RIGHT, true },      { "STOLEN", CLI_RIGHT, true },  { "RTT", CLI_RIGHT, true },
 	{ "MEMORY", CLI_RIGHT, true },    { "KEY", CLI_LEFT, true },
 };
 
@@ -102,7 +103,10 @@ static void put_node(struct cli_table *t, struct rv_str row)
 	cell_labels(t, row);
 	cell_text(t, row, "kill_level");
 	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "failures_row"));
+	cell_text(t, row, "last_error");
 	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "probes"));
+	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "recoveries"));
+	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "stolen"));
 	cell_duration(t, cli_row_uint(row, "rtt_us"));
 	if (cli_row_uint(row, "memory_bytes"))
 		cli_put_bytes(&size, cli_row_uint(row, "memory_bytes"));

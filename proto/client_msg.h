@@ -26,7 +26,7 @@
 /* --- client -> coordinator ---------------------------------------------------------------------------------------------- */
 
 enum proto_ask_what {
-	PROTO_ASK_ABOUT = 1, /* one row: who this coordinator is, its version, epoch, cluster, state (serving, degraded) */
+	PROTO_ASK_ABOUT = 1, /* one row: who this coordinator is, its version, epoch, cluster, state (serving) */
 	PROTO_ASK_RUNS,
 	PROTO_ASK_NODES,
 	PROTO_ASK_EXPLAIN,   /* why a unit is not running */

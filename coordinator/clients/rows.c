@@ -212,6 +212,10 @@ static void put_node(struct coord_clients *c, struct page *p, uint32_t node)
 	put_number(p->text, "attempts", v.attempts);
 	put_number(p->text, "failures_row", v.failures_row);
 	put_number(p->text, "probes", v.probes);
+	if (v.last_class)
+		put_more_text(p->text, "last_error", rv_str_of(proto_class_name(v.last_class)));
+	put_number(p->text, "recoveries", v.recoveries);
+	put_number(p->text, "stolen", v.stolen);
 	put_number(p->text, "heard_ago_us", v.heard_us);
 	put_number(p->text, "heartbeat_us", v.heartbeat_us);
 	put_number(p->text, "rtt_us", v.rtt_us);

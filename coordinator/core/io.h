@@ -305,6 +305,8 @@ struct coord_node_view {
 	uint32_t attempts;           /* that it holds, as far as is believed */
 	uint32_t failures_row;       /* failures of the environment in a row */
 	uint32_t probes;
+	enum proto_class last_class; /* of the last try that failed there, NONE; this and the next two since the coordinator's start */
+	uint32_t recoveries, stolen; /* times it was well again; attempts asked back for an idle node */
 	uint64_t heard_us;           /* since it was heard; 0: never since the coordinator's start */
 	uint64_t heartbeat_us, rtt_us;
 	uint64_t incarnation;

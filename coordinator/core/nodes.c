@@ -247,6 +247,8 @@ void coord_node_health(struct coord *c, uint32_t node, const struct proto_result
 {
 	struct coord_node *n = &c->nodes[node];
 
+	if (result->class)
+		n->last_class = (uint8_t)result->class;
 	/* A warden that died takes all its units along at once and is replaced: one event, not a node that breaks unit after unit. */
 	if (result->class == PROTO_CLASS_ENVIRONMENT && result->reason == PROTO_REASON_WARDEN_LOST)
 		return;
@@ -258,6 +260,7 @@ void coord_node_health(struct coord *c, uint32_t node, const struct proto_result
 		else
 			decide_node(c, node, PROTO_NODE_RECOVERED);
 		n->failures_row = 0;
+		n->recoveries++;
 		coord_capacity_freed(c, node);
 	}
 	coord_node_update(c, node);

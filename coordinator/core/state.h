@@ -124,6 +124,9 @@ struct coord_node {
 	bool freed;                 /* is in the core's list of those */
 	/* health */
 	uint32_t failures_row;
+	uint8_t last_class;         /* enum proto_class of the last try that failed here since the start; NONE */
+	uint32_t recoveries;        /* times it was well again, since the start */
+	uint32_t stolen;            /* attempts asked back for an idle node, since the start */
 	uint64_t probe_us;          /* QUARANTINED: when the next unit may be tried */
 	uint32_t probes;
 	char text[COORD_NODE_TEXT_BYTES]; /* labels: key NUL value NUL ...; last, so that what placing looks at lies together */

@@ -62,6 +62,7 @@ bool coord_steal(struct coord *c)
 			return false;
 		if (!holder || (slot = stealable(c, holder->value)) == COORD_NONE)
 			return true;
+		c->nodes[holder->value].stolen++;
 		coord_attempt_retract(c, slot);
 	}
 	return true;

@@ -244,6 +244,33 @@ static void since_when_a_node_is_silent(void **state)
 	done(&d, &b);
 }
 
+static void a_node_s_last_failure_and_recovery_are_told(void **state)
+{
+	struct coord_node_view v;
+	struct driver d;
+	struct plan_build b;
+
+	(void)state;
+	setup(&d, &b);
+	plan_build_unit(&b, "a", "");
+	plan_build_unit(&b, "b", "a");
+	driver_join(&d, "n1", 1, 0);
+	driver_submit(&d, &b);
+	coord_node_view(d.c, 0, &v);
+	assert_int_equal(v.last_class, PROTO_CLASS_NONE);
+	driver_fail(&d, "a", PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
+	coord_node_view(d.c, 0, &v);
+	assert_int_equal(v.last_class, PROTO_CLASS_ENVIRONMENT);
+	assert_int_equal(v.recoveries, 0);
+	driver_live(&d, 60000000); /* a pause before the next try */
+	driver_succeed(&d, "a");
+	coord_node_view(d.c, 0, &v);
+	assert_string_equal(v.health, "good");
+	assert_int_equal(v.recoveries, 1);
+	assert_int_equal(v.last_class, PROTO_CLASS_ENVIRONMENT);
+	done(&d, &b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +279,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_has_and_who_holds_it),
 		cmocka_unit_test(each_node_says_all_that_it_lacks),
 		cmocka_unit_test(all_holders_of_a_lock_are_named),
+		cmocka_unit_test(a_node_s_last_failure_and_recovery_are_told),
 		cmocka_unit_test(since_when_a_node_is_silent),
 	};
 
