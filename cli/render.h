@@ -23,7 +23,7 @@ uint32_t cli_columns(int fd); /* width of the terminal, 80 where unknown */
 
 /* --- tables ------------------------------------------------------------------------------------------------------ */
 
-#define CLI_TABLE_COLUMNS_MAX 16
+#define CLI_TABLE_COLUMNS_MAX 20
 
 enum cli_align { CLI_LEFT, CLI_RIGHT };
 
