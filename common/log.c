@@ -4,7 +4,6 @@
 #include "buf.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define LINE_BYTES_MAX ((size_t)64 << 10)
 #define VALUE_BYTES_MAX ((size_t)4 << 10)
@@ -67,18 +66,27 @@ static void put_pair(struct rv_buf *line, const struct rv_log *log, const char *
 	put_value(line, value, false);
 }
 
-/* RFC 3339. A time of no calendar is left out. */
+static bool is_leap(unsigned year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* RFC 3339, UTC. A time of no four-digit year is left out. */
 static void put_time(struct rv_buf *line, const struct rv_log *log)
 {
-	uint64_t us = log->real_us ? log->real_us() : 0;
-	time_t s = (time_t)(us / RV_US_PER_S);
+	static const unsigned char lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	uint64_t us = log->real_us ? log->real_us() : 0, s = us / RV_US_PER_S, days = s / 86400;
+	unsigned year = 1970, month = 0, of_day = (unsigned)(s % 86400);
 	char text[64];
-	struct tm tm;
-	size_t n;
 
-	if (!us || !gmtime_r(&s, &tm) || !(n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm)))
+	for (; year <= 9999 && days >= (is_leap(year) ? 366u : 365u); year++)
+		days -= is_leap(year) ? 366 : 365;
+	if (!us || year > 9999)
 		return;
-	(void)snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned)(us % RV_US_PER_S / 1000));
+	for (; days >= lengths[month] + (month == 1 && is_leap(year) ? 1u : 0u); month++)
+		days -= lengths[month] + (month == 1 && is_leap(year) ? 1u : 0u);
+	(void)snprintf(text, sizeof(text), "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month + 1, (unsigned)days + 1, of_day / 3600, of_day / 60 % 60,
+		       of_day % 60, (unsigned)(us % RV_US_PER_S / 1000));
 	put_pair(line, log, "time", text);
 }
 

@@ -44,9 +44,11 @@ static void plain_values_are_bare(void **state)
 	assert_string_equal(out.at, "{\"level\":\"debug\",\"event\":\"x\",\"k\":\"v\\n\"}\n");
 }
 
-static uint64_t at_noon(void)
+static uint64_t now;
+
+static uint64_t at_now(void)
 {
-	return 1772366400250999u;
+	return now;
 }
 
 static void a_line_says_when_and_whose_it_is(void **state)
@@ -55,10 +57,23 @@ static void a_line_says_when_and_whose_it_is(void **state)
 	struct rv_log log = text;
 
 	(void)state;
-	log.real_us = at_noon;
+	log.real_us = at_now;
+	now = 1772366400250999u;
 	log.always = node;
 	rv_log(&log, RV_LOG_INFO, "joined", "k", "v", NULL);
 	assert_string_equal(out.at, "time=2026-03-01T12:00:00.250Z level=info event=joined node=\"n 1\" k=v\n");
+	log.always = NULL;
+	now = 1709251199999000u; /* a leap day's last millisecond */
+	rv_log(&log, RV_LOG_INFO, "x", NULL);
+	assert_string_equal(out.at, "time=2024-02-29T23:59:59.999Z level=info event=x\n");
+	now = 4107542400000000u; /* 2100 has none */
+	rv_log(&log, RV_LOG_INFO, "x", NULL);
+	assert_string_equal(out.at, "time=2100-03-01T00:00:00.000Z level=info event=x\n");
+	now = UINT64_MAX;
+	rv_log(&log, RV_LOG_INFO, "x", NULL);
+	assert_string_equal(out.at, "level=info event=x\n");
+	now = 1772366400250999u;
+	log.always = node;
 	log.format = RV_LOG_JSON;
 	rv_log(&log, RV_LOG_INFO, "joined", NULL);
 	assert_string_equal(out.at, "{\"time\":\"2026-03-01T12:00:00.250Z\",\"level\":\"info\",\"event\":\"joined\",\"node\":\"n 1\"}\n");
