@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 enum {
+	PLACE_US = 2000000,   /* between looks whether the state directory is still there */
 	FRAMES_A_TURN = 4096, /* then what they led to is committed, however many more wait */
 	ROUTERS = 2,
 	PATH_BYTES = 4096,
@@ -37,6 +38,7 @@ struct server {
 	struct coord_clients *clients;
 	bool signals_open, blobs_open;
 	bool more;         /* frames were left waiting */
+	uint64_t place_us; /* when to look for the state directory again */
 	int told_fd, told_watch; /* watched for who tells of what happens; -1: none */
 	uint64_t refused;  /* frames that were told of in the log */
 	struct rv_err failed;
@@ -140,6 +142,17 @@ static void turn_teller(struct server *s)
 	s->told_watch = watch;
 }
 
+/* A journal that was removed under us goes on taking records that no successor will read: nobody may be told that they are kept. */
+static int look_for_journal(struct server *s, struct rv_err *err)
+{
+	uint64_t now = rv_clock_boottime_us();
+
+	if (now < s->place_us)
+		return 0;
+	s->place_us = now + PLACE_US;
+	return journal_in_place(coord_shell_journal(s->shell), err);
+}
+
 static uint64_t turn(void *arg)
 {
 	struct server *s = arg;
@@ -148,6 +161,10 @@ static uint64_t turn(void *arg)
 
 	if (net_loop_ready(s->loop, s->signals.fd) && asked_to_end(s)) {
 		net_loop_stop(s->loop);
+		return 0;
+	}
+	if (look_for_journal(s, &err) < 0) {
+		fail(s, &err);
 		return 0;
 	}
 	s->more = false;
@@ -167,6 +184,7 @@ static uint64_t turn(void *arg)
 	if (s->more)
 		return 0;
 	next = rv_min_u64(coord_shell_next_deadline(s->shell), coord_clients_next_deadline(s->clients));
+	next = rv_min_u64(next, s->place_us);
 	if (s->router[REMOTE])
 		next = rv_min_u64(next, net_router_next_deadline(s->router[REMOTE]));
 	return next <= rv_clock_boottime_us() ? 0 : next;

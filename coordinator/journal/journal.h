@@ -120,6 +120,10 @@ int journal_poll(struct journal *j, struct rv_err *err);
 /* Waits until everything appended is durable; -1 if it will never be. */
 int journal_flush(struct journal *j, struct rv_err *err);
 
+/* -1: what its path names is not this journal any more. It was removed, moved or put in the place of another, and what is appended goes where
+ * nobody will read it. */
+int journal_in_place(const struct journal *j, struct rv_err *err);
+
 /* Bytes appended and not yet durable. */
 size_t journal_backlog_bytes(const struct journal *j);
 

@@ -11,9 +11,11 @@
 #include "common/os/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A log this many times too long is cut even if that holds the writer up for a moment. */
@@ -589,6 +591,26 @@ static int open_read(struct journal *j, struct rv_err *err)
 	return store_reader(j, err) || store_identify(j, j->reader, err) ? -1 : 0;
 }
 
+static int note_place(struct journal *j, struct rv_err *err)
+{
+	struct stat st;
+
+	if (fstatat(j->dir, STORE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return rv_fail_errno(err, errno, "cannot open the journal %s", j->path);
+	j->device = st.st_dev;
+	j->inode = st.st_ino;
+	return 0;
+}
+
+int journal_in_place(const struct journal *j, struct rv_err *err)
+{
+	struct stat st;
+
+	if (lstat(j->path, &st) == 0 && st.st_dev == j->device && st.st_ino == j->inode)
+		return 0;
+	return rv_fail(err, RV_E_IO, "the journal %s was removed or replaced while it was in use: what was recorded since is lost", j->path);
+}
+
 int journal_open(struct journal **out, const char *state_dir, const struct journal_options *options,
 		 struct rv_err *err)
 {
@@ -620,6 +642,8 @@ int journal_open(struct journal **out, const char *state_dir, const struct journ
 		goto fail;
 	if (options->mode == JOURNAL_OWN ? open_own(j, options->what ? options->what : "reeve", err)
 					 : open_read(j, err))
+		goto fail;
+	if (note_place(j, err))
 		goto fail;
 	j->options.cluster = NULL; /* was borrowed */
 	j->options.what = NULL;

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define STORE_FILE "journal.db"
 #define STORE_LOCK "lock"
@@ -46,6 +47,8 @@ struct journal {
 	char *dir_path;
 	char *path; /* of the database */
 	int dir;
+	dev_t device; /* of the database file, as it was opened */
+	ino_t inode;
 	struct rv_lock lock;
 	uint8_t cluster[JOURNAL_CLUSTER_BYTES];
 	uint64_t checksum_seed;

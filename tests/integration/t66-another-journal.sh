@@ -1,4 +1,5 @@
-# A coordinator whose journal is gone, or was put back to an older copy: a node serves the first, and obeys nothing of the second and says why.
+# A coordinator whose journal goes, begins anew or was put back to an older copy: it ends where it could keep nothing; a node serves the next
+# one, and obeys nothing of the past and says why.
 . "$(dirname "$0")/lib.sh"
 . "$here/cluster.sh"
 
@@ -14,9 +15,12 @@ stop_coordinator
 coordinator
 wait_until 10 joined one
 
-say "the state directory was removed: another cluster, whose first epoch is none of the past"
-stop_coordinator
+say "the state directory is removed while it serves: it ends, since it can keep nothing, and says so"
 rm -r "$CO"
+finish co 3
+want_in "$T/co.err" "was removed or replaced while it was in use"
+
+say "another one there: another cluster, whose first epoch is none of the past"
 coordinator
 wait_until 20 joined one
 cat >plan.json <<P
@@ -49,5 +53,9 @@ wait_until 20 joined one
 submit plan.json
 wait_until 20 run_ended
 want_eq "$(run_state)" succeeded
+
+say "and one whose directory was moved away ends, too"
+mv "$CO" "$T/moved"
+finish co 3
 kill -TERM "$(pid_of one)"
 finish one 0
