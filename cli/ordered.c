@@ -1,5 +1,6 @@
 #include "cli/ordered.h"
 
+#include "cli/error.h"
 #include "cli/logs.h"
 #include "cli/out.h"
 #include "cli/render.h"
@@ -56,6 +57,8 @@ struct cli_ordered {
 	uint32_t seen_unit, seen_attempt; /* whose bytes `seen` counts */
 	uint64_t seen[2];
 	uint64_t retry_us;       /* how long the next wait for a slow reader is */
+	bool settling;           /* what is shown now is the rest of a unit that is over */
+	uint32_t cut, lost;      /* units whose output is not whole: by log_max_mb; because it could not be kept or read */
 	int index_fd;            /* of the shared log; -1: not there yet */
 	uint64_t index_read;     /* entries of it that `place` knows */
 	uint32_t *place;         /* by unit: number of its newest entry + 1; 0: none. NULL until there is an index */
@@ -239,15 +242,28 @@ static int shared_piece(void *arg, int stream, uint64_t offset, struct rv_str by
 	return show(arg, stream, bytes);
 }
 
+/* Was all of it kept? While a unit runs nobody can tell. */
+static void count_missing(struct cli_ordered *o, uint32_t flags)
+{
+	if (!o->settling)
+		return;
+	o->lost += (flags & SEGLOG_LOST) != 0;
+	o->cut += (flags & SEGLOG_TRUNCATED) && !(flags & SEGLOG_LOST);
+}
+
 /* 1: there is more than the reader takes now; 0: all that is there; -1: nothing there. */
 static int show_shared(struct cli_ordered *o, uint32_t unit, uint32_t attempt)
 {
 	struct seglog_entry e;
+	int rc;
 
 	read_index(o);
 	if (!o->place || !o->place[unit] || seglog_entry_at(o->index_fd, o->place[unit] - 1u, &e) != 1 || e.id.attempt != attempt)
 		return -1;
-	return seglog_follow(o->cfg.log_dir, &e, o->seen, shared_piece, o, NULL) == 1; /* what is broken is left out; `logs` says so */
+	rc = seglog_follow(o->cfg.log_dir, &e, o->seen, shared_piece, o, NULL);
+	if (rc != 1)
+		count_missing(o, rc < 0 ? SEGLOG_LOST : e.flags);
+	return rc == 1;
 }
 
 static int show_file(struct cli_ordered *o, uint32_t unit, uint32_t attempt, int stream)
@@ -255,17 +271,19 @@ static int show_file(struct cli_ordered *o, uint32_t unit, uint32_t attempt, int
 	static const char *const names[] = { "stdout.log", "stderr.log" };
 	char room[COORD_UNIT_ID_BYTES], path[PATH_MAX], bytes[4096];
 	struct rv_str id = cli_tally_unit_id(o->tally, unit, room);
-	struct caplog_piece p;
+	struct caplog_piece p = { .marker = false };
 	struct caplog log;
-	int stop = 0;
+	int stop = 0, rc = 1;
 
 	if ((size_t)snprintf(path, sizeof path, "%s/%.*s/%u/logs/%s", o->cfg.namespaces, RV_STR_ARGS(id), attempt, names[stream]) >= sizeof path ||
 	    caplog_open(&log, cli_logs_open_plain, path) < 0)
 		return 0;
-	while (!stop && caplog_next(&log, o->seen[stream], bytes, sizeof bytes, &p) > 0) {
+	while (!stop && (rc = caplog_next(&log, o->seen[stream], bytes, sizeof bytes, &p)) > 0) {
 		o->seen[stream] = p.to;
+		o->cut += p.marker;
 		stop = show(o, stream, p.bytes);
 	}
+	o->lost += o->settling && rc < 0;
 	caplog_close(&log);
 	return stop;
 }
@@ -332,9 +350,15 @@ void cli_ordered_durable(struct cli_ordered *o)
 /* The rest of a unit that has ended; false: the reader has to take some first. */
 static bool settle(struct cli_ordered *o, uint32_t unit, struct rv_blobs *blobs)
 {
+	bool slow = false;
+
+	o->settling = true;
 	if (o->cfg.what == CLI_ORDERED_VALUES)
 		show_value(o, unit, blobs);
-	else if (show_printed(o, unit, o->tally->units[unit].attempt))
+	else
+		slow = show_printed(o, unit, o->tally->units[unit].attempt);
+	o->settling = false;
+	if (slow)
 		return false;
 	end_unit(o);
 	o->mark[unit] &= (uint8_t)~OWED;
@@ -355,6 +379,8 @@ static bool advance(struct cli_ordered *o, struct rv_blobs *blobs, uint64_t now_
 		}
 		o->head++;
 		o->look_us = now_us + LOOK_US;
+		if (o->sink[0].held.bytes >= HELD_BYTES_MAX && !drain_both(o))
+			return true;
 	}
 	return false;
 }
@@ -444,5 +470,9 @@ int cli_ordered_end(struct cli_ordered *o, struct rv_blobs *blobs, struct rv_err
 	}
 	if (o->sink[0].failed)
 		return rv_fail_errno(err, o->sink[0].failed, "cannot write to standard output");
+	if (o->cut)
+		cli_say("log_max_mb left out some of what %u unit%s printed; a line says where", o->cut, cli_s(o->cut));
+	if (o->lost)
+		return rv_fail(err, RV_E_IO, "what %u unit%s printed is not whole: it could not be kept (a full disk?), or read", o->lost, cli_s(o->lost));
 	return 0;
 }

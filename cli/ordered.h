@@ -42,7 +42,7 @@ void cli_ordered_durable(struct cli_ordered *o);
 /* Shows what can be shown without waiting. Gives when it wants to be called again (CLOCK_BOOTTIME us). `blobs` may be NULL. */
 uint64_t cli_ordered_turn(struct cli_ordered *o, struct rv_blobs *blobs, uint64_t now_us);
 /* The run is over: the rest, however long the reader takes; a signal among INT, TERM and HUP that is blocked and pending ends it (1). -1: stdout
- * could not be written. */
+ * could not be written, or some of what units printed was lost. */
 int cli_ordered_end(struct cli_ordered *o, struct rv_blobs *blobs, struct rv_err *err);
 
 #endif

@@ -109,6 +109,15 @@ say "more than the logs of a plan keep: all of it"
 expect 0 reeve run -- sh -c 'head -c 60000000 /dev/zero | tr "\0" $1' sh ::: x y
 want_eq "$(cksum <"$T/out")" "$(for c in x y; do head -c 60000000 /dev/zero | tr '\0' $c; done | cksum)"
 rm -rf .reeve
+expect 0 reeve run --set defaults.log_max_mb=1 -- sh -c 'head -c 3000000 /dev/zero | tr "\0" $1' sh ::: x y
+want_err "log_max_mb left out some of what 2 units printed"
+expect 0 reeve run --set defaults.log_max_mb=1 -- sh -c 'head -c 3000000 /dev/zero | tr "\0" $1' sh {} {namespace} ::: x
+want_err "log_max_mb left out some of what 1 unit printed"
+
+say "output that is gone before its turn is not passed over in silence"
+expect 3 reeve run -j 2 --state "$T/gone" -- sh -c 'if [ $1 = 2 ]; then echo lost; else until rm "$2"/runs/*/node/log/*.seg 2>/dev/null; do sleep 0.05; done; fi' sh ::: 1 2 ::: "$T/gone"
+want_err "what 1 unit printed is not whole"
+want_err "2 of 2 succeeded"
 
 say "the first one that runs is seen as it prints"
 mkfifo go
