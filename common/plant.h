@@ -33,6 +33,7 @@
 	X(REQUEST_TWICE, "a request that is said again is carried out again")                                       \
 	X(DEADLINES_FIRST, "deadlines are looked at before the messages that wait")                                 \
 	X(REVOKED_HEARD, "what a node sends counts although its key is revoked")                                     \
+	X(REVOKED_TOLD, "what waits to be sent to a node leaves although its key has been revoked since")           \
 	X(REVOKED_KEPT, "a node whose key is revoked stays among those that are given work")
 
 enum rv_plant {

@@ -244,6 +244,28 @@ void coord_outbox_release(struct coord_outbox *o, uint64_t durable)
 	}
 }
 
+int coord_outbox_drop(struct coord_outbox *o, uint64_t peer, struct rv_err *err)
+{
+	struct rv_list *l, *next;
+
+	if (RV_PLANT(REVOKED_TOLD))
+		return 0;
+	for (uint32_t i = 0; i < o->open_count; i++)
+		if (o->open[i].peer == peer && finish(o, &o->open[i], err) < 0)
+			return -1;
+	for (l = o->waiting.next; l != &o->waiting; l = next) {
+		struct waiting *w = RV_CONTAINER_OF(l, struct waiting, link);
+
+		next = l->next;
+		if (w->peer != peer)
+			continue;
+		o->bytes -= w->frame.bytes;
+		o->dropped++;
+		give_spare(o, w);
+	}
+	return 0;
+}
+
 size_t coord_outbox_bytes(const struct coord_outbox *o)
 {
 	return o->bytes;

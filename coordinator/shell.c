@@ -147,10 +147,6 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 			s->row_runs = true;
 			break;
 		}
-		line = coord_runlist_find(&s->runs, fact->mutation.run);
-		if (line && coord_run_graph(s->core, fact->mutation.run) &&
-		    (fact->mutation.what == PROTO_MUT_RETRY || fact->mutation.what == PROTO_MUT_RESUME))
-			line->finished_us = 0;
 		if (coord_run_graph(s->core, fact->mutation.run) && coord_hints_note(s->hints, fact, &err) < 0)
 			fail(s, &err);
 		touch(s, fact->mutation.run);
@@ -166,6 +162,15 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 	case PROTO_FACT_TOKEN:
 		break;
 	}
+}
+
+/* A run that goes on has not ended: that a retry put something back is no fact of its own. */
+static void note_transition(struct coord_shell *s, const struct coord_transition *t)
+{
+	struct journal_run *line = t->kind == COORD_T_RUN_RESUMED ? coord_runlist_find(&s->runs, t->run) : NULL;
+
+	if (line)
+		line->finished_us = 0;
 }
 
 static void add_fact(struct coord_shell *s, const struct proto_fact *fact, uint64_t real_us)
@@ -228,6 +233,8 @@ static uint32_t send_message(struct coord_shell *s, uint32_t i)
 		rc = coord_outbox_add(s->outbox, fx->peer, &m, &err);
 	} else {
 		coord_wire_message(fx, NULL, &m);
+		if (m.kind == PROTO_GOAWAY && m.goaway.why == PROTO_GOAWAY_REVOKED && coord_outbox_drop(s->outbox, fx->peer, &err) < 0)
+			fail(s, &err);
 		rc = fx->needs_fact ? coord_outbox_add(s->outbox, fx->peer, &m, &err) : coord_outbox_add_free(s->outbox, fx->peer, &m, &err);
 	}
 	if (rc < 0)
@@ -252,6 +259,7 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			add_fact(s, fx->fact, real_us);
 			break;
 		case COORD_FX_TRANSITION:
+			note_transition(s, fx->transition);
 			if (s->ops.transition)
 				s->ops.transition(s->arg, s->core, fx->transition, journal_last(s->journal) + (s->row_facts ? 1 : 0),
 						  s->row_facts ? s->row_facts - 1 : 0, false);
@@ -351,6 +359,7 @@ static void replayed_transition(void *arg, const struct coord_transition *t)
 {
 	struct coord_shell *s = arg;
 
+	note_transition(s, t);
 	if (s->ops.transition)
 		s->ops.transition(s->arg, s->core, t, t->position, t->index, true);
 }
@@ -693,6 +702,7 @@ static void on_message(struct coord_shell *s, uint64_t peer, const struct coord_
 			s->stats.messages_refused++;
 		return;
 	}
+	ev.admitted = m->kind == PROTO_HELLO && !who->trusted;
 	if (m->kind == PROTO_RESULT && s->ops.result && names_blobs(&m->result) && s->ops.result(s->arg, peer, m))
 		return;
 	if (m->kind == PROTO_RESULT)

@@ -523,7 +523,7 @@ static void on_message(struct node_daemon *d, const struct proto_msg *m)
 		node_arrivals_void(&d->arrivals, d->now_us);
 	}
 	if (m->kind == PROTO_GOAWAY && d->cfg.ops.goaway)
-		d->cfg.ops.goaway(d->cfg.arg, m->goaway.why);
+		d->cfg.ops.goaway(d->cfg.arg, &m->goaway);
 	for (uint32_t i = 0; i < count; i++) {
 		node_wire_event(m, i, NULL, d->now_us, &ev);
 		daemon_step(d, &ev);

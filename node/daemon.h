@@ -41,7 +41,7 @@ struct node_daemon_ops {
 	/* Close the link and connect again; node_daemon_connected() follows. NULL: a link that is never down (inproc): HELLO at once. */
 	void (*reconnect)(void *arg);
 	/* The coordinator has no place for this node (any more); `reconnect` follows. NULL: nobody wants to know. */
-	void (*goaway)(void *arg, enum proto_goaway_why why);
+	void (*goaway)(void *arg, const struct proto_goaway *m);
 	/* Live output of an attempt as it comes; NULL: nobody wants it. stream 1 stdout, 2 stderr. */
 	void (*output)(void *arg, struct proto_attempt_key key, int stream, uint64_t offset, struct rv_str bytes);
 };

@@ -1,6 +1,7 @@
 #include "node/serve.h"
 
 #include "common/check.h"
+#include "common/id.h"
 #include "common/limits.h"
 #include "common/net/bus.h"
 #include "common/net/curve.h"
@@ -24,6 +25,7 @@
 
 /* After a quick restart of its machine a node may meet its own old session: that one is given up in a few seconds. */
 #define DUPLICATES_MAX 3u
+#define HOLDER_SHOWN_CHARS 16u /* of a key's hash, as reeve key list begins it */
 #define FRAMES_A_TURN 256u /* before the warden and signals get their turn */
 
 struct serve {
@@ -94,7 +96,7 @@ static void daemon_reconnect(void *arg)
 	s->renew = true;
 }
 
-static void daemon_goaway(void *arg, enum proto_goaway_why why)
+static void daemon_goaway(void *arg, const struct proto_goaway *m)
 {
 	static const char *const words[] = {
 		[PROTO_GOAWAY_DUPLICATE] = "another node with this node's key is connected",
@@ -104,9 +106,14 @@ static void daemon_goaway(void *arg, enum proto_goaway_why why)
 		[PROTO_GOAWAY_FULL] = "the coordinator takes no more nodes",
 		[PROTO_GOAWAY_SHUTDOWN] = "the coordinator ends",
 	};
+	static const uint8_t nobody[PROTO_DIGEST_BYTES];
+	enum proto_goaway_why why = m->why;
+	bool held = memcmp(m->holder, nobody, sizeof nobody) != 0;
+	char holder[HOLDER_SHOWN_CHARS + 1];
 	struct serve *s = arg;
 	struct rv_err err;
 
+	rv_hex(holder, m->holder, HOLDER_SHOWN_CHARS / 2);
 	s->why = (size_t)why < RV_ARRAY_LEN(words) && words[why] ? words[why] : "the coordinator sent this node away";
 	switch (why) {
 	case PROTO_GOAWAY_DUPLICATE:
@@ -119,8 +126,10 @@ static void daemon_goaway(void *arg, enum proto_goaway_why why)
 		(void)rv_fail(&err, RV_E_DENIED, "the coordinator sent this node away: %s", s->why);
 		if (why == PROTO_GOAWAY_REVOKED)
 			(void)rv_hint(&err, "to let this machine in again: a new token, and " NODE_SERVE_KEY " and " NODE_MEMBERSHIP_FILE " removed from its state directory");
-		if (why == PROTO_GOAWAY_NAME_TAKEN)
-			(void)rv_hint(&err, "give this one another --name, or remove the other");
+		if (why == PROTO_GOAWAY_NAME_TAKEN && held)
+			(void)rv_hint(&err, "it is held by the key %s: give this one another --name, or remove that one", holder);
+		else if (why == PROTO_GOAWAY_NAME_TAKEN)
+			(void)rv_hint(&err, "this node's key was let in under another name");
 		if (why == PROTO_GOAWAY_DUPLICATE)
 			(void)rv_hint(&err, "a state directory is one node's: a copy of it needs a key of its own (remove " NODE_SERVE_KEY ")");
 		if (!s->has_failed)

@@ -344,6 +344,7 @@ enum proto_goaway_why { PROTO_GOAWAY_DUPLICATE = 1, PROTO_GOAWAY_REVOKED, PROTO_
 
 struct proto_goaway {
 	enum proto_goaway_why why;
+	uint8_t holder[PROTO_DIGEST_BYTES]; /* NAME_TAKEN: hash of the key that has it; zeros: nobody, or it does not matter */
 };
 
 /* One message or one item of a batched one, as the reader hands it out. */

@@ -181,9 +181,10 @@ int proto_single_pack(struct proto_pack *p, const struct proto_msg *m, struct rv
 		proto_pack_uint(p, m->checkpoint.n);
 		return 0;
 	case PROTO_GOAWAY:
-		proto_pack_array(p, 2);
+		proto_pack_array(p, 3);
 		proto_pack_uint(p, m->kind);
 		proto_pack_uint(p, m->goaway.why);
+		proto_pack_bin(p, m->goaway.holder, PROTO_DIGEST_BYTES);
 		return 0;
 	case PROTO_BYE:
 	case PROTO_DRAIN:
@@ -199,7 +200,7 @@ void proto_single_read(struct proto_reading *r, uint32_t fields, struct proto_ms
 {
 	static const uint8_t fields_of[] = { [PROTO_HELLO] = 5,  [PROTO_HEARTBEAT] = 6, [PROTO_BYE] = 0,
 					     [PROTO_WELCOME] = 5, [PROTO_HB_ACK] = 5,   [PROTO_CHECKPOINT] = 1,
-					     [PROTO_DRAIN] = 0,  [PROTO_GOAWAY] = 1 };
+					     [PROTO_DRAIN] = 0,  [PROTO_GOAWAY] = 2 };
 	struct proto_cursor *c = r->c;
 
 	if (proto_client_is(m->kind)) {
@@ -237,6 +238,7 @@ void proto_single_read(struct proto_reading *r, uint32_t fields, struct proto_ms
 		break;
 	case PROTO_GOAWAY:
 		m->goaway.why = (enum proto_goaway_why)proto_read_enum(c, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
+		proto_read_fixed(c, m->goaway.holder, PROTO_DIGEST_BYTES);
 		break;
 	default:
 		break;

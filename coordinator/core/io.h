@@ -54,6 +54,7 @@ struct coord_event {
 	enum coord_event_kind kind;
 	uint64_t now_us;       /* CLOCK_BOOTTIME: leases, backoff, liveness */
 	uint64_t real_us;      /* CLOCK_REALTIME: shown only */
+	bool admitted;         /* HELLO: its key was proved, and is on the list now (false: it is trusted by its link) */
 	uint64_t peer;         /* node messages: the shell's handle of the link they came by */
 	union {
 		struct {

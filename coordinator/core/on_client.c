@@ -184,6 +184,14 @@ static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 	coord_ready_update_run(c, r);
 }
 
+/* The run has ended, and nothing of it is put back: it stays as it ended. */
+static bool nothing_to_do(const struct coord_run *r, bool units_reset)
+{
+	const struct coord_unit *verify = r->g->has_verify ? coord_unit_at(r, r->g->unit_count) : NULL;
+
+	return r->ended && !units_reset && (!verify || verify->state == COORD_UNIT_SUCCEEDED);
+}
+
 /* It began, or may have, and is to begin once at most: only a person who names it starts it again. */
 static bool spent(const struct coord_run *r, const struct coord_unit *u)
 {
@@ -206,7 +214,8 @@ static void resume(struct coord *c, struct coord_run *r)
 		else if (u->state != COORD_UNIT_SUCCEEDED)
 			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = u->try_counted = 0;
 	}
-	reopen(c, r, any);
+	if (!nothing_to_do(r, any))
+		reopen(c, r, any);
 }
 
 /* One more try: the retry is spent beforehand, so that the same limit holds as after any other failure. */
@@ -225,7 +234,8 @@ static void retry(struct coord *c, struct coord_run *r, uint32_t unit)
 		if (wanted || because)
 			reset_unit(c, r, i, false);
 	}
-	reopen(c, r, any);
+	if (!nothing_to_do(r, any))
+		reopen(c, r, any);
 }
 
 static void cancel_unit(struct coord *c, struct coord_run *r, uint32_t unit, int64_t grace)
@@ -372,7 +382,7 @@ static void act_on_node(struct coord *c, enum proto_mutation what, uint32_t node
 		n->removed = true;
 		coord_tell_node(c, COORD_T_NODE_LEFT, node);
 		if (c->live && n->state != COORD_N_AWAY && !RV_PLANT(REVOKED_HEARD)) {
-			coord_emit(c, COORD_FX_GOAWAY, n->peer)->goaway.why = PROTO_GOAWAY_REVOKED;
+			coord_emit(c, COORD_FX_GOAWAY, n->peer)->goaway = (struct proto_goaway){ .why = PROTO_GOAWAY_REVOKED };
 			coord_node_away(c, node);
 		}
 		coord_node_deadline(c, node, c->now_us); /* what it holds is given up at once */

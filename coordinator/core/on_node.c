@@ -20,24 +20,27 @@ static void heard(struct coord *c, struct coord_node *n)
 
 /* --- HELLO --- */
 
-static void goaway(struct coord *c, uint64_t peer, enum proto_goaway_why why)
+static void goaway(struct coord *c, uint64_t peer, enum proto_goaway_why why, uint32_t holder)
 {
 	struct coord_effect *e = coord_emit(c, COORD_FX_GOAWAY, peer);
 
-	e->goaway.why = why;
+	e->goaway = (struct proto_goaway){ .why = why };
+	if (holder != COORD_NONE)
+		memcpy(e->goaway.holder, c->nodes[holder].key, sizeof(e->goaway.holder));
 	e->needs_fact = false;
 }
 
-static uint32_t find_node(const struct coord *c, const struct proto_node_info *info, bool *name_taken)
+/* *holder: another node that has the name; COORD_NONE. */
+static uint32_t find_node(const struct coord *c, const struct proto_node_info *info, uint32_t *holder)
 {
 	uint32_t found = COORD_NONE;
 
-	*name_taken = false;
+	*holder = COORD_NONE;
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		if (memcmp(c->nodes[i].key, info->key, sizeof(info->key)) == 0)
 			found = i;
 		else if (!c->nodes[i].removed && rv_str_equal(rv_str_of(c->nodes[i].name), info->name))
-			*name_taken = true;
+			*holder = i;
 	}
 	return found;
 }
@@ -77,15 +80,17 @@ static bool beating(const struct coord *c, const struct coord_node *n)
 }
 
 /* The first page: who it is; COORD_NONE: it was sent away. */
-static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_info *info, uint64_t hello_n)
+static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_info *info, uint64_t hello_n, bool admitted)
 {
-	bool name_taken, known_boot, again;
-	uint32_t node = find_node(c, info, &name_taken);
+	bool known_boot, again;
+	uint32_t holder, node = find_node(c, info, &holder);
 	struct coord_node *n;
 	static const uint8_t no_boot[16];
 
-	if (node == COORD_NONE && (name_taken || c->node_count == c->cfg.nodes_max)) {
-		goaway(c, peer, name_taken ? PROTO_GOAWAY_NAME_TAKEN : PROTO_GOAWAY_FULL);
+	if (node != COORD_NONE && c->nodes[node].removed && admitted)
+		node = COORD_NONE; /* its key was let in anew since: it begins as another node */
+	if (node == COORD_NONE && (holder != COORD_NONE || c->node_count == c->cfg.nodes_max)) {
+		goaway(c, peer, holder != COORD_NONE ? PROTO_GOAWAY_NAME_TAKEN : PROTO_GOAWAY_FULL, holder);
 		return COORD_NONE;
 	}
 	if (node == COORD_NONE)
@@ -93,7 +98,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 	n = &c->nodes[node];
 	known_boot = memcmp(n->boot_id, no_boot, sizeof(no_boot)) != 0;
 	if (n->removed) {
-		goaway(c, peer, PROTO_GOAWAY_REVOKED);
+		goaway(c, peer, PROTO_GOAWAY_REVOKED, COORD_NONE);
 		return COORD_NONE;
 	}
 	if (known_boot && !RV_PLANT(LATE_HELLO) && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) == 0 &&
@@ -103,7 +108,7 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 	}
 	if (known_boot && memcmp(n->boot_id, info->boot_id, sizeof(n->boot_id)) != 0) {
 		if (n->peer != peer && beating(c, n)) {
-			goaway(c, peer, PROTO_GOAWAY_DUPLICATE);
+			goaway(c, peer, PROTO_GOAWAY_DUPLICATE, COORD_NONE);
 			return COORD_NONE;
 		}
 		n->rebooted = true;
@@ -221,7 +226,7 @@ void coord_on_hello(struct coord *c, const struct coord_event *ev)
 		return;
 	}
 	if (h->page == 0) {
-		node = greet(c, ev->peer, &h->node, h->n);
+		node = greet(c, ev->peer, &h->node, h->n, ev->admitted);
 		if (node == COORD_NONE)
 			return;
 		n = &c->nodes[node];

@@ -355,6 +355,25 @@ static void resume_leaves_alone_what_is_to_begin_once(void **state)
 	expect_unit(&f->d, "a", "active");
 }
 
+static void resume_of_a_run_with_nothing_left_leaves_its_end(void **state)
+{
+	struct fixture *f = *state;
+
+	three(f);
+	driver_succeed(&f->d, "a");
+	driver_succeed(&f->d, "b");
+	driver_succeed(&f->d, "c");
+	driver_forget_lines(&f->d);
+	driver_show(&f->d, SHOW_SENDS | SHOW_TELLS | SHOW_FACTS);
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0);
+	expect(&f->d, "F mutation");
+	expect_nothing(&f->d);
+	driver_act(&f->d, PROTO_MUT_RETRY, NULL, 0);
+	expect(&f->d, "F mutation");
+	expect_nothing(&f->d);
+	assert_int_equal(coord_run_state(f->d.c, 1, NULL), COORD_RUN_SUCCEEDED);
+}
+
 static void resume_of_a_cancelled_run_of_templates(void **state)
 {
 	struct fixture *f = *state;
@@ -567,6 +586,7 @@ int main(void)
 		TEST(resume_puts_back_what_did_not_succeed),
 		TEST(resume_leaves_alone_what_was_lost_while_it_was_cancelled),
 		TEST(resume_leaves_alone_what_is_to_begin_once),
+		TEST(resume_of_a_run_with_nothing_left_leaves_its_end),
 		TEST(resume_of_a_cancelled_run_of_templates),
 		TEST(retry_resets_what_was_skipped_because_of_it),
 		TEST(a_unit_that_has_not_ended_cannot_be_retried),

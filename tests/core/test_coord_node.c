@@ -894,6 +894,31 @@ static void what_a_removed_node_held_runs_elsewhere_at_once(void **state)
 	expect_nothing(&f->d);
 }
 
+static void a_key_that_is_let_in_anew_is_another_node(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_hello h = { .n = 100, .last = true, .node = { .name = RV_STR("n1"), .slots = 2, .incarnation = 1 } };
+	struct coord_event ev = { .kind = COORD_EV_HELLO, .peer = 1, .hello = &h };
+
+	one(f);
+	driver_act_node(&f->d, PROTO_MUT_REMOVE, 0);
+	driver_forget_lines(&f->d);
+	memset(h.node.key, 1, sizeof(h.node.key));
+	driver_step(&f->d, &ev); /* trusted by its link: nobody has said that it may come back */
+	expect(&f->d, "> n1 GOAWAY 2");
+	expect_nothing(&f->d);
+	ev = (struct coord_event){ .kind = COORD_EV_HELLO, .peer = 2, .hello = &h, .admitted = true };
+	f->d.node_count = 2;
+	driver_step(&f->d, &ev);
+	driver_turn(&f->d);
+	assert_int_equal(coord_node_count(f->d.c), 2);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "a");
+	driver_forget_lines(&f->d);
+}
+
 /* Whoever takes nodes away, one after another, poisons nothing by it. */
 static void removed_nodes_poison_nothing(void **state)
 {
@@ -1055,6 +1080,7 @@ int main(void)
 		TEST(a_failure_of_a_lost_attempt_counts_once),
 		TEST(a_drained_node_gets_nothing_new),
 		TEST(a_drain_is_counted_on_both_sides),
+		TEST(a_key_that_is_let_in_anew_is_another_node),
 		TEST(removed_nodes_poison_nothing),
 		TEST(a_drained_node_s_deadline_ends_what_runs_there),
 		TEST(what_a_removed_node_held_runs_elsewhere_at_once),

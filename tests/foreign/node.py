@@ -529,9 +529,9 @@ class Node:
         if self.fence.get(key[:2], (0, 0))[0] < key[2]:
             self.fence[key[:2]] = key[2], STALE
 
-    def _on_goaway(self, why):
+    def _on_goaway(self, why, holder):
         self.retry_s = max(self.retry_s, 0.5)
-        self._lose("goaway: %s" % GOAWAYS[uint(why, len(GOAWAYS) - 1)])
+        self._lose("goaway: %s %s" % (GOAWAYS[uint(why, len(GOAWAYS) - 1)], byte_string(holder, 32).hex()))
 
     def _on_blob_wanted(self, request, digest, offset):
         size = self.blobs.size(byte_string(digest, 32))

@@ -27,6 +27,7 @@ want_err "reeve node one"
 say "a name in use, and a token that is none"
 expect 6 reeve node --coordinator "$CO" --state "$T/other" --name one
 want_err "another node has this node's name"
+grep -q "it is held by the key [0-9a-f]\{16\}: give" "$T/err" || fail "the holder of the name is not named"
 expect 0 reeve token create --coordinator "$CO" --role node
 sed 's/.\(...\)$/0\1/; t; s/$/0/' "$T/out" >"$T/bad"
 cmp -s "$T/out" "$T/bad" && sed -i 's/0\(...\)$/1\1/' "$T/bad"

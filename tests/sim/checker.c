@@ -207,6 +207,8 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I10: unit %u: attempt %u was assigned after attempt %u", f->assigned.key.unit, f->assigned.key.attempt, u->assigned);
 	if (u->active)
 		sim_broken(w, "I1: unit %u: attempt %u was assigned while attempt %u is active", f->assigned.key.unit, f->assigned.key.attempt, u->assigned);
+	if (r->may_go_on)
+		r->finished = false;
 	if (u->ended || r->finished)
 		sim_broken(w, "I1: unit %u was assigned after its end", f->assigned.key.unit);
 	u->assigned = f->assigned.key.attempt;
@@ -310,7 +312,7 @@ static void on_mutation(struct sim_world *w, const struct proto_fact *f)
 	if (f->mutation.what != PROTO_MUT_RETRY && f->mutation.what != PROTO_MUT_RESUME)
 		return;
 	r = sim_run_of(w, f->mutation.run);
-	r->finished = false;
+	r->may_go_on = true; /* whether anything is put back, what was skipped among it, is not told by facts: the next one of the run does */
 	r->reopened = true;
 	for (i = 0; i < r->unit_count; i++) {
 		struct sim_unit *u = &r->units[i];
@@ -330,11 +332,12 @@ static void on_finished(struct sim_world *w, const struct proto_fact *f)
 	uint32_t sum = f->run_finished.succeeded + f->run_finished.failed + f->run_finished.skipped + f->run_finished.cancelled;
 	uint32_t i, succeeded = 0, satisfied = 0;
 
-	if (r->finished)
+	if (r->finished && !r->may_go_on)
 		sim_broken(w, "I15: a run finished twice");
 	if (r->active)
 		sim_broken(w, "I15: a run finished with %u attempts active", r->active);
 	r->finished = true;
+	r->may_go_on = false;
 	if (sum != r->plan->instance_count)
 		sim_broken(w, "I15: %u units ended of %llu", sum, (unsigned long long)r->plan->instance_count);
 	for (i = 0; i < r->unit_count; i++) {
@@ -403,6 +406,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		u->active = true;
 		u->lost = false;
 		r->active++;
+		r->finished = false;
 		break;
 	case PROTO_FACT_ENDED:
 		u = unit_of(w, f->ended.key, &r);
@@ -423,7 +427,9 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		on_mutation(w, f);
 		break;
 	case PROTO_FACT_RUN_FINISHED:
-		sim_run_of(w, f->run_finished.run)->finished = true;
+		r = sim_run_of(w, f->run_finished.run);
+		r->finished = true;
+		r->may_go_on = false;
 		break;
 	default:
 		break;
@@ -458,7 +464,7 @@ void sim_checker_refold(struct sim_world *w)
 	for (i = 0; i < w->spec->runs; i++) {
 		struct sim_run *r = &w->runs[i];
 
-		r->accepted = r->finished = r->reopened = false;
+		r->accepted = r->finished = r->reopened = r->may_go_on = false;
 		r->active = 0;
 		r->max_workers = r->plan->max_workers;
 		for (k = 0; k < r->unit_count; k++) {
@@ -626,12 +632,17 @@ void sim_checker_after(struct sim_world *w)
 	}
 }
 
+static bool has_ended(const struct sim_world *w, const struct sim_run *r)
+{
+	return w->coord.core && (!coord_run_graph(w->coord.core, r->id) || coord_run_state(w->coord.core, r->id, NULL) >= COORD_RUN_SUCCEEDED);
+}
+
 bool sim_checker_done(const struct sim_world *w)
 {
 	uint32_t i, k;
 
 	for (i = 0; i < w->spec->runs; i++)
-		if (!w->runs[i].accepted || !w->runs[i].finished)
+		if (!w->runs[i].accepted || !w->runs[i].finished || (w->runs[i].may_go_on && !has_ended(w, &w->runs[i])))
 			return false;
 	/* and nothing is left behind on the nodes */
 	for (i = 0; i < w->spec->nodes; i++) {

@@ -93,6 +93,7 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	const struct coord_effect *fx = &c->effects.items[i];
 	uint32_t taken = 1;
 	struct proto_msg m;
+	struct rv_err err;
 
 	c->rests_on_facts |= fx->needs_fact;
 	if (fx->kind != COORD_FX_GOAWAY)
@@ -109,9 +110,9 @@ static uint32_t send_message(struct sim_world *w, uint32_t i)
 	} else {
 		coord_wire_message(fx, NULL, &m);
 	}
+	if (m.kind == PROTO_GOAWAY && m.goaway.why == PROTO_GOAWAY_REVOKED && coord_outbox_drop(c->outbox, fx->peer, &err) < 0)
+		rv_check(!"no memory");
 	if (!fx->needs_fact) {
-		struct rv_err err;
-
 		if (coord_outbox_add_free(c->outbox, fx->peer, &m, &err) < 0)
 			rv_check(!"no memory");
 		return taken;
@@ -261,12 +262,28 @@ static void commit(struct sim_world *w)
 	coord_outbox_release(c->outbox, w->disk.durable);
 }
 
+/* What had been sealed before its key was revoked does not leave either. */
+static void check_sent(struct sim_world *w, uint64_t peer, struct rv_str frame)
+{
+	struct proto_msg m;
+	struct rv_err err;
+
+	if (!w->links[peer - 1].revoked)
+		return;
+	if (proto_frame_open(w->coord.reader, frame, PROTO_TO_NODE, &err) < 0)
+		rv_check(!"a frame of the coordinator that does not scan");
+	while (proto_frame_next(w->coord.reader, &m, &err) > 0)
+		if (m.kind != PROTO_GOAWAY)
+			check_revoked(w, peer);
+}
+
 static int send_frame(void *arg, uint64_t peer, struct rv_str frame)
 {
 	struct sim_world *w = arg;
 
 	if (boundary(w))
 		return -1;
+	check_sent(w, peer, frame);
 	return sim_net_to_node(w, peer, frame);
 }
 
@@ -306,6 +323,7 @@ static void on_frame(struct sim_world *w, uint64_t peer, struct rv_str frame)
 		rv_check(proto_msg_roles(m.kind) & PROTO_ROLE_NODE);
 		if (coord_wire_event(&m, 0, 0, peer, &ev) < 0)
 			rv_check(!"a message that no node sends");
+		ev.admitted = c->access && m.kind == PROTO_HELLO;
 		step(w, &ev);
 	}
 }

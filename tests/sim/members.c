@@ -23,6 +23,8 @@ void sim_members_fact(struct sim_world *w, const struct proto_fact *f)
 	for (i = 0; i < w->spec->nodes; i++) {
 		struct sim_node *n = &w->nodes[i];
 
+		if (f->kind == PROTO_FACT_NODE && f->node.change == PROTO_NODE_ADMITTED && memcmp(n->info.key, f->node.key, sizeof(n->info.key)) == 0)
+			n->removed = false; /* let in anew */
 		if (f->kind == PROTO_FACT_KEY && memcmp(n->curve_key, f->key.key, sizeof(n->curve_key)) == 0)
 			n->revoked = f->key.change == PROTO_KEY_REVOKED;
 		if (number < w->journal_node_count && memcmp(n->info.key, w->journal_nodes[number], sizeof(n->info.key)) == 0)

@@ -330,6 +330,7 @@ struct sim_run {
 	bool submitted;
 	uint64_t submit_us;
 	uint32_t active, max_workers;
+	bool may_go_on;              /* it had finished, or not, when a retry or resume came: it may finish once more */
 	bool reopened;               /* a retry or resume: what was terminal may end again */
 };
 

@@ -250,6 +250,7 @@ static void make(struct maker *m, enum proto_msg_kind kind, struct proto_msg *ou
 		break;
 	case PROTO_GOAWAY:
 		out->goaway.why = (enum proto_goaway_why)from(m, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
+		digest_of(m, out->goaway.holder);
 		break;
 	case PROTO_TAKEN:
 	case PROTO_NOT_HERE:

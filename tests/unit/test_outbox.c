@@ -64,6 +64,29 @@ static void nothing_leaves_before_its_position_is_durable(void **state)
 	coord_outbox_destroy(&o);
 }
 
+static void whoever_is_dropped_is_told_no_more_of_what_waits(void **state)
+{
+	struct wire w = { 0 };
+	struct coord_outbox *o = coord_outbox_create(record, &w);
+
+	(void)state;
+	add(o, 1, 10);
+	add(o, 2, 20);
+	assert_int_equal(coord_outbox_seal(o, 5, NULL), 0);
+	add(o, 1, 11); /* not sealed yet */
+	assert_int_equal(coord_outbox_drop(o, 1, NULL), 0);
+	add(o, 1, 12); /* what is said after it: that it is dropped */
+	assert_int_equal(coord_outbox_seal(o, 6, NULL), 0);
+	coord_outbox_release(o, 6);
+	assert_int_equal(w.count, 2);
+	assert_int_equal(w.peer[0], 2);
+	assert_int_equal(w.peer[1], 1);
+	assert_int_equal(w.messages[1], 1);
+	assert_int_equal(w.first_unit[1], 12);
+	assert_int_equal(coord_outbox_bytes(o), 0);
+	coord_outbox_destroy(&o);
+}
+
 static void a_turn_makes_one_frame_a_peer_and_turns_keep_their_order(void **state)
 {
 	struct wire w = { 0 };
@@ -180,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_leaves_before_its_position_is_durable),
+		cmocka_unit_test(whoever_is_dropped_is_told_no_more_of_what_waits),
 		cmocka_unit_test(a_turn_makes_one_frame_a_peer_and_turns_keep_their_order),
 		cmocka_unit_test(what_rests_on_nothing_overtakes_what_waits),
 		cmocka_unit_test(a_refused_frame_is_dropped_and_counted),
