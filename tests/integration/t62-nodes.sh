@@ -9,6 +9,9 @@ node two --slots 2
 wait_until 10 joined one
 wait_until 10 joined two
 
+# A command that notes when it begins, and of which unit and attempt, in a file of its node's.
+noting() { printf '%s' "echo \$(date +%s%N) \$REEVE_UNIT_ID \$REEVE_ATTEMPT >>$T/at.\$REEVE_NODE; $1"; }
+
 say "units of one plan overlap across nodes"
 cat >overlap.json <<P
 {"version": 1, "name": "overlap", "workspace": {"mode": "none"}, "units": [
@@ -24,12 +27,17 @@ say "one that joins in mid-run has work within a second"
 : >"$W"
 cat >join.json <<P
 {"version": 1, "name": "join", "workspace": {"mode": "none"}, "units": [
- {"id": "u", "for_each": {"count": 400}, "command": ["sh", "-c", "$(witness 'sleep 0.1')"]}
+ {"id": "u", "for_each": {"count": 400}, "command": ["sh", "-c", "$(witness "$(noting 'sleep 0.1')")"]}
 ]}
 P
 submit join.json
 wait_until 10 grep -q '^end' "$W"
+before=$(date +%s%N)
 node three --slots 2
+wait_until 10 grep -q . "$T/at.three"
+took=$((($(head -n1 "$T/at.three" | cut -d' ' -f1) - before) / 1000000))
+say "from the start of its process to that of its first unit: $took ms"
+[ $took -lt 5000 ] || fail "the third node had no work for $took ms"
 wait_until 10 joined three
 # four units a node and 0.1 s: before the other two have done ten each, the third has begun
 before=$(count '^start')
@@ -46,13 +54,32 @@ want_eq "$(count '^start .* three$')" "$had"
 expect 0 reeve undrain --coordinator "$CO" three
 wait_until 10 sh -c '[ "$(grep -c "^start .* three$" "$W")" -gt "$1" ]' - "$had"
 
-say "what is removed has its units run elsewhere at once"
-expect 0 reeve remove --coordinator "$CO" three
-finish three 6
-want_in "$T/three.err" "removed, or its key revoked"
 wait_until 60 run_ended
 want_eq "$(run_state)" succeeded
 want_eq "$(sed -n 's/^end \([^ ]*\) .*/\1/p' "$W" | sort -u | wc -l)" 400
+
+say "what is removed has its units run elsewhere at once, long before it would count as lost"
+rm -f "$T"/at.*
+cat >gone.json <<P
+{"version": 1, "name": "gone", "workspace": {"mode": "none"}, "lost_after_s": 60, "units": [
+ {"id": "u", "for_each": {"count": 12}, "command": ["sh", "-c", "$(noting "[ \$REEVE_NODE = three ] && sleep $nap || sleep 0.05")"]}
+]}
+P
+submit gone.json
+wait_until 10 sh -c '[ "$(wc -l <"$1")" = 2 ]' - "$T/at.three"
+before=$(date +%s%N)
+expect 0 reeve remove --coordinator "$CO" three
+wait_until 30 run_ended
+want_eq "$(run_state)" succeeded
+while read -r _ unit _; do
+	again=$(cat "$T/at.one" "$T/at.two" | awk -v u="$unit" '$2 == u && $3 > 1 { print $1 }')
+	[ -n "$again" ] || fail "$unit did not run again"
+	took=$(((again - before) / 1000000))
+	say "from remove to the next start of $unit: $took ms"
+	[ $took -lt 5000 ] || fail "$unit waited for $took ms"
+done <"$T/at.three"
+finish three 6
+want_in "$T/three.err" "removed, or its key revoked"
 
 say "a node that is ended in good order gives its units back"
 : >"$W"
