@@ -150,7 +150,7 @@ int cli_act_do(struct cli_client *c, const struct cli_act_wish *w, struct cli_ac
 	uint64_t id = cli_client_new_id();
 
 	request.act = (struct proto_act){ .id = id, .what = (uint32_t)w->what, .run = w->run, .unit = w->unit, .node = w->node,
-					  .value = w->value, .note = w->note };
+					  .value = w->value, .note = w->note, .prompt = w->prompt, .agent = w->agent };
 	(void)snprintf(done->unit, sizeof done->unit, "%.*s", RV_STR_ARGS(w->unit));
 	if (cli_client_call(c, &request, PROTO_DONE, &answer, err))
 		return err->code == RV_E_UNREACHABLE && place && place->kind == CLI_PLACE_RUN ? look_into_journal(place, id, done, err) : -1;

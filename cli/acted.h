@@ -16,7 +16,7 @@ struct cli_act_wish {
 	uint64_t run;
 	struct rv_str unit, node;
 	int64_t value;
-	struct rv_str note;
+	struct rv_str note, prompt, agent;
 };
 
 struct cli_act_done {

@@ -78,6 +78,7 @@ struct cli_run_again {
 	struct plan *plan;           /* as it was accepted; taken */
 	const struct cli_settings *settings;
 	uint32_t unit;               /* one more try for this one; UINT32_MAX: every unit that did not succeed */
+	struct rv_str note, prompt, agent; /* that go with it; "" = none */
 	enum cli_format format;
 };
 

@@ -4,6 +4,7 @@
 #include "cli/find.h"
 #include "cli/query.h"
 #include "cli/rows.h"
+#include "proto/scan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,10 +67,11 @@ static const struct plain plain_acts[] = {
 static int plain_act(const char *verb, int argc, char **argv)
 {
 	struct act a = { .query = { .words_max = 1 } };
+	const char *note = NULL;
 	const struct rv_opt release_opts[] = {
 		CLI_OPT_FORMAT(&a.query.format_option),
 		CLI_OPT_COORDINATOR(&a.query.coordinator),
-		{ "note", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_AGENTS, 0, 0 },
+		{ "note", 0, RV_OPT_STRING, &note, "TEXT", "what is said to it: the unit's output, if it has none of its own", 0, 0 },
 		CLI_OPT_HELP(&a.query.help),
 		CLI_OPT_END,
 	};
@@ -92,6 +94,11 @@ static int plain_act(const char *verb, int argc, char **argv)
 	if (a.query.help)
 		return cli_usage(p->verb, p->words, p->text, used);
 	w.what = p->what;
+	w.note = rv_str_of(note ? note : "");
+	if (w.note.bytes > PROTO_NOTE_BYTES_MAX)
+		return cli_failf(RV_E_LIMIT, "a note of %zu bytes; the limit is %zu", w.note.bytes, PROTO_NOTE_BYTES_MAX);
+	if (!proto_utf8_valid(w.note))
+		return cli_failf(RV_E_USAGE, "a note that is not UTF-8");
 	return on_run(&a, p->verb, p->takes, a.query.words ? argv[0] : NULL, &w, 1);
 }
 
@@ -161,6 +168,8 @@ static const struct {
 	{ "max_workers", PROTO_MUT_SET_MAX_WORKERS },
 	{ "priority", PROTO_MUT_SET_PRIORITY },
 	{ "limits.failed", PROTO_MUT_SET_FAILED },
+	{ "limits.tokens", PROTO_MUT_SET_TOKENS },
+	{ "limits.cost_usd", PROTO_MUT_SET_COST },
 };
 
 static int cannot_be_set(struct rv_str key, struct rv_err *err)
@@ -174,7 +183,21 @@ static int cannot_be_set(struct rv_str key, struct rv_err *err)
 		names[i] = settable[i].key;
 	nearest = rv_nearest(key, names, RV_ARRAY_LEN(names));
 	(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" cannot be set on a live run", (int)rv_min_u64(key.bytes, 64), key.at);
-	return rv_hint(err, nearest >= 0 ? "did you mean %s?" : "max_workers, priority and limits.failed can%.0s", nearest >= 0 ? names[nearest] : "");
+	return rv_hint(err, nearest >= 0 ? "did you mean %s?" : "max_workers, priority, limits.failed, limits.tokens and limits.cost_usd can%.0s", nearest >= 0 ? names[nearest] : "");
+}
+
+/* "12.5" as millionths of a dollar. */
+static int dollars(const char *text, int64_t *out, struct rv_err *err)
+{
+	size_t whole = strspn(text, "0123456789"), part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	int64_t scale = 100000;
+
+	if (!whole || whole > 9 || part > 6 || text[whole + part + (text[whole] == '.')])
+		return rv_fail(err, RV_E_USAGE, "limits.cost_usd takes dollars, as 12 or 12.50, not \"%.32s\"", text);
+	*out = strtoll(text, NULL, 10) * 1000000;
+	for (size_t i = 0; i < part; i++, scale /= 10)
+		*out += (text[whole + 1 + i] - '0') * scale;
+	return 0;
 }
 
 static int set_of(const char *text, struct cli_act_wish *w, struct rv_err *err)
@@ -191,8 +214,10 @@ static int set_of(const char *text, struct cli_act_wish *w, struct rv_err *err)
 	if (i == RV_ARRAY_LEN(settable))
 		return cannot_be_set(key, err);
 	w->what = settable[i].what;
+	if (w->what == PROTO_MUT_SET_COST)
+		return dollars(equals + 1, &w->value, err);
 	w->value = strtoll(equals + 1, &end, 10);
-	if (!equals[1] || *end || equals[1] == '+' || strlen(equals + 1) > 10)
+	if (!equals[1] || *end || equals[1] == '+' || strlen(equals + 1) > (w->what == PROTO_MUT_SET_TOKENS ? 16 : 10))
 		return rv_fail(err, RV_E_USAGE, "%.*s takes a whole number, not \"%.32s\"", RV_STR_ARGS(key), equals + 1);
 	return 0;
 }
@@ -214,8 +239,9 @@ int cli_cmd_set(int argc, char **argv)
 		return status;
 	if (a.query.help)
 		return cli_usage("set", "RUN KEY=VALUE...",
-				 "max_workers=N (0: no limit), priority=N (-1000 to 1000) or limits.failed=N (0: none) of a live run, several one after the\n"
-				 "other. A limit that is reached already lets nothing new start.", table);
+				 "max_workers=N (0: no limit), priority=N (-1000 to 1000) or limits.failed=N, limits.tokens=N or limits.cost_usd=X (0: none) of a\n"
+				 "live run, several one after the other. A limit that is reached already lets nothing new start; one of tokens or cost that\n"
+				 "ended what ran and is raised before the run has ended lets the rest go on.", table);
 	if (a.query.words < 2)
 		return cli_failf(RV_E_USAGE, "`reeve set` needs a run and KEY=VALUE");
 	for (i = 0; i < a.query.words - 1; i++)

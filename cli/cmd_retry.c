@@ -4,11 +4,50 @@
 #include "cli/query.h"
 #include "cli/rows.h"
 #include "cli/settings.h"
+#include "common/id.h"
+#include "common/os/file.h"
 #include "common/plan/plan.h"
+#include "proto/scan.h"
 
 struct wish {
 	bool failed, force;
+	const char *note, *note_file, *prompt_file, *agent; /* as typed */
+	struct rv_buf note_room, prompt_room;
+	struct rv_str note_text, prompt_text, agent_name;   /* "" = none */
 };
+
+/* Notes and prompts are read here, by whoever has the files. */
+static int read_wish(struct wish *w, struct rv_err *err)
+{
+	rv_buf_init(&w->note_room, PROTO_NOTE_BYTES_MAX + 1);
+	rv_buf_init(&w->prompt_room, PROTO_PROMPT_BYTES_MAX + 1);
+	w->note_text = rv_str_of(w->note ? w->note : "");
+	w->prompt_text = RV_STR("");
+	w->agent_name = rv_str_of(w->agent ? w->agent : "");
+	if (w->note && w->note_file)
+		return rv_fail(err, RV_E_USAGE, "--note and --note-file: one of them is enough");
+	if (w->failed && (w->note || w->note_file || w->prompt_file || w->agent))
+		return rv_fail(err, RV_E_USAGE, "a note, a prompt or an agent goes with one unit: RUN/UNIT");
+	if (w->agent && !rv_name_valid(w->agent_name))
+		return rv_fail(err, RV_E_USAGE, "--agent: \"%.64s\" is no name (letters, digits, . _ -)", w->agent);
+	if (w->note_file) {
+		if (rv_file_read(w->note_file, PROTO_NOTE_BYTES_MAX, &w->note_room, err))
+			return -1;
+		w->note_text = rv_buf_str(&w->note_room);
+	}
+	if (w->prompt_file) {
+		if (rv_file_read(w->prompt_file, PROTO_PROMPT_BYTES_MAX, &w->prompt_room, err))
+			return -1;
+		w->prompt_text = rv_buf_str(&w->prompt_room);
+		if (!w->prompt_text.bytes)
+			return rv_fail(err, RV_E_USAGE, "--prompt-file %.64s is empty", w->prompt_file);
+	}
+	if (w->note_text.bytes > PROTO_NOTE_BYTES_MAX)
+		return rv_fail(err, RV_E_LIMIT, "a note of %zu bytes; the limit is %zu", w->note_text.bytes, PROTO_NOTE_BYTES_MAX);
+	if (!proto_utf8_valid(w->note_text) || !proto_utf8_valid(w->prompt_text))
+		return rv_fail(err, RV_E_USAGE, "a note or a prompt that is not UTF-8");
+	return 0;
+}
 
 /* May this be tried again? */
 static int check(struct cli_runview *v, const struct cli_target *target, const struct wish *w, uint32_t *unit, struct rv_err *err)
@@ -73,6 +112,9 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 		again.state_dir = state;
 		again.run = id.text;
 		again.settings = &settings;
+		again.note = w->note_text;
+		again.prompt = w->prompt_text;
+		again.agent = w->agent_name;
 		rc = cli_run_again(&again);
 	} else {
 		rc = cli_fail(&err);
@@ -129,7 +171,8 @@ static int confirmed(const struct cli_query *q, struct cli_target target, const 
 
 static int retry_there(const struct cli_query *q, struct cli_target target, const struct wish *w)
 {
-	struct cli_act_wish act = { .what = target.unit.bytes ? PROTO_MUT_RETRY : PROTO_MUT_RESUME, .unit = target.unit };
+	struct cli_act_wish act = { .what = target.unit.bytes ? PROTO_MUT_RETRY : PROTO_MUT_RESUME, .unit = target.unit,
+				    .note = w->note_text, .prompt = w->prompt_text, .agent = w->agent_name };
 	struct cli_act_done done = { .act = "retry" };
 	struct cli_client *client = NULL;
 	struct rv_run_id id;
@@ -155,10 +198,10 @@ int cli_cmd_retry(int argc, char **argv)
 	const struct rv_opt table[] = {
 		{ "failed", 0, RV_OPT_FLAG, &w.failed, NULL, "every unit of RUN that did not succeed", 0, 0 },
 		{ "force", 0, RV_OPT_FLAG, &w.force, NULL, "even a unit that succeeded, or is at_most_once", 0, 0 },
-		{ "note", 0, RV_OPT_LATER, NULL, "TEXT", CLI_WAITS_AGENTS, 0, 0 },
-		{ "note-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
-		{ "prompt-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
-		{ "agent", 0, RV_OPT_LATER, NULL, "NAME", CLI_WAITS_AGENTS, 0, 0 },
+		{ "note", 0, RV_OPT_STRING, &w.note, "TEXT", "what the unit is told: the context key _note of its next tries", 0, 0 },
+		{ "note-file", 0, RV_OPT_STRING, &w.note_file, "FILE", "the same from a file, at most 64 KiB", 0, 0 },
+		{ "prompt-file", 0, RV_OPT_STRING, &w.prompt_file, "FILE", "its prompt from now on, as it stands there, at most 512 KiB", 0, 0 },
+		{ "agent", 0, RV_OPT_STRING, &w.agent, "NAME", "its agent from now on: one of the plan's, or claude, codex, mock", 0, 0 },
 		CLI_OPT_FORMAT(&q.format_option),
 		CLI_OPT_STATE(&q.state),
 		CLI_OPT_COORDINATOR(&q.coordinator),
@@ -182,7 +225,11 @@ int cli_cmd_retry(int argc, char **argv)
 	if (w.failed == (target.unit.bytes > 0))
 		return cli_failf(RV_E_USAGE, w.failed ? "--failed is for a whole run: name RUN without a unit" :
 							"a unit is missing: RUN/UNIT, or RUN --failed");
-	if (somewhere_live(&q, target.run, &live, &err))
-		return cli_fail(&err);
-	return live ? retry_there(&q, target, &w) : retry(&q, target, &w);
+	if (read_wish(&w, &err) || somewhere_live(&q, target.run, &live, &err))
+		status = cli_fail(&err);
+	else
+		status = live ? retry_there(&q, target, &w) : retry(&q, target, &w);
+	rv_buf_release(&w.note_room);
+	rv_buf_release(&w.prompt_room);
+	return status;
 }

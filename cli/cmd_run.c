@@ -305,6 +305,9 @@ int cli_run_again(const struct cli_run_again *again)
 		cfg->plan = plan;
 		cfg->go_on = &id;
 		cfg->retry_unit = again->unit;
+		cfg->retry_note = again->note;
+		cfg->retry_prompt = again->prompt;
+		cfg->retry_agent = again->agent;
 		cfg->warden = &warden;
 		status = cli_session_run(cfg);
 	}

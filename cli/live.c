@@ -222,6 +222,31 @@ static void end_output(struct cli_live *l, uint32_t unit)
 	show_lines(l, unit, rv_buf_str(&l->readable));
 }
 
+/* A gate stands still until a person does something: what, is said at once. */
+static void say_held(struct cli_live *l, uint32_t unit)
+{
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_run_id id = rv_run_id_of(l->cfg.run);
+	struct rv_buf text;
+
+	rv_buf_init(&text, 0);
+	(void)rv_buf_puts(&text, "reeve: unit ");
+	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(&l->tally, unit, room), &text);
+	(void)rv_buf_printf(&text, " is held until a person lets it go on: reeve release %s/", id.text);
+	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(&l->tally, unit, room), &text);
+	(void)rv_buf_puts(&text, " [--note TEXT]\n");
+	cli_statusline_print(&l->line, STDERR_FILENO, rv_buf_str(&text));
+	rv_buf_release(&text);
+}
+
+void cli_live_used(struct cli_live *l, uint64_t tokens, uint64_t cost_microusd)
+{
+	if (l->tally.running_tokens != tokens || l->tally.running_cost_microusd != cost_microusd)
+		l->line.changed = true;
+	l->tally.running_tokens = tokens;
+	l->tally.running_cost_microusd = cost_microusd;
+}
+
 /* --- transitions -------------------------------------------------------------------------------------------------------- */
 
 /* A run that another process began has no start on a clock of ours. */
@@ -262,6 +287,8 @@ void cli_live_transition(struct cli_live *l, const struct coord_transition *t, c
 		cli_result_unit_json(&scope, t->unit, &l->units);
 		(void)rv_buf_putc(&l->units, '\n');
 	}
+	if (t->kind == COORD_T_UNIT_HELD && t->run == l->cfg.run)
+		say_held(l, t->unit);
 	if (ended && l->ordered)
 		cli_ordered_finished(l->ordered, t->unit);
 	if (ended && l->agents.entries)

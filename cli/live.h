@@ -56,4 +56,7 @@ void cli_live_plan_rejected(const char *events_path, struct rv_str why);
 
 struct cli_tally *cli_live_tally(struct cli_live *l);
 
+/* What the whole run has used of models, what running attempts report included. */
+void cli_live_used(struct cli_live *l, uint64_t tokens, uint64_t cost_microusd);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "cli/error.h"
 #include "cli/render.h"
+#include "cli/used.h"
 #include "common/id.h"
 
 #define ERRORS_MAX 20
@@ -56,13 +57,14 @@ static void put_blocker(void *arg, struct rv_str id)
 	(void)rv_buf_put_json(arg, id);
 }
 
-static void put_usage(struct rv_buf *out, uint64_t cpu_us, uint64_t rss_bytes)
+static void put_usage(struct rv_buf *out, uint64_t cpu_us, uint64_t rss_bytes, const struct proto_usage *used)
 {
 	cli_json_key(out, "usage");
 	(void)rv_buf_putc(out, '{');
 	cli_json_ms(out, "cpu_ms", cpu_us);
 	if (rss_bytes)
 		cli_json_uint(out, "max_rss_bytes", rss_bytes);
+	cli_json_used(out, used);
 	(void)rv_buf_putc(out, '}');
 }
 
@@ -103,6 +105,7 @@ void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struc
 {
 	const struct cli_tally *t = s->tally;
 	const struct cli_unit *u = &t->units[unit];
+	struct proto_usage used = cli_tally_usage(t, unit);
 	char room[COORD_UNIT_ID_BYTES];
 	struct cli_details d;
 
@@ -130,7 +133,7 @@ void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struc
 		cli_json_ms(out, "duration_ms", u->duration_us);
 	else
 		cli_json_null(out, "duration_ms");
-	put_usage(out, u->cpu_us, d.rss_bytes);
+	put_usage(out, u->cpu_us, d.rss_bytes, &used);
 	if (d.enforcement.bytes)
 		cli_json_str(out, "enforcement", d.enforcement);
 	if (d.limits.bytes)
@@ -149,6 +152,7 @@ struct agent_sum {
 	struct rv_str name;
 	uint32_t units, succeeded, failed, skipped, cancelled;
 	uint64_t duration_us, cpu_us;
+	struct proto_usage used;
 };
 
 static struct agent_sum *sum_of(struct agent_sum *sums, uint32_t *count, struct rv_str name)
@@ -183,6 +187,8 @@ static void put_by_agent(const struct cli_tally *t, struct rv_buf *out)
 		sum->cancelled += u->state == COORD_UNIT_CANCELLED;
 		sum->duration_us += u->duration_us;
 		sum->cpu_us += u->cpu_us;
+		if (t->usage)
+			cli_usage_add(&sum->used, &t->usage[i].total);
 	}
 	cli_json_key(out, "by_agent");
 	(void)rv_buf_putc(out, '{');
@@ -196,7 +202,7 @@ static void put_by_agent(const struct cli_tally *t, struct rv_buf *out)
 		cli_json_uint(out, "skipped", sums[i].skipped);
 		cli_json_uint(out, "cancelled", sums[i].cancelled);
 		cli_json_ms(out, "duration_ms", sums[i].duration_us);
-		put_usage(out, sums[i].cpu_us, 0);
+		put_usage(out, sums[i].cpu_us, 0, &sums[i].used);
 		(void)rv_buf_putc(out, '}');
 	}
 	(void)rv_buf_putc(out, '}');
@@ -267,6 +273,7 @@ static void open_run(const struct cli_result_scope *s, struct rv_buf *out)
 	else
 		(void)rv_buf_puts(out, "{}");
 	put_by_agent(t, out);
+	put_usage(out, t->cpu_us, 0, &t->used);
 	cli_json_key(out, "verify");
 	if (t->has_verify)
 		cli_result_unit_json(s, t->count, out);
@@ -316,7 +323,7 @@ void cli_result_rejected_json(struct rv_str name, struct rv_str errors, struct r
 	cli_json_null(out, "started_at");
 	cli_json_null(out, "finished_at");
 	cli_json_null(out, "duration_ms");
-	(void)rv_buf_puts(out, ",\"settings\":{},\"by_agent\":{},\"verify\":null,\"units\":[]}");
+	(void)rv_buf_puts(out, ",\"settings\":{},\"by_agent\":{},\"usage\":{\"cpu_ms\":0},\"verify\":null,\"units\":[]}");
 }
 
 int cli_result_exit(const struct cli_tally *t)
@@ -327,5 +334,7 @@ int cli_result_exit(const struct cli_tally *t)
 		return CLI_INTERRUPTED;
 	if (t->reason == PROTO_REASON_RUN_TIMEOUT)
 		return CLI_TIMEOUT;
+	if (t->reason == PROTO_REASON_BUDGET_TOKENS || t->reason == PROTO_REASON_BUDGET_COST || t->reason == PROTO_REASON_BUDGET_AGENT)
+		return CLI_BUDGET;
 	return CLI_FAILED;
 }

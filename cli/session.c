@@ -215,12 +215,24 @@ static void turn_hook(struct session *s)
 		s->hook_watch = watch;
 }
 
+/* Reports of running attempts are no transitions: the core is asked. */
+static void tell_used(struct session *s)
+{
+	struct coord_run_counts counts;
+
+	if (!s->live)
+		return;
+	coord_run_counts(coord_shell_core(cli_host_coordinator(s->host)), s->number, &counts);
+	cli_live_used(s->live, counts.tokens, counts.cost_microusd);
+}
+
 static uint64_t on_tick(void *arg, uint64_t now_us)
 {
 	struct session *s = arg;
 
 	settle_settings(s, false);
 	turn_hook(s);
+	tell_used(s);
 	return s->live ? cli_live_tick(s->live, now_us) : RV_NEVER;
 }
 
@@ -312,6 +324,9 @@ static int act(struct session *s, enum proto_mutation what, uint32_t unit, struc
 	fact.mutation.run = s->number;
 	fact.mutation.unit = unit;
 	fact.mutation.node = COORD_NONE;
+	fact.mutation.note = s->cfg->retry_note;
+	fact.mutation.prompt = s->cfg->retry_prompt;
+	fact.mutation.agent = s->cfg->retry_agent;
 	rv_random(&fact.mutation.request, sizeof fact.mutation.request);
 	return coord_shell_mutate(cli_host_coordinator(s->host), &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
 }

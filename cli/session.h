@@ -31,6 +31,7 @@ struct cli_session_config {
 	struct plan *plan;               /* taken */
 	const struct rv_run_id *go_on;   /* an earlier run to go on with; NULL: a new one */
 	uint32_t retry_unit;             /* go_on: one more try for this unit; COORD_NONE: everything that did not succeed */
+	struct rv_str retry_note, retry_prompt, retry_agent; /* that go with it; "" = none */
 	const struct cli_given_output *given;
 	uint32_t given_count;
 	struct cli_hook *hook;           /* --on-event, or NULL; borrowed, created; ended by the session */

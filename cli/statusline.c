@@ -4,6 +4,8 @@
 #include "cli/out.h"
 #include "cli/render.h"
 #include "cli/text.h"
+#include "cli/used.h"
+#include "common/id.h"
 
 #include <stdlib.h>
 
@@ -95,6 +97,25 @@ static void put_eta(const struct cli_statusline *l, uint64_t elapsed_us, struct 
 	cli_put_duration(out, (uint64_t)((double)elapsed_us / here * left)); /* shown only */
 }
 
+/* What models were used, and who waits for a person: before the slowest, since it costs, or stands still. */
+static void put_used(const struct cli_statusline *l, struct rv_buf *out)
+{
+	const struct cli_tally *t = l->tally;
+	uint64_t tokens = rv_max_u64(t->running_tokens, proto_usage_tokens(&t->used));
+	uint64_t cost = rv_max_u64(t->running_cost_microusd, proto_usage_cost(&t->used));
+	uint32_t held = cli_tally_held(t);
+	char room[COORD_UNIT_ID_BYTES];
+
+	if (tokens || cost) {
+		(void)rv_buf_puts(out, " | ");
+		cli_put_used(out, tokens, cost);
+	}
+	if (held == COORD_NONE)
+		return;
+	(void)rv_buf_printf(out, " | held: reeve release %s/", rv_run_id_of(t->run).text);
+	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(t, held, room), out);
+}
+
 static void put_slowest(const struct cli_statusline *l, uint64_t now_us, struct rv_buf *out)
 {
 	const struct cli_unit *u;
@@ -123,6 +144,7 @@ void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32
 			    t->in_state[COORD_UNIT_FAILED], run, t->count - cli_tally_ended(t) - run);
 	cli_put_duration(out, now_us - l->start_us);
 	put_eta(l, now_us - l->start_us, out);
+	put_used(l, out);
 	put_slowest(l, now_us, out);
 	if (columns && !out->failed) {
 		struct rv_str line = rv_str(out->at + before, out->bytes - before);

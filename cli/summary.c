@@ -3,6 +3,7 @@
 #include "cli/render.h"
 #include "cli/result.h"
 #include "cli/text.h"
+#include "cli/used.h"
 #include "common/id.h"
 #include "common/os/blobs.h"
 #include "common/os/file.h"
@@ -68,6 +69,8 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 		(void)rv_buf_puts(out, " (interrupted)");
 	else if (t->reason == PROTO_REASON_VERIFY)
 		(void)rv_buf_puts(out, " (verify failed)");
+	else if (t->reason == PROTO_REASON_BUDGET_TOKENS || t->reason == PROTO_REASON_BUDGET_COST || t->reason == PROTO_REASON_BUDGET_AGENT)
+		(void)rv_buf_printf(out, " (%s)", proto_reason_name(t->reason));
 	if (t->finished_us && (t->started_us || t->accepted_us)) {
 		(void)rv_buf_puts(out, " in ");
 		cli_put_duration(out, cli_tally_took_us(t));
@@ -83,6 +86,10 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 		(void)rv_buf_printf(out, ", %u %s", t->retries, t->retries == 1 ? "retry" : "retries");
 	if (t->node_lost)
 		(void)rv_buf_printf(out, ", %u lost with a node", t->node_lost);
+	if (!proto_usage_is_nothing(&t->used)) {
+		(void)rv_buf_puts(out, ", ");
+		cli_put_used(out, proto_usage_tokens(&t->used), t->used.cost_microusd);
+	}
 }
 
 static void put_unit_lines(const struct cli_result_scope *s, uint32_t unit, struct rv_buf *out)

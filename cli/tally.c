@@ -11,7 +11,7 @@ int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cl
 	uint32_t i;
 
 	*t = (struct cli_tally){ .graph = graph, .keep = keep, .run = coord_graph_run(graph),
-				 .count = coord_graph_unit_count(graph), .first_failed = COORD_NONE, .node_learnt = COORD_NONE };
+				 .count = coord_graph_unit_count(graph), .first_failed = COORD_NONE, .held = COORD_NONE, .node_learnt = COORD_NONE };
 	rv_buf_init(&t->details, 0);
 	rv_buf_init(&t->node_names, 0);
 	rv_buf_init(&t->node_places, 0);
@@ -31,7 +31,9 @@ int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cl
 void cli_tally_release(struct cli_tally *t)
 {
 	free(t->units);
+	free(t->usage);
 	t->units = NULL;
+	t->usage = NULL;
 	rv_buf_release(&t->details);
 	rv_buf_release(&t->node_names);
 	rv_buf_release(&t->node_places);
@@ -208,9 +210,79 @@ static void take_result(struct cli_tally *t, struct cli_unit *u, const struct pr
 	u->end_us = r->end_us;
 	u->duration_us = r->duration_us;
 	u->cpu_us += r->cpu_us;
+	t->cpu_us += r->cpu_us;
 	u->exit = r->exit;
 	u->signal = r->signal;
 	keep_details(t, u, r);
+}
+
+/* --- usage -------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t known(uint64_t cost_microusd)
+{
+	return cost_microusd == PROTO_COST_UNKNOWN ? 0 : cost_microusd;
+}
+
+void cli_usage_add(struct proto_usage *to, const struct proto_usage *u)
+{
+	bool unknown = (proto_usage_is_nothing(to) || to->cost_microusd == PROTO_COST_UNKNOWN) && u->cost_microusd == PROTO_COST_UNKNOWN;
+
+	if (proto_usage_is_nothing(u))
+		return;
+	to->input_tokens = rv_sat_add(to->input_tokens, u->input_tokens);
+	to->output_tokens = rv_sat_add(to->output_tokens, u->output_tokens);
+	to->cache_read_tokens = rv_sat_add(to->cache_read_tokens, u->cache_read_tokens);
+	to->cache_write_tokens = rv_sat_add(to->cache_write_tokens, u->cache_write_tokens);
+	to->cost_microusd = unknown ? PROTO_COST_UNKNOWN : rv_sat_add(known(to->cost_microusd), known(u->cost_microusd));
+}
+
+/* By how much `now` is more than `before`, number by number. */
+static struct proto_usage more_than(const struct proto_usage *now, const struct proto_usage *before)
+{
+	return (struct proto_usage){ .input_tokens = rv_sat_sub(now->input_tokens, before->input_tokens),
+				     .output_tokens = rv_sat_sub(now->output_tokens, before->output_tokens),
+				     .cache_read_tokens = rv_sat_sub(now->cache_read_tokens, before->cache_read_tokens),
+				     .cache_write_tokens = rv_sat_sub(now->cache_write_tokens, before->cache_write_tokens),
+				     .cost_microusd = now->cost_microusd == PROTO_COST_UNKNOWN ? PROTO_COST_UNKNOWN
+											       : rv_sat_sub(now->cost_microusd, known(before->cost_microusd)) };
+}
+
+static void take_usage(struct cli_tally *t, uint32_t unit, const struct coord_transition *tr)
+{
+	struct cli_unit_usage *u;
+	struct proto_usage more;
+
+	if (!tr->result || tr->kind == COORD_T_RESULT_FENCED || proto_usage_is_nothing(&tr->result->usage))
+		return;
+	if (!t->usage)
+		t->usage = calloc((size_t)t->count + 1, sizeof(*t->usage));
+	if (!t->usage)
+		return; /* no memory: states stay right, usage is not shown */
+	u = &t->usage[unit];
+	if (u->attempt != tr->attempt)
+		u->counted = (struct proto_usage){ 0 };
+	u->attempt = tr->attempt;
+	more = more_than(&tr->result->usage, &u->counted);
+	cli_usage_add(&u->counted, &more);
+	cli_usage_add(&u->total, &more);
+	cli_usage_add(&t->used, &more);
+}
+
+struct proto_usage cli_tally_usage(const struct cli_tally *t, uint32_t unit)
+{
+	return t->usage ? t->usage[unit].total : (struct proto_usage){ 0 };
+}
+
+uint32_t cli_tally_held(const struct cli_tally *t)
+{
+	if (!t->in_state[COORD_UNIT_HELD])
+		return COORD_NONE;
+	if (t->held != COORD_NONE && t->units[t->held].state == COORD_UNIT_HELD)
+		return t->held;
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->units[i].state == COORD_UNIT_HELD)
+			return i;
+	return COORD_NONE;
 }
 
 static void forget_outcome(struct cli_unit *u)
@@ -246,6 +318,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 		u->tries = tr->try_number;
 	if (tr->node != COORD_NONE)
 		u->node = tr->node;
+	take_usage(t, unit, tr);
 	switch (tr->kind) {
 	case COORD_T_UNIT_READY:
 		if (u->state == COORD_UNIT_PENDING || u->state == COORD_UNIT_RETRY_WAIT || u->state == COORD_UNIT_HELD)
@@ -278,6 +351,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 		take_result(t, u, tr->result);
 		break;
 	case COORD_T_UNIT_HELD:
+		t->held = unit;
 		set_state(t, unit, COORD_UNIT_HELD, tr->real_us);
 		break;
 	case COORD_T_UNIT_REQUEUED:

@@ -32,6 +32,13 @@ struct cli_unit {
 	bool late;                 /* a later attempt's result came after it was settled, and was not applied */
 };
 
+/* What one unit used of models. Attempts report cumulatively, and one that was lost may come back: `counted` is what of its newest one is in
+ * `total` already. */
+struct cli_unit_usage {
+	struct proto_usage total, counted;
+	uint32_t attempt;          /* that `counted` is of */
+};
+
 struct cli_tally {
 	const struct coord_graph *graph; /* borrowed */
 	enum cli_keep keep;
@@ -48,6 +55,11 @@ struct cli_tally {
 	uint64_t took_us;          /* from start to end by a clock that does not jump; 0: not both were seen by this process */
 	uint32_t in_state[COORD_UNIT_STATE_COUNT];
 	uint32_t retries, node_lost;
+	struct cli_unit_usage *usage; /* by unit, __verify__ last; NULL: nothing was used yet */
+	struct proto_usage used;   /* by all of them */
+	uint64_t cpu_us;           /* the same of processors */
+	uint64_t running_tokens, running_cost_microusd; /* of the whole run with what running attempts report; 0: not known here */
+	uint32_t held;             /* the unit that was held last; COORD_NONE */
 	uint32_t first_failed;     /* COORD_NONE: none */
 	bool has_verify;
 	const struct cli_waits *waits; /* what ready units wait for (waits.h), borrowed; NULL: nobody was asked */
@@ -67,6 +79,11 @@ struct rv_str cli_tally_node_name(const struct cli_tally *t, uint32_t node); /* 
 uint64_t cli_tally_queued_us(const struct cli_tally *t, uint32_t unit);
 /* How long the run, which has ended, took: as it was measured, else what the wall clock's times differ by. */
 uint64_t cli_tally_took_us(const struct cli_tally *t);
+/* Nothing where nothing was used. */
+struct proto_usage cli_tally_usage(const struct cli_tally *t, uint32_t unit);
+void cli_usage_add(struct proto_usage *to, const struct proto_usage *u);
+/* A unit that waits for a person's release; COORD_NONE: none does. */
+uint32_t cli_tally_held(const struct cli_tally *t);
 bool cli_unit_ended(const struct cli_unit *u);
 uint32_t cli_tally_ended(const struct cli_tally *t);
 

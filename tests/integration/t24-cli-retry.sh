@@ -25,8 +25,10 @@ expect 2 reeve retry $run
 want_err "a unit is missing"
 expect 2 reeve logs $run
 expect 2 reeve output $run
-expect 2 reeve retry $run/bad --note x
-want_err "waits for: "
+expect 2 reeve retry $run/bad --note x --note-file y
+want_err "one of them"
+expect 2 reeve retry $run/bad --agent mock
+want_err "no agent runs it"
 
 say "in vain"
 expect 1 reeve retry $run/bad
