@@ -356,7 +356,7 @@ bool cli_hook_wants_write(const struct cli_hook *h)
 static int read_frames(struct cli_hook *h, struct rv_err *err)
 {
 	struct warden_frame f;
-	int got = warden_client_read(&h->warden, err), rc;
+	int got = warden_client_read(&h->warden, err), rc = 0;
 
 	while (h->state != OVER && (rc = warden_client_next(&h->warden, &f, err)) == 1)
 		on_frame(h, &f);
