@@ -146,7 +146,7 @@ int cli_cmd_import(int argc, char **argv)
 		{ "scale", 0, RV_OPT_STRING, &o.scale, "F", "dag: multiply every runtime (default 1); wfformat: sleep for F times the runtime", 0, 0 },
 		{ "max-cores", 0, RV_OPT_UINT, &o.max_cores, "N", "dag, wfformat: tasks that hold more cores hold N", 1, RV_SLOTS_MAX },
 		{ "agent", 0, RV_OPT_LIST, &o.agents, "NAME=PROFILE", "agentos, ralph (NAME is default there): the agent's profile (default mock)", 0, 0 },
-		{ "compat-env", 0, RV_OPT_FLAG, &o.compat_env, NULL, "ralph: units get RALPH_* variables, too", 0, 0 },
+		{ "compat-env", 0, RV_OPT_FLAG, &o.compat_env, NULL, "ralph: the plan asks for RALPH_* variables (compat_env)", 0, 0 },
 		CLI_OPT_HELP(&help),
 		CLI_OPT_END,
 	};
@@ -158,7 +158,7 @@ int cli_cmd_import(int argc, char **argv)
 	if (rv_opts_parse(table, argc, argv, &words, NULL, &err) < 0)
 		return cli_fail(&err);
 	if (help)
-		return cli_usage("import", "FORMAT FILE", "Turns a graph of another tool into a plan on stdout (`-` reads standard input). Formats:\n"
+		return cli_usage("import", "dag|wfformat|ralph|agentos FILE", "Turns a graph of another tool into a plan on stdout (`-` reads standard input). Formats:\n"
 				 "  dag       tasks with runtime_s, cores, deps, which become sleeps\n"
 				 "  wfformat  an instance of WfCommons, 1.4 to 1.6: its programs and arguments, or with --scale sleeps\n"
 				 "  ralph     {\"work_units\": [{unit_id, description, allowed_directories, dependencies, step_ids}]}\n"

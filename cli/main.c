@@ -22,7 +22,8 @@
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_coordinator   the loop of coordinator/server.h, its options and log
  *	hook              --on-event of both: a command that is told of each transition; tallies for a coordinator's runs
- *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events (schedule), cmd_rm, cmd_retry; query.h
+ *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events, cmd_rm, cmd_retry; query.h
+ *	cmd_export        a run for other tools: schedule; export/ has a file a format, joblog the job log that `run` writes, too
  *	cmd_submit, cmd_wait (follow), cmd_act (act), cmd_nodes (rows)      of a coordinator; remote: a run there
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.

@@ -1,4 +1,4 @@
-/* tail.h - the last bytes that a unit printed, raw */
+/* tail.h - the last that a unit printed: not made harmless yet; of agents whose transcripts are known what they said and did */
 #ifndef CLI_TAIL_H
 #define CLI_TAIL_H
 

@@ -91,6 +91,7 @@ static int put_context(struct plan_importer *m, uint32_t node)
 static int put_task(struct plan_importer *m, uint32_t task, struct agents *a)
 {
 	uint32_t node = m->tasks[task].node, prompt = plan_importer_get(m, node, "prompt"), context = plan_importer_get(m, node, "context");
+	const char *written[2] = { NULL };
 	struct rv_str text;
 
 	if (prompt == UINT32_MAX || !plan_importer_is(m, prompt, PLAN_STRING))
@@ -106,8 +107,10 @@ static int put_task(struct plan_importer *m, uint32_t task, struct agents *a)
 	plan_importer_put_deps(m, task);
 	if (put_context(m, context))
 		return -1;
-	plan_importer_put_old_id(m, task);
-	plan_importer_put_rest(m, node, task_keys);
+	if (plan_importer_put_old_id(m, task))
+		written[0] = "x-id";
+	if (plan_importer_put_rest(m, node, task_keys, written))
+		return -1;
 	return rv_buf_putc(m->out, '}');
 }
 

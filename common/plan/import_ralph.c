@@ -112,7 +112,8 @@ static int put_dirs(struct plan_importer *m, uint32_t task, bool wanted)
 
 static int put_unit(struct plan_importer *m, uint32_t task, bool dirs_wanted)
 {
-	uint32_t node = m->tasks[task].node, steps = plan_importer_get(m, node, "step_ids");
+	uint32_t node = m->tasks[task].node, steps = plan_importer_get(m, node, "step_ids"), count = 0;
+	const char *written[3] = { NULL };
 
 	plan_importer_put_id(m, task);
 	if (put_description(m, task) || put_dirs(m, task, dirs_wanted))
@@ -121,9 +122,12 @@ static int put_unit(struct plan_importer *m, uint32_t task, bool dirs_wanted)
 	if (steps != UINT32_MAX) {
 		(void)rv_buf_puts(m->out, ",\"x-step-ids\":");
 		(void)plan_node_json(&m->t, steps, m->out);
+		written[count++] = "x-step-ids";
 	}
-	plan_importer_put_old_id(m, task);
-	plan_importer_put_rest(m, node, unit_keys);
+	if (plan_importer_put_old_id(m, task))
+		written[count++] = "x-id";
+	if (plan_importer_put_rest(m, node, unit_keys, written))
+		return -1;
 	return rv_buf_putc(m->out, '}');
 }
 
@@ -140,6 +144,7 @@ static bool any_dirs(const struct plan_importer *m)
 static int convert(struct plan_importer *m)
 {
 	static const struct rv_str agent = { "default", 7 };
+	static const char *const nothing[] = { NULL };
 	uint32_t units, i;
 
 	if (!plan_importer_is(m, 0, PLAN_MAP))
@@ -159,7 +164,8 @@ static int convert(struct plan_importer *m)
 	(void)rv_buf_puts(m->out, ",\n\"agents\":{");
 	plan_importer_put_agent(m, agent, agent);
 	(void)rv_buf_puts(m->out, "},\n\"defaults\":{\"evidence\":\"artifact_and_exit\"}");
-	plan_importer_put_rest(m, 0, file_keys);
+	if (plan_importer_put_rest(m, 0, file_keys, nothing))
+		return -1;
 	(void)rv_buf_puts(m->out, ",\n\"units\":[\n");
 	for (i = 0; i < m->count; i++)
 		if (put_unit(m, i, any_dirs(m)))

@@ -234,7 +234,7 @@ static int put_task(struct wf *w, uint32_t task)
 	if (node != UINT32_MAX && put_priority(m, node))
 		return -1;
 	plan_importer_put_deps(m, task);
-	plan_importer_put_old_id(m, task);
+	(void)plan_importer_put_old_id(m, task);
 	return rv_buf_putc(m->out, '}');
 }
 

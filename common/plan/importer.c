@@ -446,17 +446,20 @@ void plan_importer_put_deps(struct plan_importer *m, uint32_t task)
 	(void)rv_buf_putc(m->out, ']');
 }
 
-void plan_importer_put_old_id(struct plan_importer *m, uint32_t task)
+bool plan_importer_put_old_id(struct plan_importer *m, uint32_t task)
 {
 	if (rv_str_equal(m->tasks[task].old, m->tasks[task].id))
-		return;
+		return false;
 	(void)rv_buf_puts(m->out, ",\"x-id\":");
 	(void)rv_buf_put_json(m->out, m->tasks[task].old);
+	return true;
 }
 
-void plan_importer_put_rest(struct plan_importer *m, uint32_t map, const char *const *known)
+int plan_importer_put_rest(struct plan_importer *m, uint32_t map, const char *const *known, const char *const *written)
 {
-	uint32_t n;
+	char q[PLAN_QUOTED];
+	uint32_t n, other;
+	bool taken;
 
 	for (n = plan_first(map); n < plan_end(&m->t, map); n = plan_next(&m->t, plan_next(&m->t, n))) {
 		struct rv_str key = plan_node_text(&m->t, n);
@@ -467,12 +470,17 @@ void plan_importer_put_rest(struct plan_importer *m, uint32_t map, const char *c
 		rv_buf_init(&name, 0);
 		(void)rv_buf_puts(&name, key.bytes > 2 && memcmp(key.at, "x-", 2) == 0 ? "" : "x-");
 		(void)rv_buf_put_str(&name, key);
+		other = plan_map_get(&m->t, map, rv_buf_str(&name));
+		taken = is_known(rv_buf_str(&name), written) || (other != UINT32_MAX && other != plan_next(&m->t, n));
 		(void)rv_buf_putc(m->out, ',');
 		(void)rv_buf_put_json(m->out, rv_buf_str(&name));
 		(void)rv_buf_putc(m->out, ':');
 		(void)plan_node_json(&m->t, plan_next(&m->t, n), m->out);
 		rv_buf_release(&name);
+		if (taken)
+			return plan_importer_fail(m, n, "the key %s would be kept as x-..., but there is such a key", plan_quote(key, q));
 	}
+	return 0;
 }
 
 /* Is KEY, or what stands before a point in it, filled for this task? */

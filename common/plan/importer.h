@@ -69,10 +69,10 @@ void plan_importer_put_head(struct plan_importer *m, uint32_t name_node);
 /* {"id":ID of the task, after a comma where it is not the first. */
 void plan_importer_put_id(struct plan_importer *m, uint32_t task);
 void plan_importer_put_deps(struct plan_importer *m, uint32_t task);
-/* ,"x-id": where it says something. */
-void plan_importer_put_old_id(struct plan_importer *m, uint32_t task);
-/* ,"x-KEY":VALUE of each key that is none of `known`. */
-void plan_importer_put_rest(struct plan_importer *m, uint32_t map, const char *const *known);
+/* ,"x-id": where it says something: true. */
+bool plan_importer_put_old_id(struct plan_importer *m, uint32_t task);
+/* ,"x-KEY":VALUE of each key that is none of `known`. Refused where that is one of `written` (ends with NULL) or another key of the map. */
+int plan_importer_put_rest(struct plan_importer *m, uint32_t map, const char *const *known, const char *const *written);
 /* A JSON string in which nothing is a template but the keys that `context` (a map's node, UINT32_MAX: none) and the task's dependencies fill. */
 void plan_importer_put_text(struct plan_importer *m, uint32_t task, struct rv_str text, uint32_t context);
 /* Seconds, to microseconds, without zeros behind. */

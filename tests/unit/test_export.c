@@ -3,6 +3,7 @@
 
 #include "cli/export/attempts.h"
 #include "cli/export/markup.h"
+#include "cli/export/tail.h"
 
 static void text_of_others_is_markup_of_nobody(void **state)
 {
@@ -108,11 +109,51 @@ static void attempts_get_the_lowest_free_slot(void **state)
 	plan_case_release(&c);
 }
 
+static void the_tail_of_an_agent_is_what_it_said(void **state)
+{
+	static const char log[] = "{\"type\":\"assistant\",\"message\":{\"id\":\"m1\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I tried twice.\"}]}}\nnot of a transcript\n";
+	struct proto_result r = { .start_us = 5, .end_us = 6, .exit = 1, .tail = { .kind = PROTO_VALUE_INLINE, .inline_bytes = RV_STR(log) } };
+	struct plan_case c = { 0 };
+	struct cli_runview v = { .journal = NULL };
+	struct coord_graph *graph;
+	struct rv_buf b;
+	uint32_t unit;
+
+	(void)state;
+	plan_case_fine(&c, "version: 1\nagents: {m: {profile: mock}}\nunits: [{id: a, agent: m, description: d}, {id: b, command: [x]}]\n");
+	assert_int_equal(coord_graph_build(c.plan, 7, NULL, &graph, NULL), 0);
+	v.graph = graph;
+	assert_int_equal(cli_tally_init(&v.tally, graph, CLI_KEEP_FAILURES, NULL), 0);
+	rv_buf_init(&b, 0);
+	for (unit = 0; unit < 2; unit++) {
+		struct coord_transition t = { .kind = COORD_T_UNIT_FINISHED, .run = 7, .state = COORD_UNIT_FAILED, .unit = unit, .attempt = 1, .node = COORD_NONE, .root_cause = COORD_NONE, .result = &r };
+
+		cli_tally_feed(&v.tally, &t, NULL);
+		rv_buf_reset(&b);
+		cli_tail_put(&v, unit, 1000, &b);
+		if (unit == 0) {
+			assert_non_null(strstr(b.at, "I tried twice."));
+			assert_null(strstr(b.at, "\"type\""));
+			assert_non_null(strstr(b.at, "not of a transcript"));
+		} else {
+			assert_string_equal(b.at, log);
+		}
+	}
+	rv_buf_reset(&b);
+	cli_tail_put(&v, 1, 25, &b); /* from the beginning of a line */
+	assert_string_equal(b.at, "not of a transcript\n");
+	rv_buf_release(&b);
+	cli_tally_release(&v.tally);
+	coord_graph_destroy(&graph);
+	plan_case_release(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_of_others_is_markup_of_nobody),
 		cmocka_unit_test(attempts_get_the_lowest_free_slot),
+		cmocka_unit_test(the_tail_of_an_agent_is_what_it_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

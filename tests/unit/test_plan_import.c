@@ -252,6 +252,8 @@ static void wrong_agent_maps_are_refused(void **state)
 		{ "{\"a\":{\"prompt\":\"p\",\"depend_on\":[]}}", "no key \"depend_on\"" },
 		{ "{\"ab\":{\"prompt\":\"p\",\"depends_on\":[\"ba\"]}}", "nothing here has the id \"ba\"" },
 		{ "{\"a\":{\"prompt\":\"p\",\"context\":{\"_dep_x\":1}}}", "reeve's own" },
+		{ "{\"a\":{\"prompt\":\"p\",\"k\":1,\"x-k\":2}}", ":1:20: the key \"k\" would be kept as x-..." },
+		{ "{\"a b\":{\"prompt\":\"p\",\"id\":1}}", "the key \"id\" would be kept" },
 		{ "{\"a\":{\"prompt\":\"p\"}", ":1:" },
 	};
 
