@@ -31,6 +31,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/host.h"
+#include "node/agents/steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
 		return cli_cmd_version(argc - 1, argv + 1);
 	if (strcmp(argv[1], CLI_WARDEN_VERB) == 0)
 		return serve_as_warden();
+	if (strcmp(argv[1], NODE_STEPS_VERB) == 0)
+		return node_steps_main(argc - 1, argv + 1);
 	c = cli_command_find(argv[1]);
 	if (!c)
 		return cli_unknown_verb(argv[1]);

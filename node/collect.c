@@ -5,9 +5,11 @@
 #include "common/os/blobs.h"
 #include "common/os/file.h"
 #include "node/jsontext.h"
+#include "node/agents/profile.h"
 #include "node/output.h"
 #include "node/prev.h"
 #include "node/printed.h"
+#include "node/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +53,81 @@ static void ended_by_itself(struct node_collect *c)
 		fail(c, PROTO_CLASS_AGENT, PROTO_REASON_SIGNAL, "ended by signal %d (%s)", e->signal, strsignal(e->signal));
 	else if (e->code != 0 && c->cookie.evidence_mode != PROTO_EVIDENCE_ARTIFACT)
 		fail(c, PROTO_CLASS_AGENT, PROTO_REASON_EXIT, "exit status %d", e->code);
+}
+
+/* A step that could not be started has failed as a unit's own command does. */
+static void step_not_started(struct node_collect *c, int e)
+{
+	bool config = e == ENOENT || e == EACCES || e == ENOEXEC || e == ENOTDIR || e == EISDIR || e == E2BIG;
+
+	fail(c, config ? PROTO_CLASS_CONFIG : PROTO_CLASS_ENVIRONMENT, config ? PROTO_REASON_NOT_FOUND : PROTO_REASON_SPAWN, "%.*s cannot be started: %s",
+	     (int)rv_min_u64(c->steps.tail.bytes, 256), c->steps.tail.at ? c->steps.tail.at : "", strerror(e));
+}
+
+/* What the steps around the work say, of an attempt that ended by itself. The exit status has been judged: it is that of the last step. */
+static void judge_steps(struct node_collect *c)
+{
+	const struct node_step_end *unless = &c->steps.end[NODE_STEP_UNLESS], *work = &c->steps.end[NODE_STEP_WORK],
+				   *accept = &c->steps.end[NODE_STEP_ACCEPT];
+
+	if (work->how == NODE_STEP_NOT_STARTED || unless->how == NODE_STEP_NOT_STARTED) {
+		step_not_started(c, work->how == NODE_STEP_NOT_STARTED ? work->value : unless->value);
+	} else if (work->how == NODE_STEP_NOT_RUN && unless->how == NODE_STEP_EXITED && unless->value == 0 && c->result.outcome == PROTO_SUCCEEDED) {
+		c->result.reason = PROTO_REASON_SATISFIED;
+	} else if (accept->how == NODE_STEP_NOT_STARTED) {
+		step_not_started(c, accept->value);
+	} else if (accept->how == NODE_STEP_SIGNALLED || (accept->how == NODE_STEP_EXITED && accept->value != 0)) {
+		struct rv_str last = node_last_line(c->steps.tail);
+
+		fail(c, PROTO_CLASS_EVIDENCE, PROTO_REASON_ACCEPT, "its acceptance command failed (%s %d)%s%.*s",
+		     accept->how == NODE_STEP_EXITED ? "exit status" : "signal", accept->value, last.bytes ? ": " : "",
+		     (int)rv_min_u64(last.bytes, 300), last.at ? last.at : "");
+	}
+}
+
+static bool by_itself(const struct node_collect *c)
+{
+	return c->exited.why == WARDEN_WHY_EXITED;
+}
+
+/* The agent's own word. It has the last one over a success and over a bare exit status, and says what stood in the way of one that came to
+ * nothing in time. */
+static void judge_words(struct node_collect *c, struct transcript *t)
+{
+	const struct node_step_end *work = &c->steps.end[NODE_STEP_WORK];
+	struct transcript_verdict v;
+	bool in_time = by_itself(c);
+
+	transcript_end(t, work->how == NODE_STEP_EXITED ? work->value : 0, work->how == NODE_STEP_SIGNALLED ? work->value : 0, c->exited.end_real_us, &v);
+	c->result.usage = node_watch_usage(t);
+	if (rv_buf_put_str(&c->message, rv_buf_str(&t->message)) == 0)
+		c->has_message = t->message.bytes > 0;
+	if (v.succeeded || c->result.class == PROTO_CLASS_CONFIG || c->result.outcome == PROTO_CANCELLED || work->how == NODE_STEP_NOT_RUN ||
+	    work->how == NODE_STEP_NOT_STARTED)
+		return;
+	if (!in_time && !(c->result.class == PROTO_CLASS_TIMEOUT && v.trouble.class == PROTO_CLASS_RATE_LIMITED))
+		return;
+	if (v.trouble.reason == TRANSCRIPT_EXIT || v.trouble.reason == TRANSCRIPT_SIGNAL)
+		return; /* it knows no more than the exit status */
+	c->result.retry_after_us = v.trouble.retry_after_us;
+	fail(c, v.trouble.class, node_verdict_reason(v.trouble.reason), "%s", v.trouble.sentence);
+}
+
+static void judge_agent(struct node_collect *c, struct transcript *read)
+{
+	const struct node_profile *profile = node_profile_of(c->cookie.agent_kind);
+	struct transcript t;
+
+	if (!profile)
+		return;
+	if (read) {
+		judge_words(c, read);
+		return;
+	}
+	transcript_init(&t, profile->format);
+	node_verdict_read_logs(c->fd, &t);
+	judge_words(c, &t);
+	transcript_release(&t);
 }
 
 static void not_spawned(struct node_collect *c)
@@ -251,6 +328,18 @@ static int printed_output(struct node_collect *c, bool *is_json, struct rv_err *
 	return rc;
 }
 
+/* An agent's final message, as if it had printed that alone. */
+static int said_output(struct node_collect *c, bool *is_json, struct rv_err *err)
+{
+	struct rv_str message = rv_buf_str(&c->message);
+
+	if (c->result.reason == PROTO_REASON_SATISFIED || (!c->has_message && c->cookie.output_mode == PROTO_OUTPUT_TEXT))
+		return 0;
+	if (c->cookie.output_mode == PROTO_OUTPUT_JSON)
+		return node_output_of_stdout(message, PROTO_OUTPUT_JSON, &c->output, is_json, err);
+	return rv_buf_put_str(&c->output, message);
+}
+
 /* Of a failed one, too: people want to see it; only its absence is no further fault then. */
 static void set_output(struct node_collect *c, const struct rv_str *given)
 {
@@ -265,7 +354,7 @@ static void set_output(struct node_collect *c, const struct rv_str *given)
 	else if (!ran(c))
 		return;
 	else if ((rc = file_output(c, &is_json, &err)) == 0)
-		rc = printed_output(c, &is_json, &err);
+		rc = node_profile_of(c->cookie.agent_kind) ? said_output(c, &is_json, &err) : printed_output(c, &is_json, &err);
 	if (rc < 0) {
 		rv_buf_reset(&c->output);
 		if (c->result.outcome == PROTO_SUCCEEDED && err.code == RV_E_LIMIT)
@@ -282,7 +371,7 @@ static void set_output(struct node_collect *c, const struct rv_str *given)
 /* --- all of it ---------------------------------------------------------------------------------------------------------------- */
 
 bool node_collect_begin(struct node_collect *c, struct node_collector *with, const struct node_cookie *cookie,
-			const struct warden_exited *exited, enum proto_reason kill_reason)
+			const struct warden_exited *exited, enum proto_reason kill_reason, struct transcript *transcript)
 {
 	memset(c, 0, offsetof(struct node_collect, artifacts)); /* the large rest is set where it is used */
 	c->error[0] = '\0';
@@ -296,10 +385,18 @@ bool node_collect_begin(struct node_collect *c, struct node_collector *with, con
 	rv_buf_init(&c->path, 0);
 	rv_buf_init(&c->output, 0);
 	rv_buf_init(&c->tail, 0);
+	rv_buf_init(&c->message, 0);
+	rv_buf_init(&c->steps_text, 0);
 	rv_arena_init(&c->arena, 0);
 	set_facts(c);
 	judge_exit(c);
 	list_artifacts(c);
+	if (c->cookie.has_steps && ran(c)) {
+		node_verdict_steps(c->fd, c->exited.code, c->exited.signal, &c->steps_text, &c->steps);
+		if (by_itself(c))
+			judge_steps(c);
+		judge_agent(c, transcript);
+	}
 	return !node_artifacts_digest(&c->artifacts, DIGEST_AT_ONCE_BYTES);
 }
 
@@ -338,6 +435,8 @@ static void check_evidence(struct node_collect *c)
 {
 	struct rv_err err;
 
+	if (c->result.reason == PROTO_REASON_SATISFIED)
+		return;
 	if (c->result.outcome == PROTO_SUCCEEDED && node_evidence_check(&c->cookie, &c->artifacts, rv_buf_str(&c->path), &err) < 0) {
 		c->result.outcome = PROTO_FAILED;
 		c->result.class = PROTO_CLASS_EVIDENCE;
@@ -367,7 +466,10 @@ static void set_tail(struct node_collect *c)
 /* For the next try of an agent. */
 static void leave_word(struct node_collect *c)
 {
-	struct rv_str printed = c->tail.bytes ? rv_buf_str(&c->tail) : rv_buf_str(&c->output);
+	struct rv_str printed = c->result.reason == PROTO_REASON_ACCEPT ? c->steps.tail
+				: c->has_message		       ? rv_buf_str(&c->message)
+				: c->tail.bytes			       ? rv_buf_str(&c->tail)
+								       : rv_buf_str(&c->output);
 
 	if (c->fd >= 0 && c->result.outcome == PROTO_FAILED && (c->cookie.flags & PROTO_SPEC_AGENT_UNIT))
 		node_prev_write(c->fd, &c->result, c->cookie.try_number, rv_buf_str(&c->path), printed);
@@ -396,5 +498,7 @@ void node_collect_end(struct node_collect *c)
 	rv_buf_release(&c->path);
 	rv_buf_release(&c->output);
 	rv_buf_release(&c->tail);
+	rv_buf_release(&c->message);
+	rv_buf_release(&c->steps_text);
 	rv_arena_release(&c->arena);
 }

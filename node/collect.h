@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "node/cookie.h"
 #include "node/evidence.h"
+#include "node/verdict.h"
 #include "node/workspace/places.h"
 #include "node/warden/channel.h"
 #include "proto/msg.h"
@@ -36,17 +37,21 @@ struct node_collect {
 	int fd;                        /* of its namespace, -1: none */
 	struct rv_buf path;            /* of its artifacts, for sentences */
 	struct rv_buf output, tail;
+	struct rv_buf message;         /* of an agent with a profile: its final one */
+	bool has_message;
+	struct rv_buf steps_text;      /* of a unit with several steps: its report */
+	struct node_steps_report steps;
 	struct rv_arena arena;
 	struct proto_result result;    /* what it comes to; texts lie here and in artifacts */
 	struct node_artifacts artifacts;
 	char error[1024];
 };
 
-/* Begins: true if it can be finished at once with node_collect_result(). Else node_collect_keep() copies what was lent and
+/* `transcript`: of an agent whose words were all read as they came, else NULL; it is judged here and now. Begins: true if it can be finished at once with node_collect_result(). Else node_collect_keep() copies what was lent and
  * node_collect_step() goes on. `cookie` and `exited` are borrowed until then. `exited` of a unit without a process (mock)
  * has only times, code and no output. */
 bool node_collect_begin(struct node_collect *c, struct node_collector *with, const struct node_cookie *cookie,
-			const struct warden_exited *exited, enum proto_reason kill_reason);
+			const struct warden_exited *exited, enum proto_reason kill_reason, struct transcript *transcript);
 int node_collect_keep(struct node_collect *c); /* -1: no memory; then it has to be finished at once */
 /* Digests about `bytes` more; true when it is done. */
 bool node_collect_step(struct node_collect *c, uint64_t bytes);

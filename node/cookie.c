@@ -5,8 +5,9 @@
 #include "common/os/blobs.h"
 #include "node/warden/channel.h"
 
-#define COOKIE_VERSION 3u
-#define COOKIE_VERSION_NO_PLACE 2u /* exit records of an earlier reeve may hold these */
+#define COOKIE_VERSION 4u
+#define COOKIE_VERSION_NO_KIND 3u /* exit records of an earlier reeve may hold these */
+#define COOKIE_VERSION_NO_PLACE 2u
 #define COOKIE_VERSION_NO_LEASE 1u
 #define HEAD_BYTES_MAX (64u + RV_UNIT_ID_BYTES_MAX)
 #define PART_INLINE 0u
@@ -27,6 +28,8 @@ static int put_part(const struct proto_spec *s, struct rv_buf *out)
 	rv_buf_put_u8(out, (uint8_t)s->output_mode);
 	rv_buf_put_u8(out, (uint8_t)s->evidence_mode);
 	rv_buf_put_u8(out, (uint8_t)s->keep_logs);
+	rv_buf_put_u8(out, (uint8_t)s->agent_kind);
+	rv_buf_put_u8(out, node_spec_has_steps(s));
 	rv_buf_put_u64(out, s->cpus);
 	rv_buf_put_u64(out, s->memory_bytes);
 	rv_buf_put_u64(out, s->timeout_us);
@@ -104,7 +107,7 @@ static const struct rv_str *read_strings(struct rv_reader *r, struct rv_arena *a
 	return items;
 }
 
-static void read_part(struct rv_reader *r, struct rv_arena *arena, struct node_cookie *c)
+static void read_part(struct rv_reader *r, uint8_t version, struct rv_arena *arena, struct node_cookie *c)
 {
 	size_t n;
 	int32_t *codes = NULL;
@@ -112,6 +115,10 @@ static void read_part(struct rv_reader *r, struct rv_arena *arena, struct node_c
 	c->output_mode = rv_read_u8(r);
 	c->evidence_mode = rv_read_u8(r);
 	c->keep_logs = rv_read_u8(r);
+	if (version > COOKIE_VERSION_NO_KIND) {
+		c->agent_kind = rv_read_u8(r);
+		c->has_steps = rv_read_u8(r);
+	}
 	c->cpus = rv_read_u64(r);
 	c->memory_bytes = rv_read_u64(r);
 	c->timeout_us = rv_read_u64(r);
@@ -130,12 +137,12 @@ static void read_part(struct rv_reader *r, struct rv_arena *arena, struct node_c
 	}
 	c->rate_patterns = read_strings(r, arena, &c->rate_pattern_count);
 	if (r->at != r->end || c->output_mode > PROTO_OUTPUT_JSON || c->evidence_mode > PROTO_EVIDENCE_ARTIFACT_AND_EXIT ||
-	    c->keep_logs > PROTO_LOGS_ALL)
+	    c->keep_logs > PROTO_LOGS_ALL || c->agent_kind > PROTO_AGENT_CODEX)
 		r->failed = true;
 }
 
 /* The part that was too large: it stays in `arena`, texts borrow from there. */
-static int read_blob_part(struct rv_reader *r, struct rv_blobs *blobs, struct rv_arena *arena, struct node_cookie *c, struct rv_err *err)
+static int read_blob_part(struct rv_reader *r, uint8_t version, struct rv_blobs *blobs, struct rv_arena *arena, struct node_cookie *c, struct rv_err *err)
 {
 	struct rv_buf part;
 	struct rv_str kept;
@@ -154,7 +161,7 @@ static int read_blob_part(struct rv_reader *r, struct rv_blobs *blobs, struct rv
 	}
 	rv_buf_release(&part);
 	if (rc == 0)
-		read_part(r, arena, c);
+		read_part(r, version, arena, c);
 	return rc;
 }
 
@@ -177,15 +184,15 @@ int node_cookie_read(struct rv_str bytes, struct rv_blobs *blobs, struct rv_aren
 	c.flags = rv_read_u32(&r);
 	if (version >= COOKIE_VERSION_NO_PLACE)
 		c.lease_us = rv_read_u64(&r);
-	if (version >= COOKIE_VERSION)
+	if (version >= COOKIE_VERSION_NO_KIND)
 		c.place = rv_read_u64(&r);
 	c.unit_id = rv_read_lv(&r);
 	part = rv_read_u8(&r);
 	if (r.failed || part > PART_BLOB)
 		return rv_fail(err, RV_E_CORRUPT, "a cookie of %zu bytes that makes no sense", bytes.bytes);
 	if (part == PART_INLINE)
-		read_part(&r, arena, &c);
-	else if (read_blob_part(&r, blobs, arena, &c, err) < 0)
+		read_part(&r, version, arena, &c);
+	else if (read_blob_part(&r, version, blobs, arena, &c, err) < 0)
 		return -1;
 	if (r.failed)
 		return rv_fail(err, RV_E_CORRUPT, "a cookie of %zu bytes that makes no sense", bytes.bytes);
@@ -206,6 +213,7 @@ void node_cookie_of(const struct proto_spec *s, const struct proto_dispatch *d, 
 		.output_mode = s->output_mode,
 		.evidence_mode = s->evidence_mode,
 		.keep_logs = s->keep_logs,
+		.agent_kind = s->agent_kind,
 		.memory_bytes = s->memory_bytes,
 		.timeout_us = s->timeout_us,
 		.idle_timeout_us = s->idle_timeout_us,

@@ -28,6 +28,8 @@ struct node_cookie {
 	enum proto_output_mode output_mode;
 	enum proto_evidence_mode evidence_mode;
 	enum proto_keep_logs keep_logs;
+	enum proto_agent_kind agent_kind;
+	bool has_steps;          /* agents/steps.h: there is a report of what each came to */
 	uint64_t memory_bytes;   /* asked for; 0 none */
 	uint64_t timeout_us, idle_timeout_us, start_timeout_us; /* for the sentence that names them */
 	const struct rv_str *globs;

@@ -9,6 +9,7 @@
 #include "common/os/host.h"
 #include "common/os/keys.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,6 +60,24 @@ static int default_root(struct node_daemon *d)
 	return rc;
 }
 
+/* A program that was replaced meanwhile is started in its new version. */
+static int find_program(struct node_daemon *d)
+{
+	static const char gone[] = " (deleted)";
+	char path[PATH_MAX];
+	ssize_t n;
+
+	if (d->cfg.program.bytes)
+		return copy_text(&d->arena, &d->cfg.program);
+	n = readlink("/proc/self/exe", path, sizeof(path));
+	if (n <= 0 || n == (ssize_t)sizeof(path))
+		return 0; /* units that need it say so */
+	if ((size_t)n > strlen(gone) && memcmp(path + (size_t)n - strlen(gone), gone, strlen(gone)) == 0)
+		n -= (ssize_t)strlen(gone);
+	d->cfg.program = rv_str(path, (size_t)n);
+	return copy_text(&d->arena, &d->cfg.program);
+}
+
 static int copy_config(struct node_daemon *d, const struct node_daemon_config *cfg)
 {
 	struct proto_label *labels = RV_ARENA_ARRAY(&d->arena, struct proto_label, (size_t)cfg->label_count + 1);
@@ -85,7 +104,7 @@ static int copy_config(struct node_daemon *d, const struct node_daemon_config *c
 	d->cfg.labels = labels;
 	d->cfg.resources = resources;
 	d->cfg.resource_names = names;
-	return rc == 0 ? default_root(d) : -1;
+	return rc == 0 && find_program(d) == 0 ? default_root(d) : -1;
 }
 
 /* The file's line: the newest incarnation, and whether it ended its units by itself. */
@@ -277,6 +296,7 @@ void node_daemon_destroy(struct node_daemon **dp)
 		return;
 	*dp = NULL;
 	node_records_release(&d->records);
+	node_watches_release(&d->watches);
 	node_specs_release(&d->specs);
 	if (d->prepared) {
 		node_preparer_release(&d->preparer);
@@ -456,7 +476,7 @@ static struct node_place *place_of(struct node_daemon *d, const struct proto_dis
 /* What this node does not know how to do yet is refused, never left out. */
 static bool executes(const struct proto_spec *s)
 {
-	return s->agent_kind <= PROTO_AGENT_MOCK && !s->accept_count && !s->unless_count;
+	return !node_spec_has_steps(s) || (s->agent_kind != PROTO_AGENT_MOCK && s->agent_kind != PROTO_AGENT_NOOP);
 }
 
 static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum proto_reject_why refuse)
@@ -521,6 +541,7 @@ static void on_message(struct node_daemon *d, const struct proto_msg *m)
 	if (m->kind == PROTO_WELCOME) {
 		look_at_epoch(d, &m->welcome);
 		node_arrivals_void(&d->arrivals, d->now_us);
+		node_watch_tell_anew(&d->watches);
 	}
 	if (m->kind == PROTO_GOAWAY && d->cfg.ops.goaway)
 		d->cfg.ops.goaway(d->cfg.arg, &m->goaway);
@@ -602,6 +623,20 @@ void node_daemon_set_warden(struct node_daemon *d, struct warden_client *warden,
 
 /* --- turns --------------------------------------------------------------------------------------------------------------------- */
 
+/* What running agents have used since it was told last. Beside the core: the numbers only grow, and RESULT has the last of them. */
+static void tell_usage(struct node_daemon *d)
+{
+	const struct node_watch *w;
+	struct rv_err err;
+
+	while (node_core_welcomed(d->core) && (w = node_watch_tell(&d->watches, d->now_us))) {
+		struct proto_msg m = { .kind = PROTO_USAGE, .usage = { .key = w->key, .usage = w->told } };
+
+		if (node_wire_say(&d->wire, &m, &err) < 0)
+			daemon_log(d, RV_LOG_ERROR, "message_too_large", err.msg);
+	}
+}
+
 void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 {
 	struct node_event ev = { .kind = NODE_EV_TURN, .slot = NODE_NONE };
@@ -618,6 +653,7 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 		perform(d);
 		drain_answers(d);
 	} while (again);
+	tell_usage(d);
 	daemon_exchange_ask(d);
 	daemon_exchange_prune(d);
 	node_wire_flush(&d->wire);
@@ -626,7 +662,9 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 
 uint64_t node_daemon_next_deadline(const struct node_daemon *d)
 {
-	return d->parked_count ? d->now_us : rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d));
+	uint64_t told = node_core_welcomed(d->core) ? node_watch_deadline(&d->watches) : RV_NEVER;
+
+	return d->parked_count ? d->now_us : rv_min_u64(told, rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d)));
 }
 
 void node_daemon_stop(struct node_daemon *d, uint64_t grace_us, enum proto_reason reason, uint64_t now_us)

@@ -22,6 +22,7 @@
 #include "node/specs.h"
 #include "node/stock.h"
 #include "node/warden/client.h"
+#include "node/watch.h"
 #include "node/wire.h"
 #include "proto/codec.h"
 
@@ -65,6 +66,7 @@ struct node_daemon {
 	char *piece_room;                /* of a blob that is being served; NULL: none was yet */
 	struct node_preparer preparer;
 	struct node_collector collector;
+	struct node_watches watches;
 	uint32_t *parked;                /* slots whose artifacts are being digested */
 	uint32_t parked_count, parked_capacity;
 	/* what the step that is being performed is about; NULL otherwise */

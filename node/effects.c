@@ -4,6 +4,7 @@
 #include "node/agents/command.h"
 #include "node/agents/mock.h"
 #include "node/agents/noop.h"
+#include "node/agents/profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ static int make_spawn(struct node_daemon *d, struct node_record *rec, struct nod
 		return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
 	spawn.key = rec->warden_key;
 	spawn.cookie = rv_buf_str(&d->cookie);
-	spawn.output_credit = d->cfg.ops.output ? DAEMON_OUTPUT_CREDIT : 0;
+	spawn.output_credit = d->cfg.ops.output || node_profile_of(d->spec->spec.agent_kind) ? DAEMON_OUTPUT_CREDIT : 0;
 	rv_buf_reset(&d->scratch);
 	if (warden_put_spawn(&d->scratch, &spawn) < 0) {
 		(void)rv_fail(&why->err, RV_E_USAGE, "its command and environment are too large");
@@ -138,6 +139,15 @@ static bool park(struct node_daemon *d, uint32_t slot, struct node_record *rec, 
 	return true;
 }
 
+/* NULL: they were not all heard. */
+static struct transcript *words_of(const struct node_daemon *d, const struct node_record *rec)
+{
+	struct node_watch *w = node_watch_of(&d->watches, rec->warden_key);
+	const struct warden_output_place *all = &d->exited->place;
+
+	return w && !w->gap && w->next[0] == all->stdout_bytes ? &w->transcript : NULL;
+}
+
 static void collect_exit(struct node_daemon *d, uint32_t slot, struct node_record *rec)
 {
 	struct node_cookie cookie;
@@ -157,13 +167,14 @@ static void collect_exit(struct node_daemon *d, uint32_t slot, struct node_recor
 
 		node_record_set_result(rec, &r);
 		daemon_answer(d, NODE_EV_COLLECTED, slot);
-	} else if (node_collect_begin(&c, &d->collector, &cookie, d->exited, rec->kill_reason) || !park(d, slot, rec, &c)) {
+	} else if (node_collect_begin(&c, &d->collector, &cookie, d->exited, rec->kill_reason, words_of(d, rec)) || !park(d, slot, rec, &c)) {
 		while (!node_collect_step(&c, UINT64_MAX))
 			;
 		store(rec, &c);
 		node_collect_end(&c);
 		daemon_answer(d, NODE_EV_COLLECTED, slot);
 	}
+	node_watch_end(&d->watches, rec->warden_key);
 	rv_arena_release(&arena);
 }
 
@@ -228,6 +239,7 @@ static void result_of(struct node_daemon *d, const struct node_effect *fx)
 
 	rv_check(rec->key.run != 0);
 	node_record_drop_held(rec);
+	node_watch_end(&d->watches, rec->warden_key);
 	rec->outcome = (uint8_t)fx->result_of.outcome;
 	rec->class = (uint8_t)fx->result_of.class;
 	rec->reason = (uint8_t)fx->result_of.reason;
@@ -240,8 +252,12 @@ static void spawn(struct node_daemon *d, const struct node_effect *fx)
 {
 	struct node_record *rec = &d->records.items[fx->slot];
 
+	const struct node_profile *profile = node_profile_of((enum proto_agent_kind)rec->agent_kind);
+
 	rv_check(rec->holds == NODE_HOLDS_BYTES);
 	rv_check(d->warden_state != DAEMON_WARDEN_NONE);
+	if (profile)
+		node_watch_begin(&d->watches, rec->warden_key, rec->key, profile->format);
 	rv_intmap_put(&d->by_key, rec->warden_key, fx->slot);
 	rv_buf_put(&d->cfg.warden->out, rec->held, rec->held_bytes);
 	d->stats.spawned++;
@@ -273,8 +289,10 @@ static void forget(struct node_daemon *d, const struct node_effect *fx)
 	rv_check(rec->key.run != 0);
 	rv_check(rec->holds != NODE_HOLDS_COLLECT);
 	give_back(d, rec);
-	if (rec->warden_key)
+	if (rec->warden_key) {
+		node_watch_end(&d->watches, rec->warden_key);
 		daemon_warden_forget(d, rec->warden_key);
+	}
 	node_record_end(&d->records, fx->slot);
 }
 

@@ -5,6 +5,8 @@
 #include "common/limits.h"
 #include "common/os/blobs.h"
 #include "common/os/file.h"
+#include "node/agents/preamble.h"
+#include "node/agents/profile.h"
 #include "node/context.h"
 #include "node/manifest.h"
 #include "node/prev.h"
@@ -12,14 +14,18 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define SPEC_BLOB_BYTES_MAX ((size_t)256 << 20)
 
-static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all[13])
+#define BUFFERS (13 + NODE_STEPS)
+
+static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all[BUFFERS])
 {
-	struct rv_buf *list[13] = { &p->deps, &p->prev, &p->prompt, &p->namespace, &p->text, &p->argv, &p->env,
-				    &p->dirs, &p->cwd, &p->path, &p->file, &p->deps_bytes, &p->spec_bytes };
+	struct rv_buf *list[BUFFERS] = { &p->deps, &p->prev, &p->prompt, &p->namespace, &p->text, &p->argv, &p->env, &p->dirs, &p->cwd, &p->path,
+					 &p->file, &p->deps_bytes, &p->spec_bytes, &p->step[NODE_STEP_UNLESS], &p->step[NODE_STEP_WORK],
+					 &p->step[NODE_STEP_ACCEPT] };
 
 	memcpy(all, list, sizeof(list));
 	return all;
@@ -27,7 +33,7 @@ static struct rv_buf *const *buffers(struct node_preparer *p, struct rv_buf *all
 
 int node_preparer_init(struct node_preparer *p, const struct node_daemon_config *cfg, const char *label)
 {
-	struct rv_buf *all[13];
+	struct rv_buf *all[BUFFERS];
 
 	memset(p, 0, sizeof(*p));
 	p->cfg = cfg;
@@ -45,7 +51,7 @@ int node_preparer_init(struct node_preparer *p, const struct node_daemon_config 
 
 void node_preparer_release(struct node_preparer *p)
 {
-	struct rv_buf *all[13];
+	struct rv_buf *all[BUFFERS];
 
 	buffers(p, all);
 	for (size_t i = 0; i < RV_ARRAY_LEN(all); i++)
@@ -288,17 +294,132 @@ static int link_deps(struct node_preparer *p, struct node_scene *s, struct node_
 	return 0;
 }
 
+static struct rv_str below(struct node_preparer *p, const struct node_scene *s, const char *name)
+{
+	size_t at = p->path.bytes;
+
+	(void)rv_buf_put_str(&p->path, s->namespace);
+	(void)rv_buf_putc(&p->path, '/');
+	(void)rv_buf_puts(&p->path, name);
+	return rv_str(NULL, p->path.bytes - at); /* where it lies is known once nothing more is added */
+}
+
+static struct rv_str lying(const struct node_preparer *p, struct rv_str s, size_t *at)
+{
+	s.at = p->path.at + *at;
+	*at += s.bytes;
+	return s;
+}
+
+/* Its acceptance command as it will be run, but for places: into p->text, its words into `words`. */
+static int fill_accept(struct node_preparer *p, struct node_scene *s, struct rv_str *words, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	size_t at = 0;
+
+	rv_buf_reset(&p->text);
+	for (uint32_t i = 0; i < spec->accept_count; i++) {
+		size_t before = p->text.bytes;
+
+		if (node_scene_fill(s, spec->accept[i], NULL, &p->text, why) < 0)
+			return -1;
+		words[i].bytes = p->text.bytes - before;
+	}
+	for (uint32_t i = 0; i < spec->accept_count; at += words[i++].bytes)
+		words[i].at = p->text.at ? p->text.at + at : "";
+	return 0;
+}
+
+static int put_rules(struct node_preparer *p, struct node_scene *s, struct rv_str *words, struct rv_str *deps, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	struct node_preamble rules = {
+		.unit_id = s->dispatch.unit_id,
+		.description = spec->description,
+		.dirs = s->dirs,
+		.has_dirs = spec->flags & PROTO_SPEC_HAS_DIRS,
+		.deps = deps,
+		.wants_artifact = spec->evidence_mode != PROTO_EVIDENCE_EXIT || spec->evidence_glob_count,
+		.globs = spec->evidence_globs,
+		.glob_count = spec->evidence_glob_count,
+		.wants_json = spec->output_mode == PROTO_OUTPUT_JSON,
+		.accept = words,
+		.accept_count = spec->accept_count,
+		.try_number = s->dispatch.try_number,
+		.has_prev = s->has_prev,
+		.note = s->dispatch.note,
+	};
+	struct rv_str context, artifacts, links;
+	size_t at = 0;
+
+	if (fill_accept(p, s, words, why) < 0)
+		return -1;
+	for (uint32_t i = 0; i < s->dispatch.dep_count; i++)
+		if (s->dispatch.deps[i].output.kind != PROTO_VALUE_NONE && (!rules.dep_count || !rv_str_equal(deps[rules.dep_count - 1], s->dispatch.deps[i].id)))
+			deps[rules.dep_count++] = s->dispatch.deps[i].id; /* of a template once for all its units */
+	rv_buf_reset(&p->path);
+	context = below(p, s, NODE_FILE_CONTEXT);
+	artifacts = below(p, s, NODE_DIR_ARTIFACTS);
+	links = below(p, s, NODE_DIR_DEPS);
+	rules.context_file = lying(p, context, &at);
+	rules.artifacts = lying(p, artifacts, &at);
+	rules.deps_dir = s->has_deps_dir ? lying(p, links, &at) : RV_STR("");
+	if (node_preamble_put(&rules, &p->file) < 0) {
+		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory for its prompt");
+		return workspace_fault(why);
+	}
+	return 0;
+}
+
+/* What an agent with a profile is told: the rules or a text of the plan's in their place, then its prompt. */
+static int put_preamble(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	struct rv_str *words, *deps;
+	int rc = -1;
+
+	if (spec->preamble == PROTO_PREAMBLE_OFF)
+		return 0;
+	if (spec->preamble == PROTO_PREAMBLE_TEXT) {
+		(void)rv_buf_put_str(&p->file, spec->preamble_text);
+		return rv_buf_puts(&p->file, "\n\n");
+	}
+	words = calloc((size_t)spec->accept_count + s->dispatch.dep_count + 1, sizeof(*words));
+	if (!words) {
+		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory for its prompt");
+		return workspace_fault(why);
+	}
+	deps = words + spec->accept_count;
+	rc = put_rules(p, s, words, deps, why);
+	free(words);
+	return rc;
+}
+
+static int put_prompt_file(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
+{
+	struct rv_str text = s->prompt;
+
+	if (node_profile_of(s->spec->spec.agent_kind)) {
+		rv_buf_reset(&p->file);
+		if (put_preamble(p, s, why) < 0)
+			return -1;
+		(void)rv_buf_put_str(&p->file, s->prompt);
+		text = rv_buf_str(&p->file);
+	}
+	if (!text.bytes)
+		return 0;
+	s->has_prompt_file = true;
+	return put_file(s, NODE_FILE_PROMPT, text, why);
+}
+
 static int write_files(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
 {
-	if (s->prompt.bytes) {
-		s->has_prompt_file = true;
-		if (put_file(s, NODE_FILE_PROMPT, s->prompt, why) < 0)
-			return -1;
-	}
+	if (link_deps(p, s, why) < 0 || put_prompt_file(p, s, why) < 0)
+		return -1;
 	rv_buf_reset(&p->file);
 	if (node_context_file(s->spec->spec.context, rv_buf_str(&p->deps), rv_buf_str(&p->prev), s->dispatch.item, &p->file, &why->err) < 0)
 		return workspace_fault(why);
-	if (put_file(s, NODE_FILE_CONTEXT, rv_buf_str(&p->file), why) < 0 || link_deps(p, s, why) < 0)
+	if (put_file(s, NODE_FILE_CONTEXT, rv_buf_str(&p->file), why) < 0)
 		return -1;
 	rv_buf_reset(&p->file);
 	if (node_manifest_write(p, s, &p->file) < 0)
@@ -342,6 +463,11 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	rv_buf_reset(&p->prev);
 	if (d->key.attempt > 1 && (spec->spec.flags & PROTO_SPEC_AGENT_UNIT) && (spec->spec.flags & PROTO_SPEC_NAMESPACE))
 		(void)node_prev_read(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->prev);
+	s->has_prev = p->prev.bytes > 0;
+	if (node_prev_note(d->note, &p->prev) < 0) {
+		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
+		return workspace_fault(why);
+	}
 	node_context_scope(&spec->spec, rv_buf_str(&p->deps), rv_buf_str(&p->prev), d->item, &s->scope);
 	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
 		goto fail;

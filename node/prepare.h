@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/plan/template.h"
+#include "node/agents/steps.h"
 #include "node/daemon.h"
 #include "node/holdings.h"
 #include "node/specs.h"
@@ -34,6 +35,7 @@ struct node_preparer {
 	struct node_holdings holdings;
 	char label[40];             /* prefix of session ids */
 	struct rv_buf deps, prev, prompt, namespace, text, argv, env, dirs, cwd, path, file, deps_bytes, spec_bytes;
+	struct rv_buf step[NODE_STEPS]; /* arguments of each, where a unit has several */
 	struct rv_arena arena;      /* of decoded deps that came as a blob */
 };
 
@@ -48,6 +50,7 @@ struct node_scene {
 	struct rv_str prompt;       /* filled */
 	struct rv_str namespace;    /* absolute path, "" = none */
 	bool has_prompt_file, has_deps_dir;
+	bool has_prev;              /* an earlier try left word */
 	int fd;                     /* of the namespace, -1 = none */
 	struct rv_str cwd;          /* absolute */
 	struct rv_str dirs;         /* allowed directories, joined by ":" */

@@ -60,3 +60,23 @@ int node_prev_read(struct node_namespaces *n, uint64_t run, struct rv_str unit_i
 	rv_buf_release(&one);
 	return any ? rv_buf_puts(out, "]}") : 0;
 }
+
+int node_prev_note(struct rv_str note, struct rv_buf *out)
+{
+	struct rv_buf clean;
+	int rc;
+
+	if (!note.bytes)
+		return 0;
+	rv_buf_init(&clean, 0);
+	rc = node_text_clean(note, &clean);
+	if (out->bytes)
+		out->at[out->bytes - 1] = ',';
+	else
+		(void)rv_buf_putc(out, '{');
+	(void)rv_buf_puts(out, "\"_note\":");
+	(void)rv_buf_put_json(out, rv_buf_str(&clean));
+	rc |= rv_buf_putc(out, '}');
+	rv_buf_release(&clean);
+	return rc ? -1 : 0;
+}

@@ -23,4 +23,7 @@ void node_prev_write(int fd, const struct proto_result *r, uint32_t try_number, 
 /* Appends {"_prev":[...]} for the attempt, or nothing where none before it left anything. */
 int node_prev_read(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt, struct rv_buf *out);
 
+/* Adds `_note`, what a person sent along with the next try, to that object, or makes one of it. "": nothing. */
+int node_prev_note(struct rv_str note, struct rv_buf *out);
+
 #endif

@@ -36,6 +36,12 @@ struct node_specs {
 	struct node_spec *last;
 };
 
+/* Several commands in a row, or a prompt on stdin: agents/steps.h. */
+static inline bool node_spec_has_steps(const struct proto_spec *s)
+{
+	return s->accept_count || s->unless_count || s->agent_kind > PROTO_AGENT_MOCK;
+}
+
 void node_specs_init(struct node_specs *s);
 void node_specs_release(struct node_specs *s);
 /* The bytes handed out by earlier frames are no longer there: places mean nothing any more. */

@@ -151,11 +151,15 @@ static void on_entry(struct node_daemon *d, const struct warden_table_entry *t)
 
 static void on_output(struct node_daemon *d, const struct warden_output *o)
 {
+	struct node_watch *watch = node_watch_of(&d->watches, o->key);
 	uint32_t slot = slot_of(d, o->key);
 
-	if (slot == NODE_NONE || !d->cfg.ops.output)
+	if (watch)
+		node_watch_feed(watch, o->stream, o->offset, o->bytes);
+	if (slot == NODE_NONE || (!watch && !d->cfg.ops.output))
 		return;
-	d->cfg.ops.output(d->cfg.arg, d->records.items[slot].key, o->stream, o->offset, o->bytes);
+	if (d->cfg.ops.output)
+		d->cfg.ops.output(d->cfg.arg, d->records.items[slot].key, o->stream, o->offset, o->bytes);
 	(void)warden_put_credit(&d->cfg.warden->out, o->key, o->bytes.bytes);
 }
 

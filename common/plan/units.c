@@ -405,7 +405,7 @@ static void note_flags(const struct plan *p, struct plan_unit *u)
 		u->flags |= PLAN_UNIT_FILL_PROMPT;
 	if (s->namespace_mode == PLAN_NAMESPACE_ALWAYS ||
 	    (s->namespace_mode == PLAN_NAMESPACE_AUTO &&
-	     (s->agent_unit || u->dirs || s->evidence != PLAN_EVIDENCE_EXIT || s->required_count || u->context.bytes ||
+	     (s->agent_unit || s->accept || s->unless || u->dirs || s->evidence != PLAN_EVIDENCE_EXIT || s->required_count || u->context.bytes ||
 	      p->context.bytes > 2 || names_files(u->command) || names_files(s->accept) || names_files(s->unless))))
 		u->flags |= PLAN_UNIT_NAMESPACE;
 	if (u->flags & (PLAN_UNIT_FILL | PLAN_UNIT_FILL_PROMPT | PLAN_UNIT_NAMESPACE))

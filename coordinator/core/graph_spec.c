@@ -276,6 +276,7 @@ static int spec_argv(struct coord_build *b, const struct plan_argv *from, struct
 static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, struct rv_err *err)
 {
 	const struct plan_unit *u = coord_build_unit(b, t);
+	bool pretends = u->settings->profile == PLAN_PROFILE_MOCK || u->settings->profile == PLAN_PROFILE_NOOP; /* and so do its commands */
 	struct proto_spec s;
 
 	if (room_for(b, r, u->settings->env_count, err) < 0)
@@ -286,8 +287,8 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	spec_texts(b, u, r, &s);
 	spec_limits(b, u->settings, &s);
 	spec_resources(u->settings, r, &s);
-	if (spec_argv(b, u->settings->accept, &r->accept, &r->accept_max, &s.accept, &s.accept_count) < 0 ||
-	    spec_argv(b, u->settings->unless, &r->unless, &r->unless_max, &s.unless, &s.unless_count) < 0 ||
+	if (spec_argv(b, pretends ? NULL : u->settings->accept, &r->accept, &r->accept_max, &s.accept, &s.accept_count) < 0 ||
+	    spec_argv(b, pretends ? NULL : u->settings->unless, &r->unless, &r->unless_max, &s.unless, &s.unless_count) < 0 ||
 	    spec_argv(b, u->command, &r->argv, &r->argv_max, &s.argv, &s.argc) < 0)
 		return no_memory(err);
 	for (uint32_t i = 0; i < u->settings->env_count; i++)

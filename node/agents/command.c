@@ -1,7 +1,11 @@
 #include "node/agents/command.h"
 
 #include "common/limits.h"
+#include "node/agents/profile.h"
 #include "node/environment.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 struct strv {
 	struct rv_buf *bytes;
@@ -119,10 +123,64 @@ static int config_fault(struct node_failure *why)
 	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
 }
 
+/* --- what an agent with a profile needs of our environment ----------------------------------------------------------------- */
+
+static bool in_spec(const struct proto_spec *spec, struct rv_str name)
+{
+	for (uint32_t i = 0; i < spec->env_count; i++)
+		if (rv_str_equal(spec->env[i].key, name))
+			return true;
+	return false;
+}
+
+/* "NAME=value" of our own environment; NULL: it is not there. */
+static const char *of_ours(const struct node_daemon_config *cfg, struct rv_str name)
+{
+	for (size_t i = 0; cfg->env && cfg->env[i]; i++)
+		if (strncmp(cfg->env[i], name.at, name.bytes) == 0 && cfg->env[i][name.bytes] == '=')
+			return cfg->env[i];
+	return NULL;
+}
+
+static void pass_names(const struct node_preparer *p, const struct proto_spec *spec, const char *const *names, size_t max, struct strv *v)
+{
+	for (size_t i = 0; i < max && names[i]; i++) {
+		struct rv_str name = rv_str_of(names[i]);
+		const char *pair = in_spec(spec, name) ? NULL : of_ours(p->cfg, name);
+
+		if (pair)
+			put_pair(v, pair, rv_str(NULL, 0));
+	}
+}
+
+static void set_pair(const struct node_preparer *p, const struct proto_spec *spec, const char *pair, struct strv *v)
+{
+	struct rv_str name = rv_str(pair, strcspn(pair, "="));
+
+	if (!in_spec(spec, name) && !of_ours(p->cfg, name))
+		put_pair(v, pair, rv_str(NULL, 0));
+}
+
+/* Its login is the person's own: their home, and the keys they use with it. */
+static void put_profile_env(const struct node_preparer *p, const struct proto_spec *spec, struct strv *v)
+{
+	const struct node_profile *profile = node_profile_of(spec->agent_kind);
+
+	if (!profile)
+		return;
+	pass_names(p, spec, profile->pass, RV_ARRAY_LEN(profile->pass), v);
+	pass_names(p, spec, profile->keys, RV_ARRAY_LEN(profile->keys), v);
+	for (size_t i = 0; i < RV_ARRAY_LEN(profile->set) && profile->set[i]; i++)
+		set_pair(p, spec, profile->set[i], v);
+	if (profile->root_set && geteuid() == 0)
+		set_pair(p, spec, profile->root_set, v);
+}
+
 static int put_env(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
 {
 	const struct proto_spec *spec = &s->spec->spec;
 
+	put_profile_env(p, spec, v);
 	if (s->spec->env_fixed) {
 		rv_buf_put_str(v->bytes, rv_buf_str(&s->spec->env));
 		v->count += s->spec->env_count;
@@ -196,29 +254,144 @@ static void set_places(struct node_preparer *p, const struct node_scene *s, stru
 		places->value[made[i].place] = rv_str(p->path.at + made[i].at, made[i].bytes);
 }
 
-static int fill_argv(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
+static int too_long(struct node_failure *why)
 {
-	const struct proto_spec *spec = &s->spec->spec;
-	struct plan_places places;
+	(void)rv_fail(&why->err, RV_E_PLAN, "the command's arguments are larger than %zu KiB", RV_ARGV_BYTES_MAX >> 10);
+	return config_fault(why);
+}
 
-	set_places(p, s, &places);
-	for (uint32_t i = 0; i < spec->argc; i++) {
+/* `p->path` holds what the places stand for: set_places() came first. */
+static int fill_words(struct node_scene *s, const struct plan_places *places, const struct rv_str *words, uint32_t count, struct strv *v,
+		      struct node_failure *why)
+{
+	for (uint32_t i = 0; i < count; i++) {
 		size_t from = v->bytes->bytes;
 
-		if (node_scene_fill(s, spec->argv[i], &places, v->bytes, why) < 0)
+		if (node_scene_fill(s, words[i], places, v->bytes, why) < 0)
 			return -1;
 		if (memchr(v->bytes->at + from, '\0', v->bytes->bytes - from)) {
 			(void)rv_fail(&why->err, RV_E_PLAN, "argument %u of the command would hold a NUL", i);
 			return config_fault(why);
 		}
-		if (v->bytes->bytes > RV_ARGV_BYTES_MAX) {
-			(void)rv_fail(&why->err, RV_E_PLAN, "the command's arguments are larger than %zu KiB", RV_ARGV_BYTES_MAX >> 10);
-			return config_fault(why);
-		}
+		if (v->bytes->bytes > RV_ARGV_BYTES_MAX)
+			return too_long(why);
 		rv_buf_putc(v->bytes, '\0');
 		v->count++;
 	}
 	return 0;
+}
+
+static int fill_argv(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
+{
+	struct plan_places places;
+
+	set_places(p, s, &places);
+	return fill_words(s, &places, s->spec->spec.argv, s->spec->spec.argc, v, why);
+}
+
+/* --- several commands in a row ------------------------------------------------------------------------------------------- */
+
+/* TOML: codex may write there besides in its working directory. */
+static void put_writable(const struct node_scene *s, struct rv_buf *out)
+{
+	rv_buf_puts(out, "sandbox_workspace_write.writable_roots=[");
+	rv_buf_put_json(out, s->namespace);
+	rv_buf_putc(out, ']');
+}
+
+/* An argument of a profile's list that stands for a value; false: there is none. */
+static bool put_value(const struct node_scene *s, const char *arg, struct rv_buf *out)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+
+	if (strcmp(arg, NODE_ARG_MODEL) == 0) {
+		rv_buf_put_str(out, spec->model);
+		return spec->model.bytes > 0;
+	}
+	if (strcmp(arg, NODE_ARG_BUDGET_USD) == 0) {
+		uint64_t left = s->dispatch.cost_left_microusd;
+
+		rv_buf_printf(out, "%llu.%06llu", (unsigned long long)(left / 1000000), (unsigned long long)(left % 1000000));
+		return left > 0;
+	}
+	put_writable(s, out);
+	return true;
+}
+
+static void put_profile_argv(const struct node_preparer *p, const struct node_scene *s, const struct node_profile *profile, struct strv *v)
+{
+	struct rv_str program = node_profile_program(p->cfg, profile);
+
+	put_pair(v, "", program);
+	for (size_t i = 0; i < RV_ARRAY_LEN(profile->args) && profile->args[i]; i++) {
+		const char *next = i + 1 < RV_ARRAY_LEN(profile->args) ? profile->args[i + 1] : NULL;
+		size_t before = v->bytes->bytes;
+
+		put_pair(v, profile->args[i], rv_str(NULL, 0));
+		if (!next || next[0] != '{')
+			continue;
+		i++;
+		if (put_value(s, next, v->bytes)) {
+			rv_buf_putc(v->bytes, '\0');
+			v->count++;
+		} else {
+			v->bytes->bytes = before;
+			v->count--;
+		}
+	}
+}
+
+static int fill_step(struct node_preparer *p, struct node_scene *s, const struct plan_places *places, enum node_step step, struct node_step_argv *out,
+		     struct node_failure *why)
+{
+	const struct proto_spec *spec = &s->spec->spec;
+	const struct node_profile *profile = node_profile_of(spec->agent_kind);
+	struct strv v = { .bytes = &p->step[step] };
+	int rc = 0;
+
+	rv_buf_reset(&p->step[step]);
+	if (step == NODE_STEP_UNLESS)
+		rc = fill_words(s, places, spec->unless, spec->unless_count, &v, why);
+	else if (step == NODE_STEP_ACCEPT)
+		rc = fill_words(s, places, spec->accept, spec->accept_count, &v, why);
+	else if (profile)
+		put_profile_argv(p, s, profile, &v);
+	else
+		rc = fill_words(s, places, spec->argv, spec->argc, &v, why);
+	*out = (struct node_step_argv){ .bytes = rv_buf_str(v.bytes), .count = v.count };
+	return rc;
+}
+
+static int fill_steps(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)
+{
+	struct node_step_argv step[NODE_STEPS];
+	struct plan_places places;
+	struct rv_str prompt = RV_STR("");
+	int rc;
+
+	if (s->fd < 0) {
+		(void)rv_fail(&why->err, RV_E_PLAN, "accept, unless and agents with a profile need a namespace");
+		return config_fault(why);
+	}
+	set_places(p, s, &places);
+	for (int i = 0; i < NODE_STEPS; i++)
+		if (fill_step(p, s, &places, (enum node_step)i, &step[i], why) < 0)
+			return -1;
+	if (node_profile_of(s->spec->spec.agent_kind))
+		prompt = RV_STR(NODE_FILE_PROMPT);
+	rv_buf_reset(&p->file);
+	rv_buf_put_str(&p->file, s->namespace);
+	rv_buf_puts(&p->file, "/" NODE_FILE_STEPS);
+	rv_buf_reset(&p->text);
+	if (prompt.bytes) {
+		rv_buf_put_str(&p->text, s->namespace);
+		rv_buf_putc(&p->text, '/');
+		rv_buf_put_str(&p->text, prompt);
+	}
+	rc = node_steps_argv(p->cfg->program, rv_buf_str(&p->file), prompt.bytes ? rv_buf_str(&p->text) : RV_STR(""), step, v->bytes, &v->count);
+	if (rc == 0 && v->bytes->bytes > RV_ARGV_BYTES_MAX)
+		return too_long(why);
+	return rc;
 }
 
 static void set_limits(const struct proto_spec *spec, struct warden_spawn *w)
@@ -243,8 +416,8 @@ int node_command_spawn(struct node_preparer *p, struct node_scene *s, struct war
 	if (put_env(p, s, &env, why) < 0)
 		return -1;
 	w->argv = (struct warden_strv){ .count = s->spec->argv_count, .bytes = rv_buf_str(&s->spec->argv) };
-	if (!s->spec->argv_fixed) {
-		if (fill_argv(p, s, &argv, why) < 0)
+	if (!s->spec->argv_fixed || node_spec_has_steps(&s->spec->spec)) {
+		if ((node_spec_has_steps(&s->spec->spec) ? fill_steps(p, s, &argv, why) : fill_argv(p, s, &argv, why)) < 0)
 			return -1;
 		w->argv = (struct warden_strv){ .count = argv.count, .bytes = rv_buf_str(&p->argv) };
 	}

@@ -123,7 +123,7 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	if ((flags & (MOCK_PREPARED | MOCK_FAILS)) == MOCK_PREPARED)
 		write_artifact(&node_places_by_key(with->places, cookie.place)->namespaces, &cookie, answer);
 	e.code = flags & MOCK_FAILS ? 1 : 0;
-	while (!node_collect_begin(c, with, &cookie, &e, PROTO_REASON_NONE) && !node_collect_step(c, UINT64_MAX))
+	while (!node_collect_begin(c, with, &cookie, &e, PROTO_REASON_NONE, NULL) && !node_collect_step(c, UINT64_MAX))
 		;
 	if (!(flags & MOCK_PREPARED))
 		node_collect_fail(c, class, reason, message);

@@ -1,0 +1,159 @@
+# Agents with a profile: launched with the rules before their prompt, judged by exit status, transcript and acceptance command together.
+# The programs here print what the real ones printed (tests/data/agents); `make agents-check` runs the real ones.
+. "$(dirname "$0")/lib.sh"
+data=$top/tests/data/agents
+mkdir "$T/bin"
+export DATA=$data T
+
+# Of each start: arguments, prompt, environment. CASE names the transcript, STATUS the exit status; DO is done meanwhile.
+for agent in claude codex; do
+	cat >"$T/bin/$agent" <<-'SH'
+	#!/bin/sh
+	at=$T/seen-$REEVE_UNIT_ID-$REEVE_ATTEMPT
+	printf '%s\n' "$0" "$@" >$at.argv
+	cat >$at.prompt
+	env >$at.env
+	eval "${DO-}"
+	[ ! -e "$DATA/${CASE-}.err" ] || cat "$DATA/$CASE.err" >&2
+	cat "$DATA/${CASE-${0##*/}-ok}.out"
+	exit ${STATUS-0}
+	SH
+	chmod +x "$T/bin/$agent"
+done
+export PATH=$T/bin:$PATH
+export ANTHROPIC_API_KEY=sk-person OPENAI_API_KEY=sk-other SOME_TOKEN=hidden
+
+cat >plan.yaml <<'Y'
+version: 1
+agents:
+  coder: {profile: claude, model: opus}
+  other: {profile: codex}
+defaults: {agent: coder, retry: {max: 0}}
+units:
+  - id: first
+    description: Make the API
+    prompt: Write api/spec.
+    allowed_directories: [api]
+    env: {DO: 'mkdir -p api; echo spec >api/spec; echo made >$REEVE_ARTIFACTS/spec'}
+    accept: [test, -s, api/spec]
+  - {id: second, agent: other, prompt: 'Use {{_dep_first}}.', allowed_directories: [], depends_on: [first]}
+  - {id: unfit, prompt: x, allowed_directories: [u], accept: [sh, -c, 'echo checking; echo "2 of 9 failed"; exit 3']}
+  - {id: locked, prompt: x, allowed_directories: [k], env: {CASE: claude-401, STATUS: 1}, retry: {max: 5}}
+  - {id: fresh, prompt: x, allowed_directories: [f], unless: ["true"]}
+  - {id: stale, command: [echo, worked], unless: ["false"]}
+  - {id: absent, command: [no-such-program], unless: ["false"]}
+  - {id: unchecked, command: [touch, worked], unless: [no-such-check]}
+Y
+expect 1 reeve run plan.yaml -o json
+valid result
+ok() { want_json "units['$1']['state'] == 'succeeded' and units['$1']['reason'] $2"; }
+failed() { want_json "(units['$1']['state'], units['$1']['class'], units['$1']['reason'], units['$1']['attempts']) == ('failed', '$2', '$3', 1)"; }
+ok first 'is None'
+ok second 'is None'
+ok fresh '== "satisfied"'
+ok stale 'is None'
+want_json 'units["first"]["output"] == "hello from mock"'
+want_json 'units["stale"]["output"] == "worked" and units["fresh"]["output"] is None'
+failed unfit evidence accept
+want_json 'units["unfit"]["error"].endswith("(exit status 3): 2 of 9 failed")'
+failed locked config login
+failed absent config not_found
+want_json '"no-such-program" in units["absent"]["error"]'
+failed unchecked config not_found
+want_json '"no-such-check" in units["unchecked"]["error"]'
+[ ! -e worked ] || fail "worked without its check"
+[ ! -e "$T/seen-fresh-1.argv" ] || fail "what was satisfied was started"
+
+# How they are started: arguments, the rules before the prompt, the person's own home and keys and no others.
+want_eq "$(tail -n +2 "$T/seen-first-1.argv" | xargs)" "-p --output-format stream-json --verbose --permission-mode bypassPermissions --model opus"
+want_in "$T/seen-second-1.argv" exec
+want_in "$T/seen-second-1.argv" --json
+want_in "$T/seen-second-1.argv" "writable_roots=[\""
+want_eq "$(tail -1 "$T/seen-second-1.argv")" -
+p=$T/seen-first-1.prompt
+want_in "$p" 'the unit "first"'
+want_in "$p" "Write only below: api "
+want_in "$p" "/units/first/1/artifacts"
+want_in "$p" "must succeed; run it yourself first: test -s api/spec"
+want_eq "$(tail -1 "$p")" "Write api/spec."
+p=$T/seen-second-1.prompt
+want_in "$p" "write nothing but"
+want_in "$p" "keys _dep_first"
+want_in "$p" "Files that they handed over lie in "
+want_eq "$(tail -1 "$p")" "Use hello from mock."
+for e in "$T/seen-first-1.env" "$T/seen-second-1.env"; do
+	want_in "$e" "HOME=$HOME"
+	! grep -q '^SOME_TOKEN=' "$e" || fail "SOME_TOKEN in $e"
+done
+want_in "$T/seen-first-1.env" ANTHROPIC_API_KEY=sk-person
+! grep -q '^OPENAI_API_KEY=' "$T/seen-first-1.env" || fail "claude has the other's key"
+want_in "$T/seen-second-1.env" OPENAI_API_KEY=sk-other
+cmp "$T/seen-first-1.prompt" .reeve/runs/*/units/first/1/prompt.txt || fail "REEVE_PROMPT_FILE says something else"
+
+# ---- a text of the plan's in place of the rules, or nothing ----
+
+echo 'Be kind.' >rules.txt
+cat >preamble.yaml <<'Y'
+version: 1
+agents: {own: {profile: claude, preamble: rules.txt}, none: {profile: claude, preamble: "off"}}
+units:
+  - {id: own, agent: own, prompt: Work., allowed_directories: [a]}
+  - {id: none, agent: none, prompt: Work., allowed_directories: [b]}
+Y
+expect 0 reeve run preamble.yaml
+want_eq "$(cat "$T/seen-own-1.prompt" | xargs)" "Be kind. Work."
+want_eq "$(cat "$T/seen-none-1.prompt")" "Work."
+
+# ---- the next try knows what the acceptance command said; the one behind it is of another agent ----
+
+cat >again.yaml <<'Y'
+version: 1
+agents: {coder: {profile: claude}, last: {profile: codex}}
+units:
+  - id: again
+    agent: coder
+    prompt: Work.
+    allowed_directories: [a]
+    accept: [sh, -c, 'echo "line 7 is wrong"; [ "$REEVE_TRY" = 2 ]']
+    retry: {max: 1, base_s: 0.01, agent: last}
+Y
+expect 0 reeve run again.yaml
+want_in "$T/seen-again-2.prompt" "This is try 2"
+want_json 'd["_prev"][0]["reason"] == "accept" and "line 7 is wrong" in d["_prev"][0]["output"]' "$(ls -d .reeve/runs/*/units/again/2)/context.json"
+want_in "$T/seen-again-1.argv" /claude
+want_in "$T/seen-again-2.argv" /codex
+
+# ---- limited: it waits and spends no try; output that has to be JSON; one that says nothing; killed with all it started ----
+
+cat >more.yaml <<'Y'
+version: 1
+agents: {coder: {profile: claude}, other: {profile: codex}}
+defaults: {agent: coder, retry: {max: 0}}
+units:
+  - {id: limited, prompt: x, allowed_directories: [a], env: {CASE: claude-529, STATUS: 1}}
+  - {id: liar, prompt: x, allowed_directories: [l], env: {CASE: claude-quota}} # exit 0, "subtype":"success"
+  - {id: text, agent: other, prompt: x, allowed_directories: [b], output: json}
+  - {id: silent, prompt: x, allowed_directories: [c], env: {DO: 'sleep 600 & sleep 600'}, start_timeout_s: 0.5}
+  - {id: cut, prompt: x, allowed_directories: [d], env: {CASE: claude-2.1.332-cut}}
+Y
+start more "$REEVE" run more.yaml --state more
+waits() { "$REEVE" status --state more -o json "$("$REEVE" status --state more -o name)" >"$T/out" && want_json 'all(units[u]["state"] == "retry_wait" for u in ("limited", "liar")) and all(units[u]["state"] == "failed" for u in ("text", "silent", "cut"))'; }
+wait_until 20 eval '(waits)'
+expect 0 reeve status --state more -o json "$(reeve status --state more -o name)"
+want_json '[units[u]["reason"] for u in ("limited", "liar")] == ["rate_limit", "no_credit"]'
+want_json 'units["text"]["class"] == "evidence" and units["text"]["reason"] == "output_not_json"'
+want_json 'units["silent"]["class"] == "timeout" and units["silent"]["reason"] == "start_timeout"'
+want_json 'units["cut"]["state"] == "failed"'
+kill -INT "$(pid_of more)"
+finish more 130
+
+# ---- a program that is not there is said before anything runs ----
+
+rm "$T/bin/codex"
+hash -r
+command -v codex >/dev/null || {
+	expect 2 reeve run preamble.yaml --set agents.own.profile=codex --set agents.none.profile=codex
+	want_err "codex"
+	want_err "PATH"
+}
+expect 0 reeve run preamble.yaml --mock
