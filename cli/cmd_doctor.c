@@ -103,6 +103,7 @@ int cli_cmd_doctor(int argc, char **argv)
 		doctor_descriptors(&d);
 		doctor_processes(&d);
 		doctor_port(&d);
+		doctor_agents(&d);
 	}
 	doctor_locks(&d);
 	return answer(&d, q.format);

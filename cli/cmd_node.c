@@ -5,11 +5,13 @@
 #include "cli/cli.h"
 #include "cli/daemonlog.h"
 #include "cli/layout.h"
+#include "cli/resources.h"
 #include "cli/runargs.h"
 #include "cli/session.h"
 #include "common/id.h"
 #include "common/limits.h"
 #include "common/os/host.h"
+#include "node/agents/found.h"
 #include "node/enrol.h"
 #include "node/serve.h"
 #include "node/warden/parent.h"
@@ -30,6 +32,10 @@ struct node {
 	const char *coordinator, *token_file, *name_word, *state_word;
 	struct rv_opt_list maps;
 	struct node_map_rule rules[RV_OPT_LIST_MAX];
+	struct rv_opt_list agents;
+	struct proto_pair agent_paths[RV_OPT_LIST_MAX];
+	char paths[NODE_FOUND_MAX][PATH_MAX]; /* of --agent, absolute */
+	struct node_found_all found;
 	char name[RV_NAME_BYTES_MAX + 1];
 	char state[PATH_MAX], coordinator_path[PATH_MAX];
 	struct cli_settings settings;
@@ -58,7 +64,7 @@ static int parse(struct node *n, int argc, char **argv, struct rv_err *err)
 		CLI_OPT_LOG_LEVEL(&n->log.level_word),
 		CLI_OPT_LOG_FORMAT(&n->log.format_word),
 		{ "secrets-file", 0, RV_OPT_LATER, NULL, "FILE", CLI_WAITS_AGENTS, 0, 0 },
-		{ "agent", 0, RV_OPT_LATER, NULL, "NAME=PATH", CLI_WAITS_AGENTS, 0, 0 },
+		{ "agent", 0, RV_OPT_LIST, &n->agents, "NAME=PATH", "where the program of an agent is, if not in PATH: claude=/opt/claude", 0, 0 },
 		{ "run-as", 0, RV_OPT_LATER, NULL, "USER", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "idle-exit", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "time-left", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
@@ -160,6 +166,36 @@ static int set_coordinator(struct node *n, struct rv_err *err)
 	return 0;
 }
 
+static int set_agents(struct node *n, struct rv_err *err)
+{
+	struct node_daemon_config *cfg = &n->serve.node;
+
+	for (uint32_t i = 0; i < n->agents.count; i++) {
+		const struct node_profile *p;
+		struct rv_str name, path;
+		char found[PATH_MAX];
+
+		if (i == NODE_FOUND_MAX)
+			return rv_fail(err, RV_E_LIMIT, "more than %u --agent", NODE_FOUND_MAX);
+		if (cli_split_pair("agent", n->agents.item[i], &name, &path, err) < 0)
+			return -1;
+		p = node_profile_named(name);
+		if (!p)
+			return rv_fail(err, RV_E_USAGE, "--agent %.*s: there is no such profile; there are claude and codex", RV_STR_ARGS(name));
+		if (absolute(path.at, n->paths[i], err) < 0)
+			return -1;
+		n->agent_paths[i] = (struct proto_pair){ rv_str_of(p->name), rv_str_of(n->paths[i]) };
+		cfg->agents = n->agent_paths;
+		cfg->agent_count = i + 1;
+		if (!node_found_program(cfg, p, found))
+			return rv_fail(err, RV_E_NOT_FOUND, "--agent %s: %s is no program that can be executed", p->name, n->paths[i]);
+	}
+	node_found_look(cfg, &n->found);
+	cfg->found = n->found.label;
+	cfg->found_count = n->found.count;
+	return 0;
+}
+
 static int set_up(struct node *n, struct rv_err *err)
 {
 	n->args.plan = "";
@@ -176,6 +212,8 @@ static int set_up(struct node *n, struct rv_err *err)
 	for (uint32_t i = 0; i < n->maps.count; i++)
 		if (node_map_rule_parse(n->maps.item[i], &n->rules[i], err) < 0)
 			return -1;
+	if (set_agents(n, err) < 0)
+		return -1;
 	n->serve.node.maps = n->rules;
 	n->serve.node.map_count = n->maps.count;
 	n->serve.state_dir = n->state;
@@ -196,6 +234,7 @@ static int daemon_main(void *arg, struct warden_client *client)
 	int rc;
 
 	rv_process_title("reeve-node", "node"); /* the warden beside it is reeve-warden */
+	node_found_ask(&n->found);
 	n->serve.warden = client;
 	rc = node_serve(&n->serve, &err);
 	warden_client_close(client, WARDEN_CLOSE_DETACH);

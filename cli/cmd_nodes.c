@@ -12,7 +12,8 @@
 static const struct cli_column node_columns[] = {
 	{ "NODE", CLI_LEFT, false },      { "STATE", CLI_LEFT, false },   { "HEALTH", CLI_LEFT, false },
 	{ "SLOTS", CLI_RIGHT, false },    { "AGENTS", CLI_RIGHT, false }, { "UNITS", CLI_RIGHT, false },
-	{ "HEARD", CLI_RIGHT, false },    { "LABELS", CLI_LEFT, false },  { "KILL", CLI_LEFT, true },
+	{ "HEARD", CLI_RIGHT, false },    { "LABELS", CLI_LEFT, false },  { "PROGRAMS", CLI_LEFT, true },
+	{ "KILL", CLI_LEFT, true },
 	{ "FAILURES", CLI_RIGHT, true },  { "LAST", CLI_LEFT, true },     { "PROBES", CLI_RIGHT, true },
 	{ "WELL", CLI_RIGHT, true },      { "STOLEN", CLI_RIGHT, true },  { "RTT", CLI_RIGHT, true },
 	{ "MEMORY", CLI_RIGHT, true },    { "KEY", CLI_LEFT, true },
@@ -63,7 +64,7 @@ static void cell_duration(struct cli_table *t, uint64_t us)
 }
 
 /* {"os":"linux","zone":"a"} as os=linux,zone=a */
-static void cell_labels(struct cli_table *t, struct rv_str row)
+static void cell_pairs(struct cli_table *t, struct rv_str row, const char *key)
 {
 	struct rv_buf room, out;
 	struct rv_str s;
@@ -71,7 +72,7 @@ static void cell_labels(struct cli_table *t, struct rv_str row)
 
 	rv_buf_init(&room, 0);
 	rv_buf_init(&out, 0);
-	s = cli_row_text(row, "labels", &room);
+	s = cli_row_text(row, key, &room);
 	for (i = 0; i < s.bytes; i++)
 		if (!strchr("{}\"", s.at[i]))
 			(void)rv_buf_putc(&out, s.at[i] == ':' ? '=' : s.at[i]);
@@ -100,7 +101,8 @@ static void put_node(struct cli_table *t, struct rv_str row)
 	cell_of(t, row, "agent_slots_used", "agent_slots");
 	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "attempts"));
 	cell_duration(t, cli_row_uint(row, "heard_ago_us"));
-	cell_labels(t, row);
+	cell_pairs(t, row, "labels");
+	cell_pairs(t, row, "agents");
 	cell_text(t, row, "kill_level");
 	cli_table_cellf(t, "%llu", (unsigned long long)cli_row_uint(row, "failures_row"));
 	cell_text(t, row, "last_error");
@@ -258,6 +260,7 @@ static const struct {
 	{ "no_workspace", "does not have the workspace" },
 	{ "pinned_elsewhere", "is not the node that the plan names" },
 	{ "labels", "cannot take it" },
+	{ "no_agent", "cannot take it" },
 	{ "too_small", "cannot take it, however idle" },
 	{ "resources", "cannot take it" },
 	{ "resources_busy", "has the resources asked for, but they are in use" },

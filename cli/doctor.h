@@ -38,6 +38,8 @@ void doctor_processes(struct doctor *d);
 /* By what means processes of units are held together, as a warden started now finds it. Forks: call it before there are threads. */
 void doctor_kill_level(struct doctor *d);
 void doctor_port(struct doctor *d);
+/* Which agents are here, and whether they could log in. Forks. */
+void doctor_agents(struct doctor *d);
 /* Of runs that are gone: lock files, directory lists and marks. Removed with d->clean. */
 void doctor_locks(struct doctor *d);
 

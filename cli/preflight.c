@@ -1,5 +1,7 @@
 #include "cli/preflight.h"
 
+#include "node/agents/profile.h"
+
 #include <inttypes.h>
 
 static bool has_label(const struct node_daemon_config *node, const struct plan_label *want)
@@ -18,6 +20,20 @@ static uint64_t amount_of(const struct node_daemon_config *node, struct rv_str n
 	return 0;
 }
 
+/* An agent whose program is not here. */
+static int check_profile(const struct plan_settings *s, const struct node_daemon_config *node, struct rv_str unit, struct rv_err *err)
+{
+	const struct node_profile *p = node_profile_named(rv_str_of(plan_profile_name(s->profile)));
+
+	for (uint32_t i = 0; p && i < node->found_count; i++)
+		if (rv_str_equal(node->found[i].key, rv_str_of(p->name)))
+			return 0;
+	if (!p)
+		return 0;
+	(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" wants the agent %s, and there is no program `%s` in PATH", RV_STR_ARGS(unit), p->name, p->name);
+	return rv_hint(err, "`%s` installs it; --mock tries the plan without", p->install_hint);
+}
+
 /* What keeps units with these settings from this node; "" = nothing. */
 static int check_settings(const struct plan_settings *s, const struct node_daemon_config *node, struct rv_str unit, struct rv_err *err)
 {
@@ -31,6 +47,8 @@ static int check_settings(const struct plan_settings *s, const struct node_daemo
 			RV_STR_ARGS(unit), s->slots, node->slots);
 		return rv_hint(err, "run with -j %u or more", s->slots);
 	}
+	if (check_profile(s, node, unit, err) < 0)
+		return -1;
 	for (uint32_t i = 0; i < s->label_count; i++) {
 		const struct plan_label *l = &s->labels[i];
 

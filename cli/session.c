@@ -77,6 +77,9 @@ void cli_machine_init(struct cli_machine *m, const struct cli_settings *s)
 	n->pass_env = m->pass_env;
 	n->pass_env_count = s->pass_env_count;
 	rv_random(&n->seed, sizeof n->seed);
+	node_found_look(n, &m->found);
+	n->found = m->found.label;
+	n->found_count = m->found.count;
 }
 
 /* --- while it runs --------------------------------------------------------------------------------------------------- */

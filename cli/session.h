@@ -10,6 +10,7 @@
 #include "cli/settings.h"
 #include "common/id.h"
 #include "common/plan/plan.h"
+#include "node/agents/found.h"
 #include "node/daemon.h"
 #include "node/warden/client.h"
 
@@ -48,6 +49,7 @@ struct cli_machine {
 	struct rv_str resource_names[CLI_SETTINGS_PAIRS_MAX];
 	const char *pass_env[CLI_SETTINGS_PAIRS_MAX];
 	char name[65];
+	struct node_found_all found;
 };
 
 void cli_machine_init(struct cli_machine *m, const struct cli_settings *s);

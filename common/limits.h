@@ -31,6 +31,7 @@
 #define RV_AGENTS_MAX 256u     /* of a plan */
 #define RV_LOCKS_MAX 1024u     /* named locks of a plan */
 #define RV_LABELS_MAX 64u      /* of a unit or a node */
+#define RV_NODE_AGENTS_MAX 16u /* programs of agents that a node says it has */
 #define RV_RESOURCES_MAX 16u   /* kinds of resource a plan or node names */
 #define RV_DIRS_MAX 64u        /* allowed_directories of a unit */
 #define RV_RETRY_MAX 1000u

@@ -179,6 +179,8 @@ static int set_identity(struct node_daemon *d, struct rv_err *err)
 	info->label_count = d->cfg.label_count;
 	info->resources = d->cfg.resources;
 	info->resource_count = d->cfg.resource_count;
+	info->agents = d->cfg.found;
+	info->agent_count = d->cfg.found_count;
 	info->incarnation = d->real_us / RV_US_PER_S;
 	if (d->cfg.state_dir.bytes >= sizeof(dir))
 		return rv_fail(err, RV_E_LIMIT, "the path of the state directory has %zu bytes", d->cfg.state_dir.bytes);

@@ -58,6 +58,8 @@ struct node_daemon_config {
 	const struct rv_str *resource_names; /* of each: "0,2,GPU-5a" as units are to know them, "" = by number from 0; copied. NULL: all by number */
 	const struct proto_pair *agents; /* where programs of profiles are, name and path, for those that PATH would not find; borrowed */
 	uint32_t agent_count;
+	const struct proto_label *found; /* profiles whose program is here, and its version (agents/found.h); borrowed */
+	uint32_t found_count;
 	struct rv_str program;       /* absolute path of this program, which units of several steps run under (agents/steps.h); "" = found out */
 	struct rv_str state_dir;     /* absolute, exists, ours alone: exit records, shared output log, incarnation */
 	struct rv_str workspace;     /* absolute: the tree of units of workspace mode shared */

@@ -65,6 +65,8 @@ struct proto_node_info {
 	const struct proto_named_amount *resources;
 	uint32_t resource_count;
 	struct rv_str kill_level;        /* cgroup, pidns, subreaper */
+	const struct proto_label *agents; /* profiles whose program it has, with its version ("": not known) */
+	uint32_t agent_count;
 };
 
 /* What a node says of an attempt it holds. */

@@ -8,7 +8,7 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 
 	proto_pack_array(p, 6);
 	proto_pack_uint(p, PROTO_HELLO);
-	proto_pack_array(p, 10);
+	proto_pack_array(p, 11);
 	proto_pack_str(p, n->name);
 	proto_pack_bin(p, n->key, sizeof(n->key));
 	proto_pack_bin(p, n->boot_id, sizeof(n->boot_id));
@@ -29,6 +29,12 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 		proto_pack_uint(p, n->resources[i].amount);
 	}
 	proto_pack_str(p, n->kill_level);
+	proto_pack_array(p, n->agent_count);
+	for (i = 0; i < n->agent_count; i++) {
+		proto_pack_array(p, 2);
+		proto_pack_str(p, n->agents[i].key);
+		proto_pack_str(p, n->agents[i].value);
+	}
 	proto_pack_uint(p, h->n);
 	proto_pack_uint(p, h->page);
 	proto_pack_bool(p, h->last);
@@ -49,10 +55,10 @@ static void read_node_info(struct proto_reading *r, struct proto_node_info *n)
 {
 	struct proto_cursor *c = r->c;
 	struct proto_named_amount *resources;
-	struct proto_label *labels;
+	struct proto_label *labels, *agents;
 	uint32_t i;
 
-	proto_read_array_of(c, 10);
+	proto_read_array_of(c, 11);
 	n->name = proto_read_str(c);
 	proto_read_fixed(c, n->key, sizeof(n->key));
 	proto_read_fixed(c, n->boot_id, sizeof(n->boot_id));
@@ -75,6 +81,13 @@ static void read_node_info(struct proto_reading *r, struct proto_node_info *n)
 		resources[i].amount = proto_read_uint(c);
 	}
 	n->kill_level = proto_read_str(c);
+	n->agent_count = proto_part_count(c, RV_NODE_AGENTS_MAX, 3);
+	n->agents = agents = proto_part_room(c, r->arena, n->agent_count, sizeof(*agents));
+	for (i = 0; i < n->agent_count && !c->failed; i++) {
+		proto_read_array_of(c, 2);
+		agents[i].key = proto_read_str(c);
+		agents[i].value = proto_read_str(c);
+	}
 }
 
 static void read_hello(struct proto_reading *r, struct proto_hello *h)

@@ -169,12 +169,10 @@ static uint64_t put_runs(struct coord_clients *c, struct page *p, const struct p
 
 /* --- nodes --------------------------------------------------------------------------------------------------------------------------- */
 
-static void put_labels(struct rv_buf *b, const struct coord_node_view *v)
+static const char *put_pairs(struct rv_buf *b, const char *key, const char *at, uint32_t count)
 {
-	const char *at = v->labels;
-
-	(void)rv_buf_puts(b, ",\"labels\":{");
-	for (uint32_t i = 0; i < v->label_count; i++) {
+	(void)rv_buf_printf(b, ",\"%s\":{", key);
+	for (uint32_t i = 0; i < count; i++) {
 		if (i)
 			(void)rv_buf_putc(b, ',');
 		(void)rv_buf_put_json(b, rv_str_of(at));
@@ -184,6 +182,7 @@ static void put_labels(struct rv_buf *b, const struct coord_node_view *v)
 		at += strlen(at) + 1;
 	}
 	(void)rv_buf_putc(b, '}');
+	return at;
 }
 
 static void put_node(struct coord_clients *c, struct page *p, uint32_t node)
@@ -222,7 +221,7 @@ static void put_node(struct coord_clients *c, struct page *p, uint32_t node)
 	put_number(p->text, "incarnation", v.incarnation);
 	put_number(p->text, "memory_bytes", v.memory_bytes);
 	put_more_text(p->text, "kill_level", rv_str_of(v.kill_level));
-	put_labels(p->text, &v);
+	(void)put_pairs(p->text, "agents", put_pairs(p->text, "labels", v.labels, v.label_count), v.agent_count);
 	(void)rv_buf_putc(p->text, '}');
 	row_done(p);
 }

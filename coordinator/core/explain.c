@@ -216,6 +216,7 @@ static bool labels_fit(const struct coord_node *n, const struct coord_graph *g, 
 
 	labels.node = RV_STR("");
 	labels.slots = labels.agent_slots = labels.resource_count = 0;
+	labels.profile = 0;
 	return coord_node_fits(n, g, &labels);
 }
 
@@ -250,6 +251,8 @@ static enum coord_node_why why_not(const struct question *q, uint32_t node)
 		return COORD_WHY_PIN;
 	if (!labels_fit(n, g, sh))
 		return COORD_WHY_LABELS;
+	if (sh->profile && !(n->profiles >> sh->profile & 1))
+		return COORD_WHY_AGENT;
 	if (sh->slots > n->slots || sh->agent_slots > n->agent_slots)
 		return COORD_WHY_TOO_SMALL;
 	if (!coord_node_resources_free(n, g, sh, true))
@@ -409,6 +412,7 @@ const char *coord_node_why_name(enum coord_node_why why)
 		[COORD_WHY_WORKSPACE] = "no_workspace",
 		[COORD_WHY_PIN] = "pinned_elsewhere",
 		[COORD_WHY_LABELS] = "labels",
+		[COORD_WHY_AGENT] = "no_agent",
 		[COORD_WHY_TOO_SMALL] = "too_small",
 		[COORD_WHY_RESOURCES] = "resources",
 		[COORD_WHY_RESOURCES_BUSY] = "resources_busy",

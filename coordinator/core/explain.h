@@ -40,6 +40,7 @@ enum coord_node_why {
 	COORD_WHY_WORKSPACE,   /* it has no such workspace */
 	COORD_WHY_PIN,         /* the unit names another node */
 	COORD_WHY_LABELS,
+	COORD_WHY_AGENT,       /* it does not have the program of the unit's agent */
 	COORD_WHY_TOO_SMALL,   /* fewer slots or agent slots in all than the unit takes */
 	COORD_WHY_RESOURCES,   /* fewer of a resource in all */
 	COORD_WHY_RESOURCES_BUSY,

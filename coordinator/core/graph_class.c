@@ -20,11 +20,18 @@ bool coord_build_has_dirs(const struct coord_build *b, const struct plan_unit *u
 	       b->plan->workspace.overlap != PLAN_OVERLAP_ALLOW;
 }
 
+/* Whose program has to be on the node. */
+static uint8_t needed_profile(const struct plan_settings *s)
+{
+	return s->profile >= PLAN_PROFILE_CLAUDE ? (uint8_t)s->profile : 0;
+}
+
 static void shape_key(struct rv_buf *key, const struct plan_settings *s)
 {
 	rv_buf_reset(key);
 	rv_buf_put_u32(key, s->slots);
 	rv_buf_put_u8(key, s->agent_unit);
+	rv_buf_put_u8(key, needed_profile(s));
 	rv_buf_put_lv(key, s->node);
 	rv_buf_put_u32(key, s->label_count);
 	for (uint32_t i = 0; i < s->label_count; i++) {
@@ -113,6 +120,7 @@ static int fill_shape(struct coord_build *b, struct coord_shape *sh, const struc
 
 	sh->slots = s->slots;
 	sh->agent_slots = s->agent_unit ? 1 : 0;
+	sh->profile = needed_profile(s);
 	sh->reserved = sh->able = COORD_NONE;
 	sh->waits_since = UINT64_MAX;
 	sh->label_first = *labels;

@@ -315,6 +315,7 @@ struct coord_node_view {
 	const char *kill_level;      /* as it says in HELLO; "" before */
 	const char *labels;          /* key NUL value NUL ... */
 	uint32_t label_count;
+	uint32_t agent_count;        /* behind the labels: name NUL version NUL ... */
 };
 
 void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_view *out);

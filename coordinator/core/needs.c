@@ -4,10 +4,10 @@
 
 _Static_assert(COORD_NEEDS_BYTES <= COORD_WAIT_LACKS_BYTES, "a wait holds any text of needs");
 
-/* The needs of a shape in one row: pin, labels, slots, agent slots, resources, workspace. */
+/* The needs of a shape in one row: pin, labels, slots, agent slots, the agent's program, resources, workspace. */
 static uint32_t need_count(const struct coord_shape *sh)
 {
-	return 1 + sh->label_count + 2 + sh->resource_count + 1;
+	return 1 + sh->label_count + 3 + sh->resource_count + 1;
 }
 
 static void add(struct coord_needs_text *t, struct rv_str piece)
@@ -70,8 +70,10 @@ static bool lacks(const struct coord_run *r, const struct coord_shape *sh, const
 		one.slots = sh->slots;
 	else if (i == sh->label_count + 2)
 		one.agent_slots = sh->agent_slots;
+	else if (i == sh->label_count + 3)
+		one.profile = sh->profile;
 	else if (i < need_count(sh) - 1)
-		one.resource_first = sh->resource_first + i - sh->label_count - 3, one.resource_count = 1;
+		one.resource_first = sh->resource_first + i - sh->label_count - 4, one.resource_count = 1;
 	else
 		return r->no_workspace[node / 64] >> (node % 64) & 1;
 	return !coord_node_fits(n, r->g, &one);
@@ -102,8 +104,11 @@ static void put(const struct coord_run *r, const struct coord_shape *sh, const s
 		}
 	} else if (i == sh->label_count + 2) {
 		add(out, RV_STR("a place for an agent"));
+	} else if (i == sh->label_count + 3) {
+		add(out, RV_STR("the program "));
+		add(out, coord_profile_name(sh->profile));
 	} else if (i < need_count(sh) - 1) {
-		const struct coord_resource *need = &r->g->resources[sh->resource_first + i - sh->label_count - 3];
+		const struct coord_resource *need = &r->g->resources[sh->resource_first + i - sh->label_count - 4];
 
 		add(out, need->name_text);
 		add(out, RV_STR(" "));

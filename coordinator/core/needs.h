@@ -1,6 +1,6 @@
 /* needs.h - what a unit asks of a node, and what of it a node lacks for good (private to coordinator/core/)
  *
- * Pin, labels, slots, agent slots, resources, workspace: what no waiting mends while the node stays as it says it is. For people: placing
+ * Pin, labels, slots, agent slots, the program of its agent, resources, workspace: what no waiting mends while the node stays as it says it is. For people: placing
  * asks coord_node_fits(), and both come to the same (test_coord_explain).
  */
 #ifndef COORD_NEEDS_H

@@ -149,7 +149,45 @@ bool coord_node_fits(const struct coord_node *n, const struct coord_graph *g, co
 		if (has_label(n, l) == l->must_not)
 			return false;
 	}
+	if (sh->profile && !(n->profiles >> sh->profile & 1))
+		return false;
 	return sh->slots <= n->slots && sh->agent_slots <= n->agent_slots && coord_node_resources_free(n, g, sh, true);
+}
+
+/* Behind each other in n->text; gives how many fitted: what does not is not offered. */
+static uint32_t keep_pairs(struct coord_node *n, size_t *at, const struct proto_label *pairs, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct proto_label *l = &pairs[i];
+
+		if (*at + l->key.bytes + l->value.bytes + 2 > sizeof(n->text))
+			break;
+		if (l->key.bytes)
+			memcpy(n->text + *at, l->key.at, l->key.bytes);
+		*at += l->key.bytes;
+		n->text[(*at)++] = '\0';
+		if (l->value.bytes)
+			memcpy(n->text + *at, l->value.at, l->value.bytes);
+		*at += l->value.bytes;
+		n->text[(*at)++] = '\0';
+	}
+	return i;
+}
+
+struct rv_str coord_profile_name(uint32_t profile)
+{
+	return profile == PLAN_PROFILE_CLAUDE ? RV_STR("claude") : profile == PLAN_PROFILE_CODEX ? RV_STR("codex") : RV_STR("");
+}
+
+/* 0: an agent that this version does not know. */
+static uint32_t profile_bit(struct rv_str name)
+{
+	for (uint32_t p = PLAN_PROFILE_CLAUDE; p <= PLAN_PROFILE_CODEX; p++)
+		if (rv_str_equal(name, coord_profile_name(p)))
+			return 1u << p;
+	return 0;
 }
 
 void coord_node_describe(struct coord_node *n, const struct proto_node_info *info)
@@ -163,21 +201,11 @@ void coord_node_describe(struct coord_node *n, const struct proto_node_info *inf
 	if (level)
 		memcpy(n->kill_level, info->kill_level.at, level);
 	n->kill_level[level] = '\0';
-	n->label_count = 0;
-	for (uint32_t i = 0; i < info->label_count; i++) {
-		const struct proto_label *l = &info->labels[i];
-
-		if (at + l->key.bytes + l->value.bytes + 2 > sizeof(n->text))
-			break; /* what does not fit is not offered */
-		memcpy(n->text + at, l->key.at, l->key.bytes);
-		at += l->key.bytes;
-		n->text[at++] = '\0';
-		if (l->value.bytes)
-			memcpy(n->text + at, l->value.at, l->value.bytes);
-		at += l->value.bytes;
-		n->text[at++] = '\0';
-		n->label_count++;
-	}
+	n->label_count = keep_pairs(n, &at, info->labels, info->label_count);
+	n->agent_count = keep_pairs(n, &at, info->agents, info->agent_count);
+	n->profiles = 0;
+	for (uint32_t i = 0; i < n->agent_count; i++)
+		n->profiles |= profile_bit(info->agents[i].key);
 	n->resource_count = 0;
 	if (info->memory_bytes)
 		n->resources[n->resource_count++] = (struct coord_node_resource){ .name = rv_hash(0, RV_STR("memory_mb")),

@@ -153,7 +153,8 @@ void coord_node_view(const struct coord *c, uint32_t node, struct coord_node_vie
 					 .memory_bytes = n->memory_bytes,
 					 .kill_level = n->kill_level,
 					 .labels = n->text,
-					 .label_count = n->label_count };
+					 .label_count = n->label_count,
+					 .agent_count = n->agent_count };
 }
 
 const char *coord_unit_state_name(enum coord_unit_state s)

@@ -96,6 +96,8 @@ struct coord_node {
 	struct coord_node_resource resources[COORD_RESOURCES_MAX];
 	uint32_t resource_count;
 	uint32_t label_count;       /* in `text` */
+	uint32_t agent_count;       /* behind them, as they are: name and version */
+	uint32_t profiles;          /* bits of enum plan_profile: whose program it has */
 	uint64_t memory_bytes;
 	char kill_level[16];
 	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
@@ -423,6 +425,8 @@ void coord_node_deadline(struct coord *c, uint32_t node, uint64_t at_us); /* no 
 void coord_node_away(struct coord *c, uint32_t node);
 uint32_t coord_nodes_joined(const struct coord *c);
 void coord_node_health(struct coord *c, uint32_t node, const struct proto_result *result);
+/* Of a profile whose program a node has to have; "": it needs none. */
+struct rv_str coord_profile_name(uint32_t profile);
 bool coord_node_fits(const struct coord_node *n, const struct coord_graph *g, const struct coord_shape *sh); /* by labels, pin, totals */
 bool coord_node_resources_free(const struct coord_node *n, const struct coord_graph *g, const struct coord_shape *sh, bool total);
 void coord_node_describe(struct coord_node *n, const struct proto_node_info *info);

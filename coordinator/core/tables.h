@@ -173,6 +173,7 @@ struct coord_shape {
 	uint32_t label_first, label_count;
 	uint32_t resource_first, resource_count;
 	struct rv_str node; /* pin, "" */
+	uint8_t profile;    /* enum plan_profile whose program is needed; 0: none */
 	struct rv_heap ready; /* classes with ready units that are not parked, by the rank of their first; values: class - class_first */
 	uint32_t class_first, class_count; /* its classes lie side by side */
 	uint64_t waits_since; /* count of placements when it was parked first since it was served; UINT64_MAX: it does not wait */

@@ -18,9 +18,12 @@ static const struct node_profile profiles[] = {
 		.root_set = "IS_SANDBOX=1", /* or it refuses bypassPermissions */
 		.pass = { HOME_NAMES, NETWORK_NAMES, "CLAUDE_CONFIG_DIR", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL" },
 		.keys = { "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN" },
-		.logins = { ".claude/.credentials.json", ".claude.json" },
+		.login_dir = ".claude",
+		.login_file = ".credentials.json",
 		.config_home = "CLAUDE_CONFIG_DIR",
 		.version_arg = "--version",
+		.login_hint = "start `claude` once and log in, or set ANTHROPIC_API_KEY",
+		.install_hint = "npm install -g @anthropic-ai/claude-code",
 	},
 	{
 		.name = "codex",
@@ -30,9 +33,12 @@ static const struct node_profile profiles[] = {
 			  "-" },
 		.pass = { HOME_NAMES, NETWORK_NAMES, "CODEX_HOME", "OPENAI_BASE_URL" },
 		.keys = { "OPENAI_API_KEY", "CODEX_API_KEY" },
-		.logins = { ".codex/auth.json" },
+		.login_dir = ".codex",
+		.login_file = "auth.json",
 		.config_home = "CODEX_HOME",
 		.version_arg = "--version",
+		.login_hint = "`codex login`, or set OPENAI_API_KEY",
+		.install_hint = "npm install -g @openai/codex",
 	},
 };
 

@@ -26,9 +26,11 @@ struct node_profile {
 	const char *root_set;                        /* the same, when run as root; NULL: none */
 	const char *pass[NODE_PROFILE_NAMES_MAX];    /* names of our environment that it needs besides what agent units get; NULL at the end */
 	const char *keys[6];                         /* names of it that hold keys: they pass, with one warning; NULL at the end */
-	const char *logins[4];                       /* files below its home (or $CONFIG_HOME) that a login leaves; NULL at the end */
-	const char *config_home;                     /* variable that names another place for them; NULL: none */
+	const char *login_dir, *login_file;          /* HOME/DIR/FILE is there once somebody has logged in */
+	const char *config_home;                     /* variable that stands for HOME/DIR; NULL: none */
 	const char *version_arg;                     /* prints its version */
+	const char *login_hint;                      /* how one logs in */
+	const char *install_hint;
 };
 
 /* NULL: the kind has no profile (command, mock, noop). */

@@ -47,30 +47,33 @@ int node_steps_argv(struct rv_str program, struct rv_str report, struct rv_str p
 
 /* --- the process ------------------------------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t told_to_end;
-
-static void on_end(int number)
-{
-	told_to_end = number;
-}
-
-static void catch_ends(void)
-{
-	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
-	struct sigaction sa = { .sa_handler = on_end };
-
-	(void)sigemptyset(&sa.sa_mask);
-	for (size_t i = 0; i < RV_ARRAY_LEN(ends); i++)
-		(void)sigaction(ends[i], &sa, NULL);
-}
-
 struct steps {
 	const char *report, *prompt;
+	sigset_t mask;                     /* as it was, for the steps */
 	char **argv[NODE_STEPS];           /* NULL at the end; NULL: there is no such step */
 	struct node_step_end end[NODE_STEPS];
 	char tail[2 * NODE_STEPS_TAIL_BYTES]; /* what accept printed, its end */
 	size_t tail_bytes;
 };
+
+/* TERM, INT and HUP wait: the step that runs gets them, too, and its end is ours. */
+static void keep_off_ends(struct steps *s)
+{
+	sigset_t ends;
+
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigaddset(&ends, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &ends, &s->mask);
+}
+
+static bool told_to_end(void)
+{
+	sigset_t waiting;
+
+	return sigpending(&waiting) == 0 && (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGHUP) == 1);
+}
 
 static void keep_tail(struct steps *s, const char *bytes, size_t count)
 {
@@ -102,12 +105,13 @@ static void write_all(int fd, const char *bytes, size_t count)
 	}
 }
 
-/* In the child, before exec. Signals of ours become the default again by exec; an errno that exec gives goes up `failed`. */
+/* In the child, before exec, whose errno goes up `failed`. */
 static void become(struct steps *s, enum node_step step, int out, int failed)
 {
 	const char *in = step == NODE_STEP_WORK && s->prompt[0] ? s->prompt : "/dev/null";
 	int fd = open(in, O_RDONLY | O_CLOEXEC), e;
 
+	(void)sigprocmask(SIG_SETMASK, &s->mask, NULL);
 	if (fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO && (out < 0 || (dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)))
 		(void)execvp(s->argv[step][0], s->argv[step]);
 	e = errno;
@@ -221,7 +225,7 @@ static int end_as(struct node_step_end end)
 {
 	const struct rlimit no_core = { 0, 0 };
 	struct sigaction sa = { .sa_handler = SIG_DFL };
-	sigset_t all;
+	sigset_t one;
 
 	if (end.how == NODE_STEP_NOT_STARTED)
 		return EXIT_NOT_STARTED;
@@ -229,8 +233,9 @@ static int end_as(struct node_step_end end)
 		return end.value;
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* the step has left its own */
 	(void)sigaction(end.value, &sa, NULL);
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_UNBLOCK, &all, NULL);
+	(void)sigemptyset(&one);
+	(void)sigaddset(&one, end.value);
+	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
 	(void)raise(end.value);
 	return 128 + end.value;
 }
@@ -241,13 +246,13 @@ static int run_steps(struct steps *s)
 
 	if (s->argv[NODE_STEP_UNLESS]) {
 		s->end[NODE_STEP_UNLESS] = run_step(s, NODE_STEP_UNLESS);
-		if (well(s->end[NODE_STEP_UNLESS]) || s->end[NODE_STEP_UNLESS].how == NODE_STEP_NOT_STARTED || told_to_end) {
+		if (well(s->end[NODE_STEP_UNLESS]) || s->end[NODE_STEP_UNLESS].how == NODE_STEP_NOT_STARTED || told_to_end()) {
 			write_report(s);
 			return end_as(s->end[NODE_STEP_UNLESS]);
 		}
 	}
 	s->end[NODE_STEP_WORK] = run_step(s, NODE_STEP_WORK);
-	if (well(s->end[NODE_STEP_WORK]) && s->argv[NODE_STEP_ACCEPT] && !told_to_end) {
+	if (well(s->end[NODE_STEP_WORK]) && s->argv[NODE_STEP_ACCEPT] && !told_to_end()) {
 		last = NODE_STEP_ACCEPT;
 		s->end[last] = run_step(s, last);
 	}
@@ -289,12 +294,13 @@ static int read_words(struct steps *s, int argc, char **argv)
 
 int node_steps_main(int argc, char **argv)
 {
-	static struct steps s;
+	struct steps s;
 
+	memset(&s, 0, sizeof(s));
 	if (read_words(&s, argc, argv))
 		return EXIT_NOT_STARTED;
 	(void)prctl(PR_SET_NAME, "reeve-steps");
-	catch_ends();
+	keep_off_ends(&s);
 	return run_steps(&s);
 }
 

@@ -286,7 +286,7 @@ class Node:
         with open("/proc/sys/kernel/random/boot_id") as f:
             boot = bytes.fromhex(f.read().strip().replace("-", ""))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        node = [self.name, self.key_hash, boot, self.incarnation, self.slots, self.slots, memory, [["foreign", "yes"]], [], "none"]
+        node = [self.name, self.key_hash, boot, self.incarnation, self.slots, self.slots, memory, [["foreign", "yes"]], [], "none", []]
         states = [[*a.key, a.epoch, a.state] for a in sorted(self.held.values(), key=lambda a: a.key)]
         pages = [states[i : i + 1000] for i in range(0, len(states), 1000)] or [[]]
         for n, page in enumerate(pages):

@@ -1,6 +1,7 @@
 # Agents with a profile: launched with the rules before their prompt, judged by exit status, transcript and acceptance command together.
 # The programs here print what the real ones printed (tests/data/agents); `make agents-check` runs the real ones.
 . "$(dirname "$0")/lib.sh"
+. "$here/cluster.sh"
 data=$top/tests/data/agents
 mkdir "$T/bin"
 export DATA=$data T
@@ -134,7 +135,7 @@ units:
   - {id: liar, prompt: x, allowed_directories: [l], env: {CASE: claude-quota}} # exit 0, "subtype":"success"
   - {id: text, agent: other, prompt: x, allowed_directories: [b], output: json}
   - {id: silent, prompt: x, allowed_directories: [c], env: {DO: 'sleep 600 & sleep 600'}, start_timeout_s: 0.5}
-  - {id: cut, prompt: x, allowed_directories: [d], env: {CASE: claude-2.1.332-cut}}
+  - {id: cut, prompt: x, allowed_directories: [d], env: {CASE: claude-2.1.332-hang}}
 Y
 start more "$REEVE" run more.yaml --state more
 waits() { "$REEVE" status --state more -o json "$("$REEVE" status --state more -o name)" >"$T/out" && want_json 'all(units[u]["state"] == "retry_wait" for u in ("limited", "liar")) and all(units[u]["state"] == "failed" for u in ("text", "silent", "cut"))'; }
@@ -157,3 +158,36 @@ command -v codex >/dev/null || {
 	want_err "PATH"
 }
 expect 0 reeve run preamble.yaml --mock
+
+# ---- on a cluster: a unit goes where its agent is; where there is none, it is said what is missing ----
+
+printf '#!/bin/sh\n[ "$1" = --version ] && { echo "2.1.999 (Claude Code)"; exit; }\ncat >/dev/null; cat "%s/claude-ok.out"\n' "$data" >"$T/our-claude"
+chmod +x "$T/our-claude"
+rm "$T/bin/claude"
+cat >cluster.yaml <<'Y'
+version: 1
+workspace: {mode: none}
+units:
+  - {id: one, agent: claude, prompt: Work.}
+  - {id: two, agent: codex, prompt: Work.}
+Y
+coordinator
+node without
+wait_until 20 joined without
+submit cluster.yaml
+expect 0 reeve explain --coordinator "$CO" "$run/one"
+want_out "the program claude"
+expect 2 reeve node $TO --state "$T/x" --agent claud=/bin/true
+want_err "there is no such profile"
+expect 4 reeve node $TO --state "$T/x" --agent claude=/no/such
+node with --agent claude="$T/our-claude"
+wait_until 20 joined with
+expect 0 reeve nodes --coordinator "$CO" -o json
+valid nodes
+want_json '{n["name"]: n["agents"] for n in d["nodes"]} == {"with": {"claude": "2.1.999"}, "without": {}}'
+done_there() { "$REEVE" status --coordinator "$CO" -o json "$run" >"$T/out" && want_json 'units["one"]["state"] == "succeeded" and units["one"]["node"] == "with"'; }
+wait_until 20 eval '(done_there)'
+expect 0 reeve output --coordinator "$CO" "$run/one"
+want_out "hello from mock"
+expect 0 reeve explain --coordinator "$CO" "$run/two"
+want_out "the program codex"

@@ -266,7 +266,7 @@ def client_requests():
 
 
 def node_messages(key_hash):
-    yield [peer.HELLO, ['n', key_hash, b'b' * 16, 1, 4, 1, 1 << 30, [], [], 'tree'], 1, 0, True, []]
+    yield [peer.HELLO, ['n', key_hash, b'b' * 16, 1, 4, 1, 1 << 30, [], [], 'tree', []], 1, 0, True, []]
     yield [peer.HEARTBEAT, 1, 1, 0, 0, 0, 0]
     yield [peer.BYE]
     yield [11, 1, bytes(32), 0]

@@ -136,7 +136,7 @@ class Peer:
         return self.ask([ENROL, 7, keys.public, name, role], (ENROLLED, REFUSED))
 
     def hello(self, name='n', n=1, incarnation=1, key_hash=None, page=0, last=True, held=(), slots=1, labels=()):
-        node = [name, key_hash or self.keys.hash, b'b' * 16, incarnation, slots, 1, 1 << 30, list(labels), [], 'tree']
+        node = [name, key_hash or self.keys.hash, b'b' * 16, incarnation, slots, 1, 1 << 30, list(labels), [], 'tree', []]
         return [HELLO, node, n, page, last, list(held)]
 
     def submit(self, *lines):

@@ -176,6 +176,12 @@ static struct proto_hello hello_of(struct maker *m)
 		resources[i].amount = number(m, UINT64_MAX);
 	}
 	n->kill_level = text_of(m, 16);
+	n->agent_count = (uint32_t)number(m, RV_NODE_AGENTS_MAX);
+	n->agents = labels = rv_arena_zalloc(&m->arena, (n->agent_count + 1) * sizeof(*labels), 8);
+	for (i = 0; i < n->agent_count; i++) {
+		labels[i].key = text_of(m, RV_NAME_BYTES_MAX);
+		labels[i].value = text_of(m, 40);
+	}
 	h.held_count = (uint32_t)number(m, 300);
 	h.held = held = rv_arena_zalloc(&m->arena, (h.held_count + 1) * sizeof(*held), 8);
 	for (i = 0; i < h.held_count; i++) {
@@ -390,6 +396,11 @@ static void same_hello(const struct proto_hello *a, const struct proto_hello *b)
 		assert_true(m->resources[i].amount == n->resources[i].amount);
 	}
 	same_str(m->kill_level, n->kill_level);
+	assert_int_equal(m->agent_count, n->agent_count);
+	for (i = 0; i < m->agent_count; i++) {
+		same_str(m->agents[i].key, n->agents[i].key);
+		same_str(m->agents[i].value, n->agents[i].value);
+	}
 	assert_int_equal(a->page, b->page);
 	assert_int_equal(a->last, b->last);
 	assert_int_equal(a->held_count, b->held_count);
