@@ -9,6 +9,7 @@
 #include "node/environment.h"
 #include "node/warden/client.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ struct cli_hook {
 	uint64_t kinds;          /* a bit a transition kind */
 	struct warden_client warden;
 	enum state state;
+	char cwd[PATH_MAX];      /* where CMD runs: here */
 	char file[PATH_MAX];     /* holds the event that is being told */
 	char label[RV_RUN_ID_CHARS + 8];
 	uint64_t key;            /* of the newest attempt */
@@ -120,6 +122,11 @@ int cli_hook_create(const struct cli_hook_config *cfg, struct cli_hook **out, st
 	rv_buf_init(&h->lines, 0);
 	rv_buf_init(&h->argv, 0);
 	rv_buf_init(&h->env, 0);
+	if (!getcwd(h->cwd, sizeof h->cwd)) { /* said, since a mount namespace would begin elsewhere */
+		(void)rv_fail_errno(err, errno, "cannot tell the current directory");
+		cli_hook_destroy(&h);
+		return -1;
+	}
 	if (warden_start(&h->warden, &options, err) < 0) {
 		cli_hook_destroy(&h);
 		return -1;
@@ -245,6 +252,7 @@ static int spawn(struct cli_hook *h, struct rv_err *err)
 		.key = ++h->key,
 		.log_id = { .run = 1, .attempt = 1 },
 		.slots = 1,
+		.cwd = rv_str_of(h->cwd),
 		.output = WARDEN_OUTPUT_DISCARD,
 		.wall_us = CLI_HOOK_TIME_US,
 		.uid = WARDEN_KEEP,

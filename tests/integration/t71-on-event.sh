@@ -21,6 +21,13 @@ expect 1 reeve run --on-event 'read -r line; echo "$REEVE_EVENT_TYPE ${#line}" |
 want_eq "$(sort types | tr '\n' ' ')" "run_finished unit_finished unit_finished "
 want_eq "$(tail -1 types)" run_finished
 
+say "where the caller is, however its processes are held together"
+for level in cgroup pidns subreaper; do
+	rm -f where
+	REEVE_KILL_LEVEL=$level "$REEVE" run --on-event 'pwd >where' --on-event-type run_finished -- true ::: a >"$T/out" 2>"$T/err" || continue
+	want_eq "$(cat where)" "$PWD"
+done
+
 say "words that are off"
 expect 2 reeve run --on-event cat --on-event-type unit_finsihed -- true ::: a
 want_err "did you mean unit_finished?"
