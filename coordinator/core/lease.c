@@ -144,15 +144,31 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 	return true;
 }
 
+/* It was to end, and no answer to that is sure to have come. */
+static void cancel_again(struct coord *c, uint32_t slot)
+{
+	const struct coord_attempt *a = &c->attempts[slot];
+	const struct coord_run *r = &c->runs[a->run];
+
+	if (r->stop_cancels)
+		coord_attempt_cancel(c, slot, (enum proto_reason)r->stop, r->stop_grace_us);
+	else if (coord_unit_at(r, a->unit)->flags & COORD_U_CANCEL)
+		coord_attempt_cancel(c, slot, PROTO_REASON_CANCELLED, RV_NEVER);
+	else
+		coord_attempt_cancel(c, slot, (enum proto_reason)a->cancel_reason, a->grace_us);
+}
+
 /* After the last page of a HELLO: what we believed there and it did not list. */
 static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 {
 	struct coord_attempt *a = &c->attempts[slot];
 	const struct coord_run *r = &c->runs[a->run];
 	const struct coord_unit *u = coord_unit_at(r, a->unit);
+	bool ends = r->stop_cancels || u->flags & COORD_U_CANCEL || a->state == COORD_A_STOPPING;
 	/* A daemon that has not restarted since the attempt was assigned to it takes it once, however often it is sent; that it does not
 	 * have it now, and no result of it to tell, says that it never began. */
-	bool again = !n->rebooted && (!coord_unit_setting(r, u)->at_most_once || (a->incarnation == n->incarnation && !RV_PLANT(DENIED_IS_LOST)));
+	bool denied = !n->rebooted && a->incarnation == n->incarnation && !RV_PLANT(DENIED_IS_LOST);
+	bool again = denied || (!n->rebooted && !coord_unit_setting(r, u)->at_most_once);
 
 	if (a->state == COORD_A_RETRACTING && a->mark != n->hello_mark) {
 		struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED,
@@ -162,17 +178,16 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 		return;
 	}
 	if (a->mark == n->hello_mark) { /* it is there */
-		if (r->stop_cancels || u->flags & COORD_U_CANCEL)
-			coord_attempt_cancel(c, slot, r->stop_cancels ? (enum proto_reason)r->stop : PROTO_REASON_CANCELLED,
-					     r->stop_cancels ? r->stop_grace_us : RV_NEVER);
-		else if (a->state == COORD_A_STOPPING)
-			coord_attempt_cancel(c, slot, (enum proto_reason)a->cancel_reason, a->grace_us);
+		if (ends)
+			cancel_again(c, slot);
 		else if (a->state == COORD_A_RETRACTING)
 			coord_attempt_retract(c, slot);
 		return;
 	}
-	if (again && !r->stop_cancels && !(u->flags & COORD_U_CANCEL) && (a->state == COORD_A_SENT || a->state == COORD_A_UNKNOWN))
+	if (again && !ends && (a->state == COORD_A_SENT || a->state == COORD_A_UNKNOWN))
 		coord_attempt_dispatch(c, slot); /* it never arrived */
+	else if (denied && ends && !a->started && a->state != COORD_A_RUNNING)
+		cancel_again(c, slot); /* its DISPATCH may have crossed the HELLO: the answer comes behind it and says whether it began */
 	else
 		coord_attempt_lost(c, slot);
 }

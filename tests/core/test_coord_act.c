@@ -307,6 +307,7 @@ static void resume_leaves_alone_what_was_lost_while_it_was_cancelled(void **stat
 	driver_submit(&f->d, &f->b);
 	driver_act(&f->d, PROTO_MUT_CANCEL, NULL, -1);
 	driver_gone(&f->d, 0);
+	f->d.incarnation = 2;
 	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
 	expect_unit(&f->d, "once", "failed node_lost lost");
 	expect_unit(&f->d, "more", "cancelled cancelled");

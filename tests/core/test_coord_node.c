@@ -166,6 +166,35 @@ static void at_most_once_that_its_own_daemon_denies_is_sent_again(void **state)
 	expect_unit(&f->d, "a", "failed node_lost lost");
 }
 
+/* What the daemon has not, it never had, unless the DISPATCH and its HELLO have crossed: it is told to end it, and says. */
+static void at_most_once_that_was_cancelled_and_is_denied_never_began(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "");
+	plan_build_settings(&f->b, "a")->at_most_once = true;
+	plan_build_settings(&f->b, "b")->at_most_once = true;
+	driver_join(&f->d, "n1", 2, 1);
+	driver_submit(&f->d, &f->b);
+	driver_started(&f->d, "b");
+	driver_gone(&f->d, 0);
+	driver_act(&f->d, PROTO_MUT_CANCEL, NULL, -1);
+	driver_forget_lines(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 CANCEL a#1 cancelled");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "b", "failed node_lost lost"); /* it did begin */
+	driver_not_here(&f->d, "a");
+	expect(&f->d, "! run 1 cancelled cancelled");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "cancelled cancelled");
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0);
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+}
+
 static void at_most_once_of_another_daemon_stays_lost_over_a_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -1050,6 +1079,7 @@ int main(void)
 		TEST(another_boot_has_lost_everything),
 		TEST(at_most_once_that_is_not_there_is_lost_for_good),
 		TEST(at_most_once_that_its_own_daemon_denies_is_sent_again),
+		TEST(at_most_once_that_was_cancelled_and_is_denied_never_began),
 		TEST(at_most_once_of_another_daemon_stays_lost_over_a_restart),
 		TEST(strangers_attempts_are_killed_or_forgotten),
 		TEST(a_second_machine_with_the_same_key_is_sent_away),
