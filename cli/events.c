@@ -85,6 +85,8 @@ void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t
 	cli_json_str(out, "type", rv_str_of(coord_transition_name(tr->kind)));
 	cli_json_uint(out, "position", position);
 	cli_json_uint(out, "index", index);
+	if (tr->part != COORD_NONE)
+		cli_json_uint(out, "part", tr->part);
 	cli_json_time(out, "time", tr->real_us);
 	if (tr->run)
 		put_run(tr, out);

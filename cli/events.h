@@ -1,8 +1,7 @@
 /* events.h - a transition as one line of JSON, the same for `run --events`, `events` and `export events`
  *
- * Fields and types: docs/schemas/event.json. (position, index) is the event's number: its fact's row in the journal and
- * place in it; `unit_ready`, `unit_started` and what is told of nodes live come under the number of the fact before
- * them and may repeat across a crash.
+ * Fields and types: docs/schemas/event.json. (position, index, part) is the event's number: its fact's row in the journal, place in
+ * it, and which of all that the fact led to; what is told live only comes under the number of the fact before it, without a part.
  */
 #ifndef CLI_EVENTS_H
 #define CLI_EVENTS_H

@@ -52,6 +52,8 @@ struct coord_shell {
 
 	struct rv_buf row;        /* facts of this turn */
 	uint32_t row_facts;
+	uint64_t told_position;  /* of the last fact: its row, and its place in it */
+	uint32_t told_index;
 	uint64_t row_real_us;        /* the time of the open row and of all that is told of it; 0: none yet */
 	bool row_synced;
 	bool row_runs;            /* some run's line in the list of runs changed */
@@ -182,7 +184,8 @@ static void add_fact(struct coord_shell *s, const struct proto_fact *fact, uint6
 		fail(s, &err);
 		return;
 	}
-	s->row_facts++;
+	s->told_position = journal_last(s->journal) + 1;
+	s->told_index = s->row_facts++;
 	note_fact(s, fact, real_us, false);
 }
 
@@ -261,8 +264,7 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 		case COORD_FX_TRANSITION:
 			note_transition(s, fx->transition);
 			if (s->ops.transition)
-				s->ops.transition(s->arg, s->core, fx->transition, journal_last(s->journal) + (s->row_facts ? 1 : 0),
-						  s->row_facts ? s->row_facts - 1 : 0, false);
+				s->ops.transition(s->arg, s->core, fx->transition, s->told_position, s->told_index, false);
 			break;
 		case COORD_FX_REPLY:
 			if (s->ops.reply)
@@ -384,7 +386,6 @@ static int load_runs(struct coord_shell *s, struct rv_err *err)
 static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_recover_hooks hooks = { .fact = replayed_fact, .transition = replayed_transition, .arg = s };
-	struct proto_fact fact = { .kind = PROTO_FACT_EPOCH };
 	struct coord_event ev = { .kind = COORD_EV_SERVING, .now_us = now_us, .real_us = real_us };
 
 	if (journal_claim_epoch(s->journal, &s->epoch, err) < 0)
@@ -396,10 +397,8 @@ static int serve(struct coord_shell *s, uint64_t now_us, uint64_t real_us, struc
 		hooks.skip = is_old;
 	if (coord_recover(s->journal, s->blobs, s->core, &hooks, 0, NULL, err) < 0)
 		return -1;
-	fact.epoch.epoch = s->epoch;
-	rv_host_boot_id(fact.epoch.boot_id);
-	add_fact(s, &fact, real_us);
 	ev.serving.epoch = s->epoch;
+	rv_host_boot_id(ev.serving.boot_id);
 	step(s, &ev);
 	if (s->has_failed) {
 		if (err)

@@ -44,7 +44,7 @@ struct coord_shell_ops {
 	bool (*result)(void *arg, uint64_t peer, const struct proto_msg *m);
 	/* Every fact, in order, live and in replay, before what follows from it is told. */
 	void (*fact)(void *arg, const struct proto_fact *f, uint64_t real_us, bool replayed);
-	/* What happened, at once, in order; (position, index) number it. Live and in replay. */
+	/* What happened, at once, in order; (position, index) and t->part number it. Live and in replay. */
 	void (*transition)(void *arg, const struct coord *core, const struct coord_transition *t, uint64_t position, uint32_t index, bool replayed);
 	/* Rows up to `position` are durable: what was told of them may be shown. */
 	void (*durable)(void *arg, uint64_t position);

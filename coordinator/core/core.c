@@ -200,6 +200,7 @@ static void serving(struct coord *c, const struct coord_event *ev)
 	c->last_us = c->now_us;
 	c->position = c->index = 0;
 	f.epoch.epoch = ev->serving.epoch;
+	memcpy(f.epoch.boot_id, ev->serving.boot_id, sizeof(f.epoch.boot_id));
 	coord_decide(c, &f, NULL);
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		c->nodes[i].heard_us = coord_live_us(c); /* liveness counts from now */
@@ -230,6 +231,7 @@ void coord_step(struct coord *c, const struct coord_event *ev, struct coord_effe
 		rv_check(!c->live);
 		c->position = ev->fact.position;
 		c->index = ev->fact.index;
+		c->part = 0;
 		coord_apply(c, ev->fact.fact, ev->fact.graph);
 		break;
 	case COORD_EV_SERVING:

@@ -48,6 +48,7 @@ const struct proto_fact *coord_fact(struct coord *c, const struct proto_fact *f)
 		return f;
 	copy = scratch(c, bytes);
 	memcpy(copy, f, bytes);
+	c->part = 0;
 	coord_emit(c, COORD_FX_FACT, 0)->fact = copy;
 	return copy;
 }
@@ -63,8 +64,15 @@ struct proto_fact *coord_fact_new(struct coord *c, enum proto_fact_kind kind)
 
 void coord_decide_new(struct coord *c, const struct proto_fact *f)
 {
+	c->part = 0;
 	coord_emit(c, COORD_FX_FACT, 0)->fact = f;
 	coord_apply(c, f, NULL);
+}
+
+static bool is_live_only(enum coord_transition_kind kind)
+{
+	return kind == COORD_T_UNIT_READY || kind == COORD_T_UNIT_STARTED || kind == COORD_T_RESULT_FENCED || kind == COORD_T_NODE_JOINED ||
+	       kind == COORD_T_NODE_SUSPECT || kind == COORD_T_NODE_LOST || kind == COORD_T_NODE_LEFT;
 }
 
 static struct coord_transition *tell(struct coord *c, enum coord_transition_kind kind)
@@ -72,6 +80,7 @@ static struct coord_transition *tell(struct coord *c, enum coord_transition_kind
 	struct coord_transition *t = scratch(c, sizeof(*t));
 
 	*t = (struct coord_transition){ .kind = kind, .real_us = c->real_us, .position = c->position, .index = c->index,
+					.part = is_live_only(kind) ? COORD_NONE : c->part++,
 					.unit = COORD_NONE, .node = COORD_NONE, .root_cause = COORD_NONE };
 	coord_emit(c, COORD_FX_TRANSITION, 0)->transition = t;
 	return t;

@@ -65,6 +65,7 @@ struct coord_event {
 		} fact;
 		struct {
 			uint64_t epoch;
+			uint8_t boot_id[16];       /* of the host, for the fact */
 		} serving;
 		struct {
 			struct coord_graph *graph;          /* taken */
@@ -167,6 +168,7 @@ struct coord_transition {
 	uint64_t real_us;
 	uint64_t position;        /* replay: the fact's; live: 0, the shell knows the row it appends */
 	uint32_t index;
+	uint32_t part;            /* which of all that its fact led to, live and in replay alike; COORD_NONE: told live only, of no fact */
 	uint64_t run;
 	uint32_t unit;            /* COORD_NONE: of a run or node */
 	uint32_t attempt, try_number;

@@ -204,6 +204,7 @@ struct coord {
 	uint64_t gap_us;            /* since the step before */
 	uint64_t position;
 	uint32_t index;
+	uint32_t part;                /* how many transitions the last fact has led to */
 	bool live, turning;
 	bool unfinished;            /* the last step had no room for all that follows */
 	uint32_t mutated;           /* what the last mutation changed */

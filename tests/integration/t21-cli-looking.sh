@@ -118,7 +118,8 @@ expect 0 reeve events -o jsonl
 valid event
 cp "$T/out" "$T/told.jsonl"
 want_json 'd[0]["type"] == "run_accepted" and sum(e["type"] == "run_finished" for e in d) == 1 and d[-1]["type"] == "run_finished"' "$T/told.jsonl"
-want_json '[(e["position"], e["index"]) for e in d] == sorted((e["position"], e["index"]) for e in d)' "$T/told.jsonl"
+want_json '[(e["position"], e["index"], e["part"]) for e in d] == sorted({(e["position"], e["index"], e["part"]) for e in d})' "$T/told.jsonl"
+want_json 'max(e["part"] for e in d if e["type"] in ("run_started", "unit_assigned")) == 1 and any(e["part"] for e in d if e.get("state") == "skipped")' "$T/told.jsonl"
 expect 0 reeve events -o json
 valid events
 expect 0 reeve events $run/noise -o jsonl
@@ -128,8 +129,10 @@ cmp -s "$T/out" "$T/told.jsonl" || fail "export events differs from events"
 valid event "$T/events.jsonl"
 python3 - "$T/events.jsonl" "$T/told.jsonl" <<'PY' || fail "run --events and events differ"
 import json, sys
+once = ("unit_ready", "unit_started", "result_fenced", "node_joined", "node_suspect", "node_lost", "node_left")
 live, told = ([json.loads(l) for l in open(p)] for p in sys.argv[1:])
-once = ("unit_ready", "unit_started", "node_joined", "node_suspect", "node_lost", "node_left")
+if any(("part" in e) != (e["type"] not in once) for e in live):
+    sys.exit("an event without its part")
 live = [e for e in live if e["type"] not in once]
 told = [e for e in told if e["type"] not in once]
 for a, b in zip(live, told):

@@ -493,7 +493,6 @@ void sim_coord_init(struct sim_world *w)
 void sim_coord_start(struct sim_world *w)
 {
 	struct sim_coordinator *c = &w->coord;
-	struct proto_fact fact = { .kind = PROTO_FACT_EPOCH };
 	struct coord_event ev = { .kind = COORD_EV_SERVING };
 
 	if (c->core)
@@ -518,10 +517,6 @@ void sim_coord_start(struct sim_world *w)
 		sim_broken(w, "I7: after row %u the journal folds to another list of keys than its writer's", w->disk.count);
 	memcpy(c->replayed_cells, coord_unit_cells(c->core), sizeof(c->replayed_cells));
 	sim_note(w, "coordinator serves", c->epoch, w->disk.count, 0);
-	fact.epoch.epoch = c->epoch;
-	if (proto_fact_encode(&fact, &c->row) < 0)
-		rv_check(!"a fact that does not encode");
-	c->row_facts = 1;
 	ev.serving.epoch = c->epoch;
 	step(w, &ev);
 	wake_at(w, w->now_us);

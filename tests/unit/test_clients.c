@@ -435,7 +435,7 @@ static void facts_come_of_one_run_whole_and_once_however_small_the_pieces(void *
 {
 	struct desk *d = calloc(1, sizeof *d);
 	uint64_t one, two, position = 0;
-	uint32_t index = 0, accepted = 0, mutations = 0, others = 0, rounds = 0;
+	uint32_t index = 0, accepted = 0, mutations = 0, epochs = 0, others = 0, rounds = 0;
 	bool ended = false;
 	struct proto_msg m;
 
@@ -456,6 +456,7 @@ static void facts_come_of_one_run_whole_and_once_however_small_the_pieces(void *
 			while (proto_fact_peek(&at, &head, NULL) == 1) {
 				accepted += head.kind == PROTO_FACT_RUN_ACCEPTED;
 				mutations += head.kind == PROTO_FACT_MUTATION;
+				epochs += head.kind == PROTO_FACT_EPOCH;
 				others += head.run && head.run != one;
 			}
 		}
@@ -467,6 +468,7 @@ static void facts_come_of_one_run_whole_and_once_however_small_the_pieces(void *
 	assert_true(ended);
 	assert_int_equal(accepted, 1);
 	assert_int_equal(mutations, 2);
+	assert_int_equal(epochs, 1); /* one a start */
 	assert_int_equal(others, 0);
 	facts(d, BOB, 999, 0, 0, 1000, 0);
 	want_refused(d, BOB, RV_E_NOT_FOUND, "no run");
