@@ -4,8 +4,10 @@
 #include "common/limits.h"
 #include "common/plan/levels.h"
 #include "common/plan/template.h"
+#include "node/agents/preamble.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static void put_digest(const struct plan *p, char hex[2 * PLAN_DIGEST_BYTES + 1])
 {
@@ -138,6 +140,58 @@ static void put_prompt(const struct plan *p, const struct plan_unit *u, uint32_t
 		(void)rv_buf_putc(out, '\n');
 }
 
+static void put_dirs(const struct plan_dirs *dirs, struct rv_buf *out)
+{
+	for (uint32_t i = 0; dirs && i < dirs->count; i++) {
+		if (i)
+			(void)rv_buf_putc(out, ':');
+		(void)rv_buf_put_str(out, dirs->path[i]);
+	}
+}
+
+/* The rules that stand before the prompt of an agent with a profile, with the names of variables where the node will put paths. */
+static int put_rules(const struct plan *p, const struct plan_unit *u, struct rv_str id, struct rv_buf *out)
+{
+	const struct plan_settings *s = u->settings;
+	const struct plan_agent *agent = s->agent == PLAN_NONE ? NULL : &p->agents[s->agent];
+	struct rv_str *words = calloc((s->accept ? s->accept->count : 0) + u->dep_count + 1u, sizeof(*words));
+	struct node_preamble rules = {
+		.unit_id = id,
+		.description = u->description,
+		.has_dirs = u->dirs != NULL,
+		.context_file = RV_STR("$REEVE_CONTEXT_FILE"),
+		.artifacts = RV_STR("$REEVE_ARTIFACTS"),
+		.wants_artifact = s->evidence != PLAN_EVIDENCE_EXIT || s->required_count,
+		.globs = s->required,
+		.glob_count = s->required_count,
+		.wants_json = s->output == PLAN_OUTPUT_JSON,
+		.accept = words,
+		.try_number = 1,
+	};
+	struct rv_buf dirs;
+	int rc;
+
+	if (!words)
+		return -1;
+	rv_buf_init(&dirs, 0);
+	put_dirs(u->dirs, &dirs);
+	rules.dirs = rv_buf_str(&dirs);
+	for (uint32_t i = 0; s->accept && i < s->accept->count; i++)
+		words[rules.accept_count++] = rv_str_of(s->accept->arg[i]);
+	rules.deps = words + rules.accept_count;
+	for (uint32_t i = 0; i < u->dep_count; i++)
+		words[rules.accept_count + rules.dep_count++] = p->units[u->deps[i]].id;
+	if (agent && agent->preamble == PLAN_PREAMBLE_OFF)
+		rc = 0;
+	else if (agent && agent->preamble == PLAN_PREAMBLE_TEXT)
+		rc = rv_buf_put_str(out, agent->preamble_text) | rv_buf_puts(out, "\n\n");
+	else
+		rc = node_preamble_put(&rules, out);
+	rv_buf_release(&dirs);
+	free(words);
+	return rc;
+}
+
 static int show_prompt(const struct plan *p, const char *id)
 {
 	uint32_t k, unit = find_unit(p, rv_str_of(id), &k);
@@ -147,6 +201,10 @@ static int show_prompt(const struct plan *p, const char *id)
 	if (unit == PLAN_NONE)
 		return cli_failf(RV_E_NOT_FOUND, "no unit of this plan is called \"%s\"", id);
 	rv_buf_init(&out, 0);
+	if (p->units[unit].settings->profile >= PLAN_PROFILE_CLAUDE && put_rules(p, &p->units[unit], rv_str_of(id), &out) < 0) {
+		rv_buf_release(&out);
+		return cli_failf(RV_E_NO_MEMORY, "no memory for the prompt");
+	}
 	put_prompt(p, &p->units[unit], k, &out);
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
 	rv_buf_release(&out);

@@ -199,6 +199,7 @@ static int execute(struct run *r)
 {
 	struct cli_machine machine;
 	struct rv_err err = { 0 };
+	char keys[256];
 
 	if (load_plan(r, &err) < 0)
 		return reject(r, &err);
@@ -210,6 +211,9 @@ static int execute(struct run *r)
 	if (cli_preflight(r->plan, &machine.node, &err) < 0)
 		return reject(r, &err);
 	warn(r);
+	cli_preflight_keys(r->plan, &machine.node, keys, sizeof(keys));
+	if (keys[0])
+		cli_say("agents are given the keys of this environment that are their own: %s", keys);
 	if (r->args.dry_run)
 		return cli_dryrun(r->plan, &machine.node, r->args.output);
 	if (find_resumed(r, &err) < 0)

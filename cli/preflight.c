@@ -3,6 +3,7 @@
 #include "node/agents/profile.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static bool has_label(const struct node_daemon_config *node, const struct plan_label *want)
 {
@@ -86,4 +87,37 @@ int cli_preflight(const struct plan *p, const struct node_daemon_config *node, s
 		last = s;
 	}
 	return 0;
+}
+
+static bool uses_profile(const struct plan *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->settings_count; i++)
+		if (strcmp(plan_profile_name(p->settings[i]->profile), name) == 0)
+			return true;
+	return false;
+}
+
+static bool has_variable(const struct node_daemon_config *node, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; node->env && node->env[i]; i++)
+		if (strncmp(node->env[i], name, n) == 0 && node->env[i][n] == '=' && node->env[i][n + 1])
+			return true;
+	return false;
+}
+
+void cli_preflight_keys(const struct plan *p, const struct node_daemon_config *node, char *out, size_t bytes)
+{
+	const struct node_profile *profile;
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; (profile = node_profile_at(i)); i++) {
+		if (!uses_profile(p, profile->name))
+			continue;
+		for (size_t k = 0; k < RV_ARRAY_LEN(profile->keys) && profile->keys[k]; k++)
+			if (has_variable(node, profile->keys[k]) && at < bytes)
+				at += (size_t)snprintf(out + at, bytes - at, "%s%s (%s)", at ? ", " : "", profile->keys[k], profile->name);
+	}
 }

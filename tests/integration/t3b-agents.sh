@@ -191,3 +191,33 @@ expect 0 reeve output --coordinator "$CO" "$run/one"
 want_out "hello from mock"
 expect 0 reeve explain --coordinator "$CO" "$run/two"
 want_out "the program codex"
+
+# ---- what will be told, and which keys pass, is said beforehand ----
+
+cat >told.yaml <<'Y'
+version: 1
+agents: {coder: {profile: claude}, own: {profile: claude, preamble: rules.txt}}
+units:
+  - {id: one, command: ["true"]}
+  - id: two
+    agent: coder
+    prompt: Go on with {{_dep_one}}.
+    allowed_directories: [src, docs]
+    depends_on: [one]
+    accept: [make, check]
+  - {id: three, agent: own, prompt: Work., allowed_directories: []}
+Y
+expect 0 reeve check told.yaml --show-prompt two
+want_out "Write only below: docs, src "
+want_out "see the JSON file \$REEVE_CONTEXT_FILE, keys _dep_one"
+want_out "run it yourself first: make check"
+want_out "Go on with {{_dep_one}}."
+expect 0 reeve check told.yaml --show-prompt three
+want_eq "$(xargs <"$T/out")" "Be kind. Work."
+expect 0 reeve run told.yaml --mock
+! grep -q ANTHROPIC "$T/err" || fail "a warning without an agent"
+cp "$T/our-claude" "$T/bin/claude"
+expect 0 reeve run preamble.yaml
+want_err "ANTHROPIC_API_KEY (claude)"
+[ "$(grep -c ANTHROPIC_API_KEY "$T/err")" = 1 ] || fail "said more than once"
+! grep -rq sk-person .reeve || fail "a key lies in the state directory"
