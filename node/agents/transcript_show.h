@@ -33,7 +33,7 @@ void transcript_show_release(struct transcript_show *s);
 
 /* The next bytes; appends what they show. */
 void transcript_show_feed(struct transcript_show *s, struct rv_str bytes, struct rv_buf *out);
-/* No more will come: a line without an end is shown, too. */
+/* No more will come for now: a line without an end is shown, too, unless it is half an event. */
 void transcript_show_end(struct transcript_show *s, struct rv_buf *out);
 
 #endif

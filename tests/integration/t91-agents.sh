@@ -106,3 +106,58 @@ cp "$T/direct/claude-tools/verdict" "$T/out"
 want_json 'd["turns"] == 3 and d["cost_microusd"] > 0'
 cp "$T/direct/codex-tools/verdict" "$T/out"
 want_json 'd["cost_microusd"] == -1'
+
+# ---- a plan of three: two write side by side, the third waits for both and is turned away once ----
+
+git init -q repo
+mkdir repo/joined
+cat >repo/plan.yaml <<'Y'
+version: 1
+agents:
+  claude: {profile: claude}
+  codex: {profile: codex}
+defaults: {retry: {max: 0}}
+units:
+  - {id: parser, agent: claude, prompt: UNIT parser, allowed_directories: [parser], accept: [grep, -q, claude, parser/parser.txt]}
+  - {id: printer, agent: codex, prompt: UNIT printer, allowed_directories: [printer], accept: [grep, -q, codex, printer/printer.txt]}
+  - id: join
+    agent: claude
+    prompt: "UNIT join: {{_dep_parser}} {{_dep_printer}}"
+    allowed_directories: [joined]
+    depends_on: [parser, printer]
+    accept: [test, -s, joined/all.txt]
+Y
+cd repo || exit 1
+expect 0 with_home "$REEVE" run plan.yaml -o json
+valid result
+cp "$T/out" "$T/result"
+want_json 'all(u["state"] == "succeeded" and u["attempts"] == 1 for u in d["units"])'
+want_json 'units["parser"]["output"] == "The parser is written." and units["printer"]["output"] == "The printer is written."'
+want_json 'units["join"]["output"] == "Both are joined."'
+want_eq "$(cat joined/all.txt | xargs)" "parser by claude printer by codex"
+want_json 'units["parser"]["usage"]["output_tokens"] == 90 and units["parser"]["usage"]["cost_usd"] > 0'
+want_json 'units["printer"]["usage"]["input_tokens"] == 1100 and units["printer"]["usage"].get("cost_usd") is None'
+
+# The provider heard from each with its own key, and from nobody else.
+want_eq "$(python3 -c '
+import hashlib, json
+keys = {hashlib.sha256(k).hexdigest()[:16] for k in (b"sk-one", b"sk-two")}
+asked = [json.loads(l) for l in open("'"$T"'/requests.jsonl")]
+print({r["key"] for r in asked} == keys, sorted({(r["script"], r["status"]) for r in asked if r["script"] is not None and r["script"] < 3}))')" \
+	"True [(0, 200), (1, 200), (2, 200), (2, 429)]"
+grep -rqF -e sk-one -e sk-two .reeve && fail "a key lies in $(grep -rlF -e sk-one -e sk-two .reeve | head -3)"
+
+# The logs read as what was said and done; the bytes are there, too.
+expect 0 reeve logs parser
+want_out "I write the parser."
+want_out "> Write: parser/parser.txt"
+want_out "  parser by claude"
+want_out "= succeeded: "
+want_no_out '"type"'
+expect 0 reeve logs parser --raw
+want_out '"type":"result"'
+expect 0 reeve logs printer
+want_out "I write the printer."
+want_out "> /bin/bash -lc "
+expect 0 reeve logs join
+want_out "! 429 rate_limit: asks again"

@@ -76,6 +76,8 @@ static void what_is_no_event_stays_and_unknown_events_go(void **state)
 	check("error: unknown option\n\n  tip\nno newline", "error: unknown option\n\n  tip\nno newline");
 	check("{\"no\": \"event\"}\n", "{\"no\": \"event\"}\n");
 	check("{\"type\": \n", "{\"type\": \n");
+	check("{\"type\":\"error\",\"message\":\"whole\"}", "! whole\n");
+	check("{\"type\":\"error\",\"message\":\"half", "");
 	check("{\"type\":\"turn.invented\"}\n{\"type\":\"system\",\"subtype\":\"status\"}\n{\"type\":\"hologram\"}\n", "");
 	check("{\"type\":\"assistant\"}\n{\"type\":\"user\",\"message\":7}\n{\"type\":\"item.completed\",\"item\":[]}\n", "");
 }
