@@ -192,7 +192,7 @@ static void show_failure(struct cli_live *l, const struct coord_transition *t)
 	const struct proto_value *tail = &t->result->tail;
 	struct rv_buf bytes;
 
-	rv_buf_init(&bytes, RV_LOG_TAIL_BYTES);
+	rv_buf_init(&bytes, 0);
 	if (tail->kind == PROTO_VALUE_INLINE)
 		(void)rv_buf_put_str(&bytes, tail->inline_bytes);
 	else if (tail->kind == PROTO_VALUE_BLOB && l->blobs)

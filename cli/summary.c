@@ -1,14 +1,17 @@
 /* summary.c - what came of a run, for people: counts, then what did not succeed and where to look */
+#include "cli/agentlog.h"
 #include "cli/layout.h"
 #include "cli/render.h"
 #include "cli/result.h"
 #include "cli/text.h"
 #include "cli/used.h"
 #include "common/id.h"
+#include "common/limits.h"
 #include "common/os/blobs.h"
 #include "common/os/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LISTED_MAX 50         /* units listed in the text */
 #define LINE_COLUMNS_MAX 160  /* of a last output line */
@@ -27,30 +30,49 @@ static struct rv_str last_line(struct rv_str s)
 	return rv_str(s.at + start, end - start);
 }
 
-/* Appends it, made harmless and cut; nothing where nothing is known. */
-static void put_last_line(const struct cli_result_scope *s, const struct cli_details *d, struct rv_buf *out)
+/* Of what an agent said and did, in whose log stderr comes last: the end that it tells of, or what was refused. */
+static struct rv_str last_word(struct rv_str shown)
 {
-	char room[TAIL_READ_BYTES];
+	struct rv_str rest = shown, line;
+
+	while ((line = last_line(rest)).bytes) {
+		if (line.bytes > 2 && (line.at[0] == '=' || line.at[0] == '!') && line.at[1] == ' ')
+			return line;
+		rest.bytes = (size_t)(line.at - rest.at);
+	}
+	return last_line(shown);
+}
+
+/* Appends it, made harmless and cut; nothing where nothing is known. */
+static void put_last_line(const struct cli_result_scope *s, uint32_t unit, const struct cli_details *d, struct rv_buf *out)
+{
+	bool transcript = cli_writes_transcript(s->tally->graph, unit);
+	size_t wanted = transcript ? RV_LOG_TAIL_BYTES : TAIL_READ_BYTES, got = 0;
 	struct rv_str tail = { NULL, 0 }, line;
-	struct rv_buf safe;
-	size_t got = 0;
+	struct rv_buf shown, safe;
+	char *room = NULL;
 
 	if (d->tail.kind == PROTO_VALUE_INLINE) {
 		tail = d->tail.inline_bytes;
 	} else if (d->tail.kind == PROTO_VALUE_BLOB) {
-		if (cli_blob_tail(&s->blobs, d->tail.digest, d->tail.blob_bytes, room, sizeof(room), &got, NULL))
-			return; /* the summary is no place to fail: `logs` will say it */
-		tail = rv_str(room, got);
+		room = malloc(wanted);
+		/* the summary is no place to fail: `logs` will say it */
+		if (room && cli_blob_tail(&s->blobs, d->tail.digest, d->tail.blob_bytes, room, wanted, &got, NULL) == 0)
+			tail = rv_str(room, got);
 	} else if (d->output.kind == PROTO_VALUE_INLINE) {
 		tail = d->output.inline_bytes;
+		transcript = false;
 	}
-	line = last_line(tail);
-	if (!line.bytes)
-		return;
+	rv_buf_init(&shown, 0);
 	rv_buf_init(&safe, 0);
+	if (transcript)
+		cli_transcript_tail(tail, tail.bytes >= RV_LOG_TAIL_BYTES, &shown);
+	line = transcript ? last_word(rv_buf_str(&shown)) : last_line(tail);
 	cli_text_safe(CLI_TEXT_CELL, line, &safe);
 	(void)rv_buf_put(out, safe.at, cli_text_cut(rv_buf_str(&safe), LINE_COLUMNS_MAX));
+	rv_buf_release(&shown);
 	rv_buf_release(&safe);
+	free(room);
 }
 
 /* --- text ------------------------------------------------------------------------------------------------------------ */
@@ -120,7 +142,7 @@ static void put_unit_lines(const struct cli_result_scope *s, uint32_t unit, stru
 		return;
 	before = out->bytes;
 	(void)rv_buf_puts(out, "            | ");
-	put_last_line(s, &d, out);
+	put_last_line(s, unit, &d, out);
 	if (out->bytes == before + 14) { /* nothing printed */
 		out->bytes = before;
 		out->at[before] = '\0';
@@ -209,7 +231,7 @@ void cli_result_markdown(const struct cli_result_scope *s, struct rv_buf *out)
 			(void)rv_buf_puts(out, " | ");
 			rv_buf_reset(&b);
 			cli_tally_details(t, i, &d);
-			put_last_line(s, &d, &b);
+			put_last_line(s, i, &d, &b);
 			put_md_cell(out, rv_buf_str(&b));
 			(void)rv_buf_puts(out, " |\n");
 			rv_buf_release(&b);

@@ -19,6 +19,7 @@ PLAN
 expect 1 reeve run plan.json
 want_err "10 of 11 succeeded"
 want_err "| 50000"
+want_out "[dead] 50000"
 
 expect 0 reeve logs long
 want_eq "$(wc -l <"$T/out")" 400000

@@ -3,7 +3,6 @@
 . "$here/cluster.sh"
 data=$top/tests/data/agents
 mkdir "$T/bin"
-export DATA=$data T
 
 # A stand-in that prints what a real one printed. GATE: it waits in the middle of a line until the file is there.
 cat >"$T/bin/claude" <<'SH'
@@ -11,9 +10,9 @@ cat >"$T/bin/claude" <<'SH'
 cat >/dev/null
 [ "${1-}" != --version ] || { echo "2.1.332 (Claude Code)"; exit; }
 [ "${GATE-}" = "" ] || {
-	head -c 9000 "$DATA/$CASE.out"
+	head -c 9000 "@DATA@/$CASE.out"
 	while [ ! -e "$GATE" ]; do sleep 0.05; done
-	tail -c +9001 "$DATA/$CASE.out"
+	tail -c +9001 "@DATA@/$CASE.out"
 	exit 0
 }
 echo "a word on stderr" >&2
@@ -21,10 +20,11 @@ case $CASE in
 hostile) printf '%s\n' '{"type":"system","subtype":"init","session_id":"s\u001b[2J"}' \
 	'{"type":"assistant","message":{"id":"m","content":[{"type":"text","text":"clear \u001b[2J clip \u001b]52;c;eA==\u0007 bidi \u202e c1 \u009b over\rwritten"},{"type":"tool_use","name":"Ba\u001bsh","input":{"command":"\u001b[31mred\u001b[0m"}}]}}' \
 	'{"type":"result","subtype":"success","is_error":false,"session_id":"s","result":"done\u0007"}' ;;
-*) cat "$DATA/$CASE.out" ;;
+*) cat "@DATA@/$CASE.out" ;;
 esac
 exit ${STATUS-0}
 SH
+sed -i "s#@DATA@#$data#" "$T/bin/claude"
 chmod +x "$T/bin/claude"
 export PATH=$T/bin:$PATH
 
@@ -75,9 +75,11 @@ looks() {
 
 say "a run"
 expect 1 reeve run plan.yaml
-want_out "[broken] = failed: error_max_turns, 240 tokens, \$0.0016"
-want_no_out '"type":"assistant"'
+want_err "            | = failed: error_max_turns, 240 tokens, \$0.0016"
 looks
+expect 1 reeve run --show failed plan.yaml
+want_out "[broken] = failed: error_max_turns, 240 tokens, \$0.0016"
+want_no_out '"type"'
 expect 0 reeve logs --failed
 want_out "= failed: error_max_turns"
 expect 1 reeve run --show all plan.yaml
@@ -105,7 +107,7 @@ cmp "$T/follow.out" "$data/claude-2.1.332-tools.shown" || fail "following shows 
 
 say "a cluster"
 coordinator
-node n1 --workspace "$T/work"
+node n1
 wait_until 20 joined n1
 submit plan.yaml
 wait_until 30 run_ended
