@@ -63,6 +63,7 @@ int cli_cmd_skip(int argc, char **argv);
 int cli_cmd_hold(int argc, char **argv);
 int cli_cmd_release(int argc, char **argv);
 int cli_cmd_set(int argc, char **argv);
+int cli_cmd_usage(int argc, char **argv);
 int cli_cmd_submit(int argc, char **argv);
 int cli_cmd_nodes(int argc, char **argv);
 int cli_cmd_drain(int argc, char **argv);

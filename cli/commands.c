@@ -29,7 +29,7 @@ const struct cli_command cli_commands[] = {
 	{ "watch", cli_cmd_watch, "live view of a run", CLI_RUNS, NULL },
 	{ "wait", cli_cmd_wait, "wait for a run to end", CLI_RUNS, NULL },
 	{ "top", NULL, "live utilisation", CLI_RUNS, CLI_WAITS_COMFORTS },
-	{ "usage", NULL, "tokens, cost and CPU by run, unit, agent, model", CLI_RUNS, CLI_WAITS_AGENTS },
+	{ "usage", cli_cmd_usage, "tokens, cost and CPU by run, agent, model, unit", CLI_RUNS, NULL },
 
 	{ "retry", cli_cmd_retry, "one more try for a unit of an ended run", CLI_ACTS, NULL },
 	{ "rm", cli_cmd_rm, "remove an ended run", CLI_ACTS, NULL },

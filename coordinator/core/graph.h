@@ -35,6 +35,7 @@ size_t coord_graph_bytes(const struct coord_graph *g);
 struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES]);
 /* COORD_NONE (UINT32_MAX): no unit of that id. A template's id gives its first instance, *count how many (1 for a plain unit). */
 uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_t *count);
+struct rv_str coord_graph_model(const struct coord_graph *g, uint32_t unit); /* of that agent, "" for its own choice */
 struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit); /* agent name, "" for a plain command */
 /* Units of one class need the same of a node and of locks: classes are numbered from 0, alike wherever the plan is built. */
 uint32_t coord_graph_class(const struct coord_graph *g, uint32_t unit);

@@ -115,6 +115,13 @@ struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit)
 	return agent == COORD_NONE ? RV_STR("") : g->agents[agent].name;
 }
 
+struct rv_str coord_graph_model(const struct coord_graph *g, uint32_t unit)
+{
+	uint32_t agent = g->classes[g->units[unit].place_class].agent;
+
+	return agent == COORD_NONE ? RV_STR("") : g->agents[agent].model;
+}
+
 struct rv_str coord_graph_spec(const struct coord_graph *g, uint32_t unit)
 {
 	return g->specs[more_of(g, tmpl_of(g, unit))->spec];

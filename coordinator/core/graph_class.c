@@ -248,8 +248,9 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 		return no_memory(err);
 	for (uint32_t i = 0; i < p->agent_count; i++) {
 		g->agents[i] = (struct coord_agent){ .name = rv_arena_str(&g->arena, p->agents[i].name), .waiting = COORD_NONE,
-						     .max_concurrent = p->agents[i].max_concurrent, .limit = p->agents[i].budget };
-		if (!g->agents[i].name.at)
+						     .max_concurrent = p->agents[i].max_concurrent, .limit = p->agents[i].budget,
+						     .model = rv_arena_str(&g->arena, p->agents[i].model) };
+		if (!g->agents[i].name.at || !g->agents[i].model.at)
 			return no_memory(err);
 	}
 	for (uint32_t i = 0; i < BUILT_IN_AGENTS; i++) /* a person may send a unit back to one of them */

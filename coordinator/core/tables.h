@@ -226,7 +226,7 @@ struct coord_spend {
 };
 
 struct coord_agent {
-	struct rv_str name;
+	struct rv_str name, model;
 	uint32_t max_concurrent; /* 0: no limit */
 	uint32_t running;
 	uint32_t waiting;        /* first class parked here */
