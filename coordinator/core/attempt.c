@@ -292,9 +292,10 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	e->dispatch.key = key_of(c, a);
 	e->dispatch.try_number = u->tries + 1u;
 	e->dispatch.lease_us = s->lost_after_us / 10 * 9;
-	coord_budget_left(r, a->unit, &e->dispatch.tokens_left, &e->dispatch.cost_left_microusd);
-	e->dispatch.agent = coord_budget_meter(r, a->unit) && coord_budget_agent(r, a->unit) != coord_unit_class(r, u)->agent ?
-				    coord_budget_agent(r, a->unit) : COORD_NONE;
+	e->dispatch.tokens_left = e->dispatch.cost_left_microusd = 0;
+	e->dispatch.agent = COORD_NONE;
+	if (r->g->meters)
+		coord_budget_dispatch(r, a->unit, e);
 	e->dispatch.sync = s->at_most_once;
 	n->messages_out++;
 	coord_attempt_count(c, slot);

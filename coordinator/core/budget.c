@@ -206,7 +206,7 @@ static void rest(uint64_t limit, uint64_t used, uint64_t *left)
 		*left = limit > used ? limit - used : 1;
 }
 
-void coord_budget_left(const struct coord_run *r, uint32_t unit, uint64_t *tokens, uint64_t *cost_microusd)
+static void budget_left(const struct coord_run *r, uint32_t unit, uint64_t *tokens, uint64_t *cost_microusd)
 {
 	const struct coord_meter *m = coord_budget_meter(r, unit);
 	const struct plan_budget *own;
@@ -227,6 +227,18 @@ void coord_budget_left(const struct coord_run *r, uint32_t unit, uint64_t *token
 		rest(a->limit.tokens, rv_sat_add(a->spent.tokens, a->streaming.tokens), tokens);
 		rest(a->limit.cost_microusd, rv_sat_add(a->spent.cost_microusd, a->streaming.cost_microusd), cost_microusd);
 	}
+}
+
+void coord_budget_dispatch(const struct coord_run *r, uint32_t unit, struct coord_effect *e)
+{
+	uint32_t agent;
+
+	if (!coord_budget_meter(r, unit))
+		return;
+	budget_left(r, unit, &e->dispatch.tokens_left, &e->dispatch.cost_left_microusd);
+	agent = coord_budget_agent(r, unit);
+	if (agent != coord_unit_class(r, coord_unit_at(r, unit))->agent)
+		e->dispatch.agent = agent;
 }
 
 enum proto_reason coord_budget_cancels(const struct coord *c, const struct coord_run *r, uint32_t slot)

@@ -177,6 +177,8 @@ static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 	r->recounted = true;
 	r->deadline_us = r->g->timeout_us ? rv_sat_add(c->now_us, r->g->timeout_us) : RV_NEVER;
 	coord_run_deadline(c, r);
+	if (r->g->meters)
+		coord_budget_changed(c, r); /* what was used stays used */
 	coord_spread_recount(c, r);
 	coord_tell(c, COORD_T_RUN_RESUMED, r, COORD_NONE);
 	coord_run_begin(c, r);

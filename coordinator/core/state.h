@@ -471,7 +471,7 @@ void coord_budget_report(struct coord *c, uint32_t slot, const struct proto_usag
 /* Why no attempt of the unit may start any more; NONE: one may. */
 enum proto_reason coord_budget_refuses(const struct coord_run *r, uint32_t unit);
 enum proto_reason coord_budget_cancels(const struct coord *c, const struct coord_run *r, uint32_t slot); /* the same of one that runs */
-void coord_budget_left(const struct coord_run *r, uint32_t unit, uint64_t *tokens, uint64_t *cost_microusd); /* 0: no limit applies */
+void coord_budget_dispatch(const struct coord_run *r, uint32_t unit, struct coord_effect *e); /* what limits leave, and another agent */
 bool coord_budget_look(struct coord *c); /* false: out of room */
 void coord_budget_changed(struct coord *c, struct coord_run *r); /* a limit of the run did */
 void coord_budget_begin(struct coord *c); /* serving: look at every run */

@@ -196,6 +196,32 @@ static void count_fairness(struct sim_world *w, const struct sim_run *r)
 	}
 }
 
+/* I16: what a run used is the sum of what its results say, each attempt once however often it ended; and past its limit nothing starts. */
+static void count_used(struct sim_run *r, uint32_t unit, uint32_t attempt, const struct proto_result *res)
+{
+	struct sim_unit *u = &r->units[unit];
+	uint64_t tokens = proto_usage_tokens(&res->usage);
+
+	if (!attempt)
+		return;
+	if (u->used_attempt != attempt)
+		u->used = 0;
+	u->used_attempt = attempt;
+	r->used += rv_sat_sub(tokens, u->used);
+	u->used = rv_max_u64(u->used, tokens);
+}
+
+static void check_used(struct sim_world *w, const struct sim_run *r)
+{
+	struct coord_run_counts counts;
+
+	if (!w->coord.core || !coord_run_graph(w->coord.core, r->id))
+		return;
+	coord_run_counts(w->coord.core, r->id, &counts);
+	if (counts.tokens < r->used || (!r->active && counts.tokens != r->used))
+		sim_broken(w, "I16: the run is said to have used %llu tokens, its results %llu", (unsigned long long)counts.tokens, (unsigned long long)r->used);
+}
+
 static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 {
 	struct sim_run *r;
@@ -211,6 +237,9 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 		r->finished = false;
 	if (u->ended || r->finished)
 		sim_broken(w, "I1: unit %u was assigned after its end", f->assigned.key.unit);
+	if (!taken_back && r->plan->limits.budget.tokens && r->used >= r->plan->limits.budget.tokens)
+		sim_broken(w, "I16: unit %u was assigned, and %llu tokens of %llu were used", f->assigned.key.unit, (unsigned long long)r->used,
+			   (unsigned long long)r->plan->limits.budget.tokens);
 	u->assigned = f->assigned.key.attempt;
 	u->assigned_at = w->disk.count;
 	u->node = f->assigned.node;
@@ -265,6 +294,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 	check_lost(w, f->ended.key.unit, &f->ended.result);
 	note_begun(u, attempt, &f->ended.result);
 	settle(w, r, u, attempt ? attempt : u->settled);
+	count_used(r, f->ended.key.unit, attempt, &f->ended.result);
 	u->ended = true;
 	u->state = f->ended.state;
 	u->succeeded |= u->state == PROTO_END_SUCCEEDED;
@@ -285,6 +315,7 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 	check_lost(w, f->attempt_ended.key.unit, &f->attempt_ended.result);
 	note_begun(u, attempt, &f->attempt_ended.result);
 	settle(w, r, u, attempt);
+	count_used(r, f->attempt_ended.key.unit, attempt, &f->attempt_ended.result);
 	u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
 }
 
@@ -338,6 +369,7 @@ static void on_finished(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I15: a run finished with %u attempts active", r->active);
 	r->finished = true;
 	r->may_go_on = false;
+	check_used(w, r);
 	if (sum != r->plan->instance_count)
 		sim_broken(w, "I15: %u units ended of %llu", sum, (unsigned long long)r->plan->instance_count);
 	for (i = 0; i < r->unit_count; i++) {
@@ -411,6 +443,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	case PROTO_FACT_ENDED:
 		u = unit_of(w, f->ended.key, &r);
 		settle(w, r, u, f->ended.key.attempt ? f->ended.key.attempt : u->settled);
+		count_used(r, f->ended.key.unit, f->ended.key.attempt, &f->ended.result);
 		note_begun(u, f->ended.key.attempt, &f->ended.result);
 		u->settled_at = position;
 		u->ended = true;
@@ -419,6 +452,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	case PROTO_FACT_ATTEMPT_ENDED:
 		u = unit_of(w, f->attempt_ended.key, &r);
 		settle(w, r, u, f->attempt_ended.key.attempt);
+		count_used(r, f->attempt_ended.key.unit, f->attempt_ended.key.attempt, &f->attempt_ended.result);
 		note_begun(u, f->attempt_ended.key.attempt, &f->attempt_ended.result);
 		u->settled_at = position;
 		u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
@@ -466,6 +500,7 @@ void sim_checker_refold(struct sim_world *w)
 
 		r->accepted = r->finished = r->reopened = r->may_go_on = false;
 		r->active = 0;
+		r->used = 0;
 		r->max_workers = r->plan->max_workers;
 		for (k = 0; k < r->unit_count; k++) {
 			struct sim_unit *u = &r->units[k];
@@ -475,6 +510,7 @@ void sim_checker_refold(struct sim_world *w)
 			u->active = u->ended = u->lost = false;
 			u->state = 0;
 			u->may_start = u->begun = u->begun_attempt = 0;
+			u->used = u->used_attempt = 0;
 		}
 	}
 	for (i = 0; i < w->disk.count; i++) {

@@ -161,6 +161,16 @@ static void fail_result(struct sim_attempt *a, enum proto_class class, enum prot
 	a->result.error = RV_STR("made up");
 }
 
+/* Mocks tell what they use as agents do: while they run, and once more at their end. */
+static void report(struct sim_node *n, const struct sim_attempt *a, uint64_t tokens)
+{
+	struct proto_msg m = { .kind = PROTO_USAGE, .usage = { .key = a->key, .usage = { .output_tokens = tokens } } };
+	struct rv_err err;
+
+	if (tokens && node_wire_say(&n->wire, &m, &err) < 0)
+		rv_check(!"a report that fits no frame");
+}
+
 static void collect(struct sim_world *w, struct sim_node *n, struct sim_attempt *a)
 {
 	struct sim_proc *p;
@@ -168,6 +178,9 @@ static void collect(struct sim_world *w, struct sim_node *n, struct sim_attempt 
 	result_init(w, n, a);
 	if (a->agent_kind != PROTO_AGENT_COMMAND) {
 		a->result.flags |= PROTO_RESULT_STARTED;
+		a->result.usage.output_tokens = a->mock_tokens;
+		if (a->key.attempt % 2)
+			report(n, a, a->mock_tokens);
 		a->result.duration_us = a->agent_kind == PROTO_AGENT_MOCK ? a->mock_delay_us : 0;
 		if (a->agent_kind == PROTO_AGENT_MOCK && a->try_number <= a->mock_fail)
 			fail_result(a, PROTO_CLASS_AGENT, PROTO_REASON_MOCK);
@@ -223,6 +236,8 @@ static void prepare(struct sim_world *w, struct sim_node *n, const struct node_e
 		result_init(w, n, a);
 		fail_result(a, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_WORKSPACE);
 	}
+	if (!fails)
+		report(n, a, a->mock_tokens / 2);
 	later(w, n, fails ? NODE_EV_PREPARE_FAILED : NODE_EV_PREPARED, fx->slot, slow(w, n) ? sim_below(&n->prng, w->spec->slow_local_us) : 0);
 }
 
@@ -347,7 +362,7 @@ static int send_frame(void *arg, struct rv_str frame)
 }
 
 /* A DISPATCH may carry a slot's first word: the daemon keeps what it needs of it by the slot that the core will give it. */
-static void note_dispatch(struct sim_world *w, struct sim_node *n, const struct proto_dispatch *d, const struct node_wire_spec *spec, uint32_t mock_fail)
+static void note_dispatch(struct sim_world *w, struct sim_node *n, const struct proto_dispatch *d, const struct node_wire_spec *spec, uint32_t mock_fail, uint64_t mock_tokens)
 {
 	uint32_t slot = node_core_find(n->core, d->key);
 	struct sim_attempt *a;
@@ -359,10 +374,10 @@ static void note_dispatch(struct sim_world *w, struct sim_node *n, const struct 
 	if (a->used)
 		return;
 	*a = (struct sim_attempt){ .used = true, .key = d->key, .epoch = d->epoch, .lease_us = d->lease_us, .flags = spec->flags, .try_number = d->try_number,
-				   .cpus = spec->cpus, .agent_kind = spec->agent_kind, .mock_fail = mock_fail, .mock_delay_us = spec->mock_delay_us };
+				   .cpus = spec->cpus, .agent_kind = spec->agent_kind, .mock_fail = mock_fail, .mock_delay_us = spec->mock_delay_us, .mock_tokens = mock_tokens };
 }
 
-static void read_spec(const struct proto_msg *m, struct node_wire_spec *spec, uint32_t *mock_fail)
+static void read_spec(const struct proto_msg *m, struct node_wire_spec *spec, uint32_t *mock_fail, uint64_t *mock_tokens)
 {
 	struct rv_arena arena;
 	struct proto_spec s;
@@ -374,6 +389,7 @@ static void read_spec(const struct proto_msg *m, struct node_wire_spec *spec, ui
 		rv_check(!"a spec that does not decode");
 	*spec = (struct node_wire_spec){ .agent_kind = s.agent_kind, .flags = s.flags, .cpus = s.cpus, .mock_delay_us = s.mock_delay_us };
 	*mock_fail = s.mock_fail;
+	*mock_tokens = s.agent_kind == PROTO_AGENT_MOCK ? s.mock_tokens : 0;
 	rv_arena_release(&arena);
 }
 
@@ -384,14 +400,15 @@ static void step_dispatch(struct sim_world *w, struct sim_node *n, const struct 
 	struct node_effects out = { .items = items, .capacity = EFFECTS };
 	struct node_wire_spec spec;
 	struct node_event ev;
+	uint64_t mock_tokens;
 	uint32_t mock_fail, i;
 
 	sim_checker_dispatched(w, m->dispatch.key);
-	read_spec(m, &spec, &mock_fail);
+	read_spec(m, &spec, &mock_fail, &mock_tokens);
 	node_wire_event(m, 0, &spec, sim_node_clock(w, n), &ev);
 	w->counts.node_steps++;
 	node_core_step(n->core, &ev, &out);
-	note_dispatch(w, n, &m->dispatch, &spec, mock_fail);
+	note_dispatch(w, n, &m->dispatch, &spec, mock_fail, mock_tokens);
 	for (i = 0; i < out.count && !boundary(n); i++)
 		perform(w, n, &items[i]);
 }

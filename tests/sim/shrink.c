@@ -97,7 +97,7 @@ static bool drop_faults(struct shrinker *sh)
 
 #define NUMBERS(X)                                                                                                                 \
 	X(units) X(nodes) X(runs) X(slots_max) X(join_pm) X(loss_ppm) X(duplicate_ppm) X(reorder_ppm) X(slow_ppm) X(echo_pm) X(clock_ppm_max) X(fail_pm) X(retry_pm) \
-	X(noop_pm) X(mock_pm) X(once_pm) X(lock_pm) X(dir_pm) X(wide_pm) X(trigger_pm) X(satisfied_pm) X(many_pm) X(agent_limit_pm) X(max_workers) \
+	X(noop_pm) X(mock_pm) X(once_pm) X(lock_pm) X(dir_pm) X(wide_pm) X(trigger_pm) X(satisfied_pm) X(many_pm) X(agent_limit_pm) X(budget_pm) X(max_workers) \
 	X(prepare_fail_ppm) X(environment_ppm) X(slow_daemon_pm) X(slow_warden_pm) X(on_failure)
 
 static bool lower_numbers(struct shrinker *sh)

@@ -333,6 +333,9 @@ void sim_spec_draw(uint64_t seed, struct sim_spec *s)
 		s->prepare_fail_ppm = s->environment_ppm = 0;
 		s->fault_count = 0;
 	}
+	/* By a number of its own, so that worlds without budgets stay as they were. */
+	rv_prng_seed(&p, seed ^ 0x627564676574);
+	s->budget_pm = sometimes(&p, 30, 1000);
 }
 
 const char *sim_fault_name(enum sim_fault_kind kind)
@@ -390,6 +393,7 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(satisfied_pm);
 	NUMBER(many_pm);
 	NUMBER(agent_limit_pm);
+	NUMBER(budget_pm);
 	NUMBER(on_failure);
 	NUMBER(max_workers);
 	NUMBER(run_timeout_us);

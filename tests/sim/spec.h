@@ -75,6 +75,7 @@ struct sim_spec {
 	uint64_t lost_after_us, duration_us_max;
 	uint32_t fail_pm, retry_pm, noop_pm, mock_pm, once_pm, lock_pm, dir_pm, wide_pm, trigger_pm, hold_pm, satisfied_pm, many_pm;
 	uint32_t agent_limit_pm;
+	uint32_t budget_pm;           /* of runs, agents and mock units, so many have a limit of tokens; mocks then use some */
 	uint32_t on_failure;          /* enum plan_on_failure */
 	uint32_t max_workers;
 	uint64_t run_timeout_us;

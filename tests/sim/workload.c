@@ -102,6 +102,8 @@ static const struct plan_settings *draw_settings(struct builder *b)
 		s.agent_unit = true;
 		s.slots = 0;
 		s.cpus_milli = 0;
+		if (b->s->budget_pm && per_mille(b, b->s->budget_pm / 4))
+			s.budget.tokens = 1 + rv_prng_below(&b->prng, 2000);
 	}
 	s.retry.max = per_mille(b, b->s->retry_pm) ? (uint32_t)rv_prng_below(&b->prng, 4) : 0;
 	if (per_mille(b, b->s->once_pm)) {
@@ -201,6 +203,11 @@ static void make_agents(struct builder *b)
 	agents[1].mock.delay_us = 1 + b->s->duration_us_max / 2;
 	agents[1].mock.fail = b->s->fail_pm > 200 ? 1 : 0;
 	agents[1].max_concurrent = per_mille(b, b->s->agent_limit_pm) ? 1 + (uint32_t)rv_prng_below(&b->prng, 4) : 0;
+	agents[1].mock.tokens = b->s->budget_pm ? 1 + rv_prng_below(&b->prng, 1000) : 0;
+	if (b->s->budget_pm && per_mille(b, b->s->budget_pm / 2))
+		agents[1].budget.tokens = 1 + rv_prng_below(&b->prng, 20000);
+	if (b->s->budget_pm && per_mille(b, b->s->budget_pm / 2))
+		b->p->limits.budget.tokens = 1 + rv_prng_below(&b->prng, 20000);
 	b->p->agents = agents;
 	b->p->agent_count = 2;
 }

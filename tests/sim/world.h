@@ -149,7 +149,7 @@ struct sim_attempt {
 	enum proto_agent_kind agent_kind;
 	enum proto_reason kill_reason;
 	bool has_result;
-	uint64_t mock_delay_us;
+	uint64_t mock_delay_us, mock_tokens;
 	struct proto_result result;
 	char output[48];
 };
@@ -312,6 +312,7 @@ struct sim_unit {
 	bool active, ended, lost;    /* lost: its newest attempt was given up, and may come back */
 	uint8_t state;               /* enum proto_end_state */
 	uint32_t may_start;          /* at_most_once: how often so far, 0 = once; one more each time a person names it */
+	uint64_t used, used_attempt; /* tokens that the journal counts of its newest attempt; which one that is */
 	uint32_t begun, begun_attempt; /* attempts that the journal says to have begun, or cannot say; the newest of them */
 	/* the world's truth */
 	uint32_t starts, live, accepted_starts;
@@ -330,6 +331,7 @@ struct sim_run {
 	bool submitted;
 	uint64_t submit_us;
 	uint32_t active, max_workers;
+	uint64_t used;               /* tokens, as the journal's results say */
 	bool may_go_on;              /* it had finished, or not, when a retry or resume came: it may finish once more */
 	bool reopened;               /* a retry or resume: what was terminal may end again */
 };
