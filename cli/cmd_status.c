@@ -1,4 +1,5 @@
 /* cmd_status.c - `reeve status`: the runs of a state directory, and the units of one */
+#include "cli/active.h"
 #include "cli/find.h"
 #include "cli/layout.h"
 #include "cli/query.h"
@@ -340,7 +341,7 @@ static void put_unit_row(struct cli_table *table, const struct cli_tally *t, uin
 	if (u->start_us && cli_unit_ended(u))
 		cli_put_duration(&b, u->duration_us);
 	else if (u->state == COORD_UNIT_ACTIVE && u->told_us)
-		cli_put_duration(&b, rv_sat_sub(rv_clock_realtime_us(), u->told_us));
+		cli_put_duration(&b, rv_sat_sub(rv_clock_realtime_us(), u->start_us ? u->start_us : u->told_us));
 	cli_table_cell(table, rv_buf_str(&b));
 	rv_buf_reset(&b);
 	if (u->cpu_us)
@@ -416,6 +417,7 @@ static int show_run(struct cli_runview *v, enum cli_format format)
 	int status;
 
 	cli_waits_init(&waits);
+	cli_active_fetch(v);
 	if (cli_runview_remote(v) && !cli_runview_ended(v)) {
 		cli_waits_fetch(&waits, v->remote.client, &v->tally);
 		v->tally.waits = &waits;

@@ -1,10 +1,12 @@
 /* unitview.c - `status RUN/UNIT` */
 #include "cli/unitview.h"
 
+#include "cli/active.h"
 #include "cli/events.h"
 #include "cli/find.h"
 #include "cli/text.h"
 #include "cli/waits.h"
+#include "common/os/clock.h"
 
 #define ATTEMPTS_MAX 4096 /* shown; a unit has retries of several classes, each with a limit below this */
 
@@ -168,7 +170,7 @@ static void put_attempt_json(const struct unit_story *s, const struct attempt *a
 	cli_json_time(out, "assigned_at", a->assigned_us);
 	cli_json_time(out, "started_at", a->start_us);
 	cli_json_time(out, "finished_at", a->end_us);
-	if (a->start_us)
+	if (a->start_us && strcmp(a->outcome, "active"))
 		cli_json_ms(out, "duration_ms", a->duration_us);
 	else
 		cli_json_null(out, "duration_ms");
@@ -261,6 +263,24 @@ static void put_text(struct unit_story *s, enum cli_format format, struct rv_buf
 	rv_buf_release(&why);
 }
 
+/* The attempt that is running has begun: asked, since its facts do not tell it. */
+static void note_started(struct unit_story *s)
+{
+	size_t n = attempt_count(s);
+	struct attempt *a = n ? attempt_at(s, n - 1) : NULL;
+	const struct cli_unit *u = &s->view.tally.units[s->unit];
+	uint32_t tries = u->tries;
+
+	if (!a || u->state != COORD_UNIT_ACTIVE || a->number != u->attempt)
+		return;
+	cli_active_fetch(&s->view);
+	if (u->tries == tries && !u->start_us)
+		return;
+	a->try_number = u->tries;
+	a->start_us = u->start_us;
+	a->duration_us = rv_sat_sub(rv_clock_realtime_us(), u->start_us);
+}
+
 static int answer(struct unit_story *s, enum cli_format format)
 {
 	char room[COORD_UNIT_ID_BYTES];
@@ -270,6 +290,7 @@ static int answer(struct unit_story *s, enum cli_format format)
 
 	rv_buf_init(&out, 0);
 	cli_waits_init(&waits);
+	note_started(s);
 	if (cli_runview_remote(&s->view) && s->view.tally.units[s->unit].state == COORD_UNIT_READY) {
 		cli_waits_fetch(&waits, s->view.remote.client, &s->view.tally);
 		s->view.tally.waits = &waits;

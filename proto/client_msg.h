@@ -32,12 +32,13 @@ enum proto_ask_what {
 	PROTO_ASK_EXPLAIN,   /* why a unit is not running */
 	PROTO_ASK_KEYS,
 	PROTO_ASK_TOKENS,
+	PROTO_ASK_ACTIVE,    /* the run's attempts that are not over: whether and when each began is no fact */
 };
 
 struct proto_ask {
 	uint64_t request;
 	enum proto_ask_what what;
-	uint64_t run;          /* EXPLAIN; RUNS: 0 = all, else that one */
+	uint64_t run;          /* EXPLAIN, ACTIVE; RUNS: 0 = all, else that one */
 	struct rv_str unit;    /* EXPLAIN: the unit's id */
 	uint64_t cursor;       /* 0: from the start, else `next` of the answer before */
 	uint32_t limit;        /* rows, 1 to PROTO_ROWS_MAX */

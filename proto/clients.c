@@ -42,7 +42,7 @@ struct field {
 
 static const struct field ask[] = {
 	U64(struct proto_ask, request),
-	U32_IN(struct proto_ask, what, PROTO_ASK_ABOUT, PROTO_ASK_TOKENS),
+	U32_IN(struct proto_ask, what, PROTO_ASK_ABOUT, PROTO_ASK_ACTIVE),
 	U64(struct proto_ask, run),
 	TEXT(struct proto_ask, unit, RV_UNIT_ID_BYTES_MAX),
 	U64(struct proto_ask, cursor),

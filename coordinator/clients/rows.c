@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define PAGE_BYTES ((size_t)512 << 10) /* of a page: the next row begins another */
+#define PLACES_A_PAGE 16384u           /* of attempts that are looked at for one page */
 
 struct page {
 	struct rv_buf *text;
@@ -356,6 +357,31 @@ static int put_explain(struct coord_clients *c, struct page *p, const struct pro
 	return 0;
 }
 
+/* --- active: what of a run is no fact, for those who fold its facts ---------------------------------------------------------------------- */
+
+static uint64_t put_active(struct coord_clients *c, struct page *p, uint64_t run, uint64_t cursor)
+{
+	const struct coord *core = coord_shell_core(c->shell);
+	uint32_t places = coord_active_places(core);
+	struct coord_active a;
+
+	for (uint64_t i = cursor; i < places; i++) {
+		if (page_full(p) || i - cursor == PLACES_A_PAGE)
+			return i;
+		if (!coord_active_at(core, run, (uint32_t)i, &a))
+			continue;
+		(void)rv_buf_printf(p->text, "{\"unit\":%u", a.unit);
+		put_number(p->text, "attempt", a.attempt);
+		put_number(p->text, "try", a.try_number);
+		put_number(p->text, "node", a.node);
+		put_flag(p->text, "started", a.started);
+		put_number(p->text, "start_us", a.start_us);
+		(void)rv_buf_putc(p->text, '}');
+		row_done(p);
+	}
+	return 0;
+}
+
 /* --- the request ----------------------------------------------------------------------------------------------------------------------- */
 
 static int gather(struct coord_clients *c, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
@@ -382,6 +408,11 @@ static int gather(struct coord_clients *c, const struct proto_ask *m, struct pag
 		return 0;
 	case PROTO_ASK_EXPLAIN:
 		return put_explain(c, p, m, next, err);
+	case PROTO_ASK_ACTIVE:
+		if (!coord_runlist_find(coord_shell_runs(c->shell), m->run))
+			return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->run).text);
+		*next = put_active(c, p, m->run, m->cursor);
+		return 0;
 	}
 	return rv_fail(err, RV_E_UNSUPPORTED, "a list of a kind that this version does not know");
 }

@@ -285,6 +285,14 @@ const struct coord_graph *coord_run_graph(const struct coord *c, uint64_t run); 
 void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_counts *out);
 enum coord_run_state coord_run_state(const struct coord *c, uint64_t run, enum proto_reason *reason);
 void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct coord_unit_view *out);
+/* Attempts that are not over lie at places from 0 to coord_active_places(), and stay where they are: is there one of the run at `place`? */
+struct coord_active {
+	uint32_t unit, attempt, node, try_number; /* which try it is, if it began */
+	bool started;
+	uint64_t start_us;    /* CLOCK_REALTIME of the node; 0: not told */
+};
+uint32_t coord_active_places(const struct coord *c);
+bool coord_active_at(const struct coord *c, uint64_t run, uint32_t place, struct coord_active *out);
 /* Runs in order of acceptance: the i-th's number, 0 past the end. */
 uint64_t coord_run_at(const struct coord *c, uint32_t i);
 struct rv_str coord_node_name(const struct coord *c, uint32_t node);

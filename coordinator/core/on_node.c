@@ -157,8 +157,10 @@ static enum proto_verdict held_here(struct coord *c, struct coord_node *n, const
 	a->mark = n->hello_mark;
 	if (a->state != COORD_A_STOPPING && a->state != COORD_A_RETRACTING)
 		coord_attempt_state(c, slot, h->state == PROTO_HELD_QUEUED ? COORD_A_TAKEN : COORD_A_RUNNING);
-	if (h->state != PROTO_HELD_QUEUED)
+	if (h->state != PROTO_HELD_QUEUED && !a->started) {
 		a->started = true;
+		c->runs[a->run].g->times[a->unit].start_us = 0; /* nobody told when */
+	}
 	coord_attempt_count(c, slot);
 	return h->state == PROTO_HELD_FINISHED ? PROTO_RESEND : PROTO_KEEP;
 }

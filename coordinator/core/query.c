@@ -70,6 +70,27 @@ void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct 
 					 .ready_us = u->ready_us };
 }
 
+uint32_t coord_active_places(const struct coord *c)
+{
+	return c->attempt_fresh;
+}
+
+bool coord_active_at(const struct coord *c, uint64_t run, uint32_t place, struct coord_active *out)
+{
+	const struct coord_attempt *a = &c->attempts[place];
+	const struct coord_run *r;
+	const struct coord_unit *u;
+
+	rv_check(place < c->attempt_fresh);
+	if (a->state == COORD_A_FREE || c->runs[a->run].id != run)
+		return false;
+	r = &c->runs[a->run];
+	u = coord_unit_at(r, a->unit);
+	*out = (struct coord_active){ .unit = a->unit, .attempt = a->attempt, .node = a->node, .try_number = u->tries + !u->try_counted,
+				      .started = a->started, .start_us = a->started ? r->g->times[a->unit].start_us : 0 };
+	return true;
+}
+
 uint64_t coord_run_at(const struct coord *c, uint32_t i)
 {
 	return i < c->run_count ? c->runs[c->run_order[i]].id : 0;

@@ -53,6 +53,20 @@ wait_until 20 grep -q begun "$T/logs.out"
 wait_until 20 grep -q "unit_assigned.*b" "$T/events.out"
 expect 0 reeve explain $run/b
 want_out "runs"
+
+say "what runs is seen to run, though no fact says that it began"
+begun() { "$REEVE" explain $run/b -o json | grep -q '"started":true'; }
+wait_until 20 begun
+expect 0 reeve status $run
+grep -Eq "^b +active +1 " "$T/out" || fail "b is not in its first try"
+expect 0 reeve status $run -o json
+valid result
+want_json '[(u["state"], u["tries"], u["started_at"] > "2", u["duration_ms"]) for u in d["units"] if u["id"] == "b"] == [("active", 1, True, None)]'
+expect 0 reeve status $run/b -o json
+valid unit
+want_json '[(a["try"], a["outcome"], a["started_at"] > "2", a["duration_ms"]) for a in d["attempts"]] == [(1, "active", True, None)]'
+expect 0 reeve status $run/b
+grep -Eq "^ *1 +1 +n[12] +active .*[0-9]T[0-9]" "$T/out" || fail "the attempt does not show its start"
 start detached "$REEVE" watch $run
 listens() { [ $((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$(pid_of detached)/status") & 2)) != 0 ]; } # INT comes by a descriptor
 wait_until 20 listens

@@ -42,6 +42,11 @@ expect 2 reeve submit plan.json --coordinator .reeve/runs/$run
 want_err "run"
 
 say "looking while it lives, on the same words"
+expect 0 reeve status $run -o json
+valid result
+want_json '[(u["state"], u["tries"], u["started_at"] > "2") for u in d["units"] if u["id"] == "a"] == [("active", 1, True)]'
+expect 0 reeve status $run/a -o json
+want_json 'd["attempts"][0]["try"] == 1 and d["attempts"][0]["started_at"] > "2"'
 start wait "$REEVE" wait $run -o json
 start watch "$REEVE" watch
 start logs "$REEVE" logs -f $run/a

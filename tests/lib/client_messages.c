@@ -60,7 +60,7 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 {
 	switch (kind) {
 	case PROTO_ASK:
-		out->ask = (struct proto_ask){ number(m, UINT64_MAX), (enum proto_ask_what)from(m, PROTO_ASK_ABOUT, PROTO_ASK_TOKENS),
+		out->ask = (struct proto_ask){ number(m, UINT64_MAX), (enum proto_ask_what)from(m, PROTO_ASK_ABOUT, PROTO_ASK_ACTIVE),
 					       number(m, UINT64_MAX), text_of(m, RV_UNIT_ID_BYTES_MAX), number(m, UINT64_MAX),
 					       from(m, 1, PROTO_ROWS_MAX) };
 		return;

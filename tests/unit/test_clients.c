@@ -779,6 +779,42 @@ static void what_printed_nothing_has_an_empty_log_while_its_node_is_here(void **
 	free(d);
 }
 
+static void what_is_active_tells_which_has_begun(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m = { .kind = PROTO_ASK }, started = { .kind = PROTO_STARTED };
+	uint64_t run, epoch;
+
+	(void)state;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	m.ask = (struct proto_ask){ .request = 1, .what = PROTO_ASK_ACTIVE, .run = run, .unit = RV_STR(""), .limit = 10 };
+	say(d, ANNE, &operator_, &m);
+	want(d, ANNE, PROTO_ROWS, &m);
+	assert_int_equal(m.rows.row_count, 0);
+	join(d);
+	started.started = (struct proto_started){ .key = dispatched(d, &epoch), .start_us = 1700000000000000 };
+	m = (struct proto_msg){ .kind = PROTO_ASK };
+	m.ask = (struct proto_ask){ .request = 2, .what = PROTO_ASK_ACTIVE, .run = run, .unit = RV_STR(""), .limit = 10 };
+	say(d, ANNE, &operator_, &m);
+	want(d, ANNE, PROTO_ROWS, &m);
+	assert_int_equal(m.rows.row_count, 1);
+	assert_str(m.rows.rows[0], "{\"unit\":0,\"attempt\":1,\"try\":1,\"node\":0,\"started\":false,\"start_us\":0}");
+	say(d, NODE, &node_, &started);
+	m = (struct proto_msg){ .kind = PROTO_ASK };
+	m.ask = (struct proto_ask){ .request = 3, .what = PROTO_ASK_ACTIVE, .run = run, .unit = RV_STR(""), .limit = 10 };
+	say(d, ANNE, &operator_, &m);
+	want(d, ANNE, PROTO_ROWS, &m);
+	assert_int_equal(m.rows.row_count, 1);
+	assert_str(m.rows.rows[0], "{\"unit\":0,\"attempt\":1,\"try\":1,\"node\":0,\"started\":true,\"start_us\":1700000000000000}");
+	m = (struct proto_msg){ .kind = PROTO_ASK };
+	m.ask = (struct proto_ask){ .request = 4, .what = PROTO_ASK_ACTIVE, .run = 999, .unit = RV_STR(""), .limit = 10 };
+	say(d, ANNE, &operator_, &m);
+	want_refused(d, ANNE, RV_E_NOT_FOUND, "no run");
+	desk_close(d);
+	free(d);
+}
+
 static void a_live_run_takes_no_plans_and_lets_nobody_in(void **state)
 {
 	struct desk *d = calloc(1, sizeof *d);
@@ -813,6 +849,7 @@ int main(void)
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
 		TEST(what_printed_nothing_has_an_empty_log_while_its_node_is_here),
+		TEST(what_is_active_tells_which_has_begun),
 		TEST(a_live_run_takes_no_plans_and_lets_nobody_in),
 	};
 
