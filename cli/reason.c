@@ -64,6 +64,22 @@ struct rv_str cli_error_without_unit(const struct cli_tally *t, uint32_t unit, s
 	return error;
 }
 
+static bool put_budget(const struct cli_unit *u, struct rv_buf *out)
+{
+	static const struct {
+		enum proto_reason reason;
+		const char *text;
+	} texts[] = { { PROTO_REASON_BUDGET_TOKENS, "ended: its limit of tokens, or the run's, is used up (budget:tokens)" },
+		      { PROTO_REASON_BUDGET_COST, "ended: its limit of cost, or the run's, is used up (budget:cost)" },
+		      { PROTO_REASON_BUDGET_AGENT, "ended: the limits of its agent in this run are used up (budget:agent)" } };
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(texts); i++)
+		if (u->reason == texts[i].reason)
+			return rv_buf_puts(out, u->state == COORD_UNIT_CANCELLED ? "not started: " : "") == 0 &&
+			       rv_buf_puts(out, texts[i].text + (u->state == COORD_UNIT_CANCELLED ? strlen("ended: ") : 0)) == 0;
+	return false;
+}
+
 static void put_failure(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
 {
 	const struct cli_unit *u = &t->units[unit];
@@ -76,6 +92,8 @@ static void put_failure(const struct cli_tally *t, uint32_t unit, struct rv_buf 
 		(void)rv_buf_printf(out, "exit status %d", u->exit);
 	else if (u->reason == PROTO_REASON_SIGNAL && u->signal)
 		(void)rv_buf_printf(out, "killed by signal %d", u->signal);
+	else if (put_budget(u, out))
+		return;
 	else if (u->reason == PROTO_REASON_QUEUE_TIMEOUT)
 		(void)rv_buf_puts(out, "waited longer than queue_timeout_s for a place");
 	else if (u->reason == PROTO_REASON_POISONED)
@@ -128,7 +146,8 @@ static void put_cancel(const struct cli_tally *t, uint32_t unit, struct rv_buf *
 		(void)rv_buf_puts(out, "cancelled by a person");
 		return;
 	default:
-		(void)rv_buf_puts(out, proto_reason_name(u->reason));
+		if (!put_budget(u, out))
+			(void)rv_buf_puts(out, proto_reason_name(u->reason));
 		return;
 	}
 	if (first != COORD_NONE && first != unit) {

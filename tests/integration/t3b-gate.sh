@@ -61,6 +61,7 @@ expect 0 reeve retry $run/a --note "try it in other words" --prompt-file prompt.
 valid result
 want_json 'units["a"]["state"] == "succeeded" and units["a"]["tries"] == 2 and units["a"]["usage"]["tokens"] == 170'
 want_json '"second, in other words" in units["a"]["output"]'
+want_json 'json.load(open(".reeve/runs/%s/units/a/2/context.json" % d["run"]))["_note"] == "try it in other words"'
 
 say "a limit of tokens ends the run with 7"
 cat >limit.yaml <<'PLAN'
@@ -85,4 +86,4 @@ sed 's/limits: {tokens: 250}/x-none: 1/; s/{profile: mock,/{profile: mock, limit
 echo '  - {id: other, agent: noop}' >>agent.yaml
 expect 7 reeve run agent.yaml -o json
 want_json 'd["succeeded"] == 4 and d["failed"] == 6 and d["reason"] == "budget:agent" and units["other"]["ok"]'
-want_json 'units["u-0009"]["class"] == "budget" and units["u-0009"]["reason"] == "budget:agent"'
+want_json 'units["u-0009"]["class"] == "budget" and units["u-0009"]["reason"] == "budget:agent" and "limits of its agent" in units["u-0009"]["error"]'
