@@ -35,6 +35,7 @@ int cli_cmd_version(int argc, char **argv);
 int cli_cmd_completion(int argc, char **argv);
 int cli_cmd_doctor(int argc, char **argv);
 int cli_cmd_df(int argc, char **argv);
+int cli_cmd_gc(int argc, char **argv);
 int cli_cmd_init(int argc, char **argv);
 int cli_cmd_run(int argc, char **argv);
 int cli_cmd_coordinator(int argc, char **argv);

@@ -58,7 +58,7 @@ const struct cli_command cli_commands[] = {
 
 	{ "doctor", cli_cmd_doctor, "checks of this machine, with fixes", CLI_HOST, NULL },
 	{ "df", cli_cmd_df, "disk used by each run", CLI_HOST, NULL },
-	{ "gc", NULL, "remove what may go", CLI_HOST, CLI_WAITS_COMFORTS },
+	{ "gc", cli_cmd_gc, "which runs may go, and why others are kept", CLI_HOST, NULL },
 	{ "completion", cli_cmd_completion, "completion of verbs, options and ids in a shell", CLI_HOST, NULL },
 	{ "help", cli_cmd_help, "this text, or the options of a verb", CLI_HOST, NULL },
 	{ "version", cli_cmd_version, "the version of this program", CLI_HOST, NULL },
