@@ -79,6 +79,7 @@
 #define RV_UPLOAD_STALLED_US 10000000u       /* ... or, once nothing came for so long, where another wants its place */
 #define RV_CLIENT_WAITING_MAX 4096u          /* requests that are kept until there is something */
 #define RV_CLIENT_WAITING_PEER_MAX 16u       /* ... of one peer */
+#define RV_REMOTE_OPERATORS 4096u            /* connections of operators whose key is looked up before something is sent */
 #define RV_CLIENT_NOTES_KEPT 65536u          /* live notes that can still be asked for */
 #define RV_CLIENT_SCAN_BYTES ((size_t)1 << 20) /* of journal rows that one FACTS looks through */
 #define RV_CLIENT_ANSWER_BYTES ((size_t)8 << 20) /* to one peer in one turn of the loop */

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* An operator's connection, at place peer % RV_REMOTE_OPERATORS. */
+struct operator {
+	uint64_t peer;
+	uint8_t key[NET_KEY_BYTES];
+	bool known, last_word;
+};
+
 struct coord_remote {
 	struct net_keypair key;
 	struct coord_access *access;
@@ -13,6 +20,7 @@ struct coord_remote {
 	char endpoint[NET_TOKEN_ENDPOINTS_MAX][NET_ENDPOINT_BYTES_MAX + 1];
 	const char *endpoints[NET_TOKEN_ENDPOINTS_MAX];
 	uint32_t endpoint_count;
+	struct operator operators[RV_REMOTE_OPERATORS];
 };
 
 static int load_key(struct coord_remote *r, const char *state_dir, struct rv_err *err)
@@ -105,10 +113,46 @@ const char *const *coord_remote_endpoints(const struct coord_remote *r, uint32_t
 	return r->endpoints;
 }
 
-void coord_remote_identify(const struct coord_remote *r, const uint8_t key[NET_KEY_BYTES], uint64_t real_us, struct coord_peer_identity *who)
+void coord_remote_identify(struct coord_remote *r, uint64_t peer, const uint8_t key[NET_KEY_BYTES], uint64_t real_us, struct coord_peer_identity *who)
 {
+	struct operator *o = &r->operators[peer % RV_REMOTE_OPERATORS];
+
 	who->trusted = false;
 	who->roles = coord_access_roles(r->access, key, real_us);
 	who->name = coord_access_name(r->access, key);
 	memcpy(who->key, key, NET_KEY_BYTES);
+	if (!(who->roles & PROTO_ROLE_OPERATOR))
+		return;
+	*o = (struct operator){ .peer = peer, .known = true };
+	memcpy(o->key, key, NET_KEY_BYTES);
+}
+
+static struct operator *operator_of(struct coord_remote *r, uint64_t peer)
+{
+	struct operator *o = &r->operators[peer % RV_REMOTE_OPERATORS];
+
+	return o->known && o->peer == peer ? o : NULL;
+}
+
+bool coord_remote_may_tell(struct coord_remote *r, uint64_t peer)
+{
+	const struct operator *o = operator_of(r, peer);
+
+	return !o || o->last_word || coord_access_roles(r->access, o->key, 0) & PROTO_ROLE_OPERATOR;
+}
+
+void coord_remote_last_word(struct coord_remote *r, uint64_t peer)
+{
+	struct operator *o = operator_of(r, peer);
+
+	if (o)
+		o->last_word = true;
+}
+
+void coord_remote_told(struct coord_remote *r, uint64_t peer)
+{
+	struct operator *o = operator_of(r, peer);
+
+	if (o)
+		o->last_word = false;
 }

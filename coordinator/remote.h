@@ -4,10 +4,12 @@
  *	coord_access_apply()      each fact of the journal, in replay and live (coord_remote_access())
  *	coord_remote_listen()     the door opens, once the journal is ours and folded
  *	coord_remote_identify()   for each frame: what its key may do now, so that a revoked one may do nothing though its link lives
+ *	coord_remote_may_tell()   for each frame that leaves: nothing that waited goes to an operator whose key was revoked since
  */
 #ifndef COORD_REMOTE_H
 #define COORD_REMOTE_H
 
+#include "common/limits.h"
 #include "common/net/link.h"
 #include "coordinator/access.h"
 #include "coordinator/shell.h"
@@ -29,7 +31,15 @@ const uint8_t *coord_remote_server_key(const struct coord_remote *r); /* NET_KEY
 /* What tokens name: how others reach the router. */
 const char *const *coord_remote_endpoints(const struct coord_remote *r, uint32_t *count);
 
-/* Fills `who` for a frame that came with `key`; roles 0: unknown or revoked. */
-void coord_remote_identify(const struct coord_remote *r, const uint8_t key[NET_KEY_BYTES], uint64_t real_us, struct coord_peer_identity *who);
+/* Fills `who` for a frame that came from the router's `peer` with `key`; roles 0: unknown or revoked. */
+void coord_remote_identify(struct coord_remote *r, uint64_t peer, const uint8_t key[NET_KEY_BYTES], uint64_t real_us, struct coord_peer_identity *who);
+
+/* May this connection still be told something? An operator's key is looked up again; what a node is told no more the core decides. Of
+ * operators the last RV_REMOTE_OPERATORS connections are known, fewer where two share a place: one that is not may be told. */
+bool coord_remote_may_tell(struct coord_remote *r, uint64_t peer);
+/* It has revoked its own key, and is told that: one more frame may leave. */
+void coord_remote_last_word(struct coord_remote *r, uint64_t peer);
+/* A frame has left for it. */
+void coord_remote_told(struct coord_remote *r, uint64_t peer);
 
 #endif

@@ -69,7 +69,12 @@ static int send_frame(void *arg, uint64_t peer, struct rv_str frame)
 	uint32_t router = (uint32_t)(peer >> 32) - 1;
 
 	rv_check(router < ROUTERS);
-	return s->router[router] ? net_router_send(s->router[router], peer & UINT32_MAX, frame) : -1;
+	peer &= UINT32_MAX;
+	if (!s->router[router] || (router == REMOTE && !coord_remote_may_tell(s->remote, peer)))
+		return -1;
+	if (router == REMOTE)
+		coord_remote_told(s->remote, peer);
+	return net_router_send(s->router[router], peer, frame);
 }
 
 /* Malformed frames are told of at powers of two, so that nobody fills the log. */
@@ -98,7 +103,7 @@ static void drain(struct server *s, uint32_t router)
 	while (taken < FRAMES_A_TURN && net_router_receive_from(s->router[router], &peer, key, &frame) == 1) {
 		taken++;
 		if (router == REMOTE)
-			coord_remote_identify(s->remote, key, real, &who);
+			coord_remote_identify(s->remote, peer, key, real, &who);
 		if (!who.roles) { /* revoked, though its link lived */
 			net_router_cut(s->router[router]);
 			continue;
@@ -194,7 +199,11 @@ static uint64_t turn(void *arg)
 
 static void on_message(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
 {
-	coord_clients_on_message(((struct server *)arg)->clients, peer, who, m);
+	struct server *s = arg;
+
+	coord_clients_on_message(s->clients, peer, who, m);
+	if (m->kind == PROTO_REVOKE && !who->trusted && !coord_remote_may_tell(s->remote, peer & UINT32_MAX))
+		coord_remote_last_word(s->remote, peer & UINT32_MAX);
 }
 
 static void on_denied(void *arg, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)

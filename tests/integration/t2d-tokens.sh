@@ -138,9 +138,20 @@ want_err "there is none"
 expect 2 reeve login
 want_err "--token-file"
 
-say "revoked: refused at once, over the link that stands as over a new one"
+say "revoked: refused at once, over the link that stands as over a new one; what it waits for does not reach it"
+echo '{"version": 1, "name": "waits", "workspace": {"mode": "none"}, "units": [{"id": "a", "command": ["true"]}]}' >waits.json
+expect 0 reeve submit $at waits.json
+run=$(cat "$T/out")
+start follow env HOME="$T/other" "$REEVE" events -f $run -o jsonl
+wait_until 20 grep -q run_accepted "$T/follow.out"
+waits() { "$REEVE" status $at -o json | grep -Eq '"requests_waiting": ?1'; }
+wait_until 20 waits
 expect 0 reeve key revoke $at bob
 want_err "key bob is revoked"
+expect 0 reeve pause $at $run
+finish follow 6
+grep -q run_paused "$T/follow.out" && fail "a revoked operator was told of what happened since"
+expect 0 reeve cancel $at $run
 expect 6 env HOME="$T/other" "$REEVE" key list
 expect 0 reeve key revoke $at bob
 want_err "was revoked before"
@@ -154,7 +165,8 @@ cp "$T/out" back
 expect 0 env HOME="$T/other" "$REEVE" login --token-file back --name bob
 expect 0 env HOME="$T/other" "$REEVE" key list -o json
 want_json 'sorted(k["state"] for k in d["keys"] if k["name"] == "bob") == ["admitted", "revoked"]'
-expect 0 reeve key revoke $at bob
+expect 0 env HOME="$T/other" "$REEVE" key revoke bob
+want_err "key bob is revoked"
 
 say "all of it is in the journal: the next coordinator knows the same"
 expect 0 reeve key list $at -o json
