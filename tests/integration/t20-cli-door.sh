@@ -38,8 +38,12 @@ expect 2 reeve status --coordinator x --state y
 want_err "give one of them"
 expect 2 reeve submit x --open
 want_err "waits for: "
-expect 2 reeve drain n --deadline 5m
-want_err "waits for: "
+expect 2 reeve drain n --deadline soon
+want_err '"soon" is not a duration'
+expect 2 reeve drain n --deadline 1000d
+want_err "--deadline is at most"
+expect 5 reeve drain n --deadline 5m
+want_err "no coordinator and no live run is near"
 expect 2 reeve status --no-such-thing
 want_err "there is no option --no-such-thing"
 expect 2 reeve status --formt json
