@@ -43,7 +43,7 @@ static bool was_told(const struct cli_runview *v, const struct coord_transition 
 static void tell_note(struct cli_runview *v, const struct proto_live_note *n)
 {
 	struct coord_transition t = { .kind = (enum coord_transition_kind)n->kind, .real_us = n->real_us, .position = n->position, .run = n->run,
-				      .unit = n->unit, .attempt = n->attempt, .node = n->node, .root_cause = COORD_NONE };
+				      .unit = n->unit, .attempt = n->attempt, .node = n->node, .root_cause = COORD_NONE, .part = COORD_NONE };
 	struct coord_unit_view u;
 
 	if (n->position < v->remote.notes_after || !v->graph)

@@ -2,7 +2,8 @@
  *
  * A request is answered from what is durable: records of its run and of nodes, from the row and record it names, until the answer or
  * RV_CLIENT_SCAN_BYTES of rows are full; `next` says where to go on, however little was found. With nothing to tell it waits, to be
- * looked at again when more is durable, at most every SCAN_US.
+ * looked at again when more is durable, at most every SCAN_US. Facts do not run ahead of notes for which an answer had no room, so that what
+ * comes later is told later, however slowly somebody asks.
  */
 #include "private.h"
 
@@ -110,12 +111,14 @@ void facts_note(struct facts *f, const struct coord_transition *t, uint64_t posi
 	f->notes_next++;
 }
 
-/* Notes from ask->notes_from on that concern the asker, whose fact is durable; gives the number to go on from. */
-static uint64_t gather_notes(struct facts *f, const struct proto_facts *ask, uint32_t *count)
+/* Notes from ask->notes_from on that concern the asker, whose fact is durable; gives the number to go on from. `upto`: facts may be told as far
+ * as this position, that of the first note for which there was no room; RV_NEVER: there was for all. */
+static uint64_t gather_notes(struct facts *f, const struct proto_facts *ask, uint32_t *count, uint64_t *upto)
 {
 	uint64_t n = ask->notes_from, looked = 0;
 
 	*count = 0;
+	*upto = RV_NEVER;
 	if (n == UINT64_MAX)
 		return n;
 	if (n > f->notes_next)
@@ -128,10 +131,12 @@ static uint64_t gather_notes(struct facts *f, const struct proto_facts *ask, uin
 		if (n == 0)
 			continue;
 		if (note->position > f->durable)
-			break;
+			return n;
 		if (ask->run == 0 || note->run == 0 || note->run == ask->run)
 			f->told[(*count)++] = *note;
 	}
+	if (n < f->notes_next && f->notes[n % RV_CLIENT_NOTES_KEPT].position <= f->durable)
+		*upto = f->notes[n % RV_CLIENT_NOTES_KEPT].position;
 	return n;
 }
 
@@ -141,6 +146,7 @@ struct scan {
 	struct facts *f;
 	const struct proto_facts *ask;
 	uint64_t run_finished_us; /* of the run; 0: it has not ended */
+	uint64_t upto;            /* no row behind this position, and not the run's end; RV_NEVER: all */
 	size_t looked;
 	uint64_t next;
 	uint32_t next_index;
@@ -155,6 +161,11 @@ static bool wanted(const struct scan *s, const struct proto_fact_head *h)
 	if (h->kind == PROTO_FACT_KEY || h->kind == PROTO_FACT_TOKEN)
 		return false;
 	return s->ask->run == 0 || h->run == s->ask->run || h->kind == PROTO_FACT_EPOCH || h->kind == PROTO_FACT_NODE || h->of_node;
+}
+
+static bool is_end(const struct scan *s, const struct journal_row *row, const struct proto_fact_head *h)
+{
+	return h->kind == PROTO_FACT_RUN_FINISHED && h->run == s->ask->run && row->real_us == s->run_finished_us;
 }
 
 /* One record: the next of the open piece, or the first of a new one. false: there is no room for it. */
@@ -185,22 +196,21 @@ static enum journal_next scan_row(void *arg, const struct journal_row *row)
 	struct proto_fact_head head;
 	int rc;
 
-	if (row->position > s->f->durable)
+	if (row->position > rv_min_u64(s->f->durable, s->upto))
 		return JOURNAL_STOP;
 	while ((rc = proto_fact_peek(&at, &head, &s->err)) == 1) {
 		bool before = row->position == s->ask->from && index < s->ask->from_index;
 
 		if (!before && !wanted(s, &head)) {
 			open = NULL;
-		} else if (!before && !take(s, row, index, head.record, &open)) {
+		} else if (!before && ((s->upto != RV_NEVER && is_end(s, row, &head)) || !take(s, row, index, head.record, &open))) {
 			s->next = row->position;
 			s->next_index = index;
 			s->full = true;
 			return JOURNAL_STOP;
 		}
 		index++;
-		if (head.kind == PROTO_FACT_RUN_FINISHED && head.run == s->ask->run && row->real_us == s->run_finished_us)
-			s->ended = true;
+		s->ended |= is_end(s, row, &head);
 	}
 	if (rc < 0) {
 		s->failed = true;
@@ -243,14 +253,14 @@ static enum answered try(struct facts *f, uint64_t peer, struct proto_facts *ask
 	}
 	s.run_finished_us = line ? line->finished_us : 0;
 	rv_buf_reset(&f->records);
+	m.fact_rows.notes_next = gather_notes(f, ask, &notes, &s.upto);
 	if (s.next <= f->durable && journal_read(coord_shell_journal(f->c->shell), s.next, scan_row, &s, &s.err) < 0)
 		s.failed = true;
 	if (s.failed) {
 		clients_refuse(f->c, (struct asker){ peer, ask->request }, &s.err);
 		return ANSWERED;
 	}
-	m.fact_rows.notes_next = gather_notes(f, ask, &notes);
-	if (!s.pieces && !notes && !s.full && !s.ended && !due) {
+	if (!s.pieces && !notes && s.upto == RV_NEVER && !s.full && !s.ended && !due) {
 		ask->from = s.next;
 		ask->from_index = s.next_index;
 		ask->notes_from = m.fact_rows.notes_next;
@@ -261,7 +271,7 @@ static enum answered try(struct facts *f, uint64_t peer, struct proto_facts *ask
 	m.fact_rows.next = s.next;
 	m.fact_rows.next_index = s.next_index;
 	/* asked again from behind its end, it is still over */
-	m.fact_rows.ended = s.ended || (s.run_finished_us && !s.full && s.next > f->durable && f->durable == journal_last(coord_shell_journal(f->c->shell)));
+	m.fact_rows.ended = s.ended || (s.run_finished_us && !s.full && s.upto == RV_NEVER && s.next > f->durable && f->durable == journal_last(coord_shell_journal(f->c->shell)));
 	m.fact_rows.pieces = f->pieces;
 	m.fact_rows.piece_count = s.pieces;
 	m.fact_rows.notes = f->told;
