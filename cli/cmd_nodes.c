@@ -129,7 +129,7 @@ static void say_what_is_missing(const struct cli_rows *rows)
 	for (uint32_t i = 0; i < rows->count; i++) {
 		struct rv_str row = cli_row(rows, i), is = cli_row_text(row, "kill_level", &level), who = cli_row_text(row, "name", &name);
 
-		if (rv_str_equal(is, RV_STR("subreaper")))
+		if (rv_str_equal(is, RV_STR("subreaper")) && !was_removed(row))
 			cli_say("%.*s cannot be sure to end all that a unit started: for that it needs a cgroup v2 in which it may make others, root's "
 				"rights, or REEVE_KILL_LEVEL=pidns (in a container: docker/README.md)", RV_STR_ARGS(who));
 	}

@@ -86,9 +86,9 @@ static int workspace_of(struct submit *s, struct rv_err *err)
 		(void)strcat(hex, "\n");
 		rc = rv_dir_make_at(dir, ".reeve", 0711, err);
 		if (rc == 0)
-			rc = rv_file_write_at(dir, WORKSPACE_ID_FILE, rv_str_of(hex), 0644, RV_FILE_SYNC, err);
-		if (rc == 0)
-			rc = read_id(s, dir, err); /* of two that made one at once, the same for both */
+			rc = rv_file_write_new_at(dir, WORKSPACE_ID_FILE, rv_str_of(hex), 0644, RV_FILE_SYNC, err);
+		if (rc == 0 || err->code == RV_E_EXISTS) /* somebody was quicker: his counts */
+			rc = read_id(s, dir, err);
 	}
 	(void)close(dir);
 	return rc;

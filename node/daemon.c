@@ -494,8 +494,7 @@ static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum p
 
 		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus, .mock_delay_us = s->mock_delay_us };
 		brief.refuse = !executes(s) ? PROTO_REJECT_BAD_SPEC : place ? 0 : PROTO_REJECT_NO_WORKSPACE;
-		if (place)
-			d->preparer.place = place;
+		d->preparer.place = place ? place : &d->preparer.places.own; /* the one before may be gone */
 	}
 	node_wire_event(m, 0, &brief, d->now_us, &ev);
 	daemon_step(d, &ev);

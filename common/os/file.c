@@ -320,16 +320,29 @@ fail:
 	return -1;
 }
 
+enum there { REPLACED, STAYS }; /* what has the name already */
+
+/* A link, not a rename, where what is there stays. */
+static int name_it(int dir, const char *temp, const char *name, enum there there)
+{
+	if (there == REPLACED)
+		return renameat(dir, temp, dir, name);
+	if (linkat(dir, temp, dir, name, 0) < 0)
+		return -1;
+	(void)unlinkat(dir, temp, 0); /* left behind, it is in the way of nobody */
+	return 0;
+}
+
 /* `dir` is the file's own directory, `name` one part, `path` for messages. */
 static int write_in(int dir, const char *name, const char *path, struct rv_str bytes, mode_t mode,
-		    enum rv_file_sync sync, struct rv_err *err)
+		    enum rv_file_sync sync, enum there there, struct rv_err *err)
 {
 	char temp[TEMP_CHARS];
 
 	temp_name(temp);
 	if (write_temp(dir, temp, path, bytes, mode, sync, err))
 		goto fail;
-	if (renameat(dir, temp, dir, name) < 0) {
+	if (name_it(dir, temp, name, there) < 0) {
 		rv_fail_errno(err, errno, "cannot write %s", path);
 		goto fail;
 	}
@@ -341,8 +354,7 @@ fail:
 	return -1;
 }
 
-int rv_file_write_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync,
-		     struct rv_err *err)
+static int write_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync, enum there there, struct rv_err *err)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
@@ -358,9 +370,20 @@ int rv_file_write_at(int dir, const char *path, struct rv_str bytes, mode_t mode
 	free(parent);
 	if (rc)
 		return -1;
-	rc = write_in(at, name, path, bytes, mode, sync, err);
+	rc = write_in(at, name, path, bytes, mode, sync, there, err);
 	close_keep_errno(at);
 	return rc;
+}
+
+int rv_file_write_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync,
+		     struct rv_err *err)
+{
+	return write_at(dir, path, bytes, mode, sync, REPLACED, err);
+}
+
+int rv_file_write_new_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync, struct rv_err *err)
+{
+	return write_at(dir, path, bytes, mode, sync, STAYS, err);
 }
 
 int rv_file_write(const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync, struct rv_err *err)
@@ -382,7 +405,7 @@ int rv_file_write(const char *path, struct rv_str bytes, mode_t mode, enum rv_fi
 	free(parent);
 	if (rc)
 		return -1;
-	rc = write_in(at, name, path, bytes, mode, sync, err);
+	rc = write_in(at, name, path, bytes, mode, sync, REPLACED, err);
 	close_keep_errno(at);
 	return rc;
 }

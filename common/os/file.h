@@ -39,6 +39,8 @@ int rv_file_read(const char *path, size_t limit, struct rv_buf *out, struct rv_e
 /* All or nothing: a temporary file beside it, then a rename over whatever was there. */
 int rv_file_write_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync,
 		     struct rv_err *err);
+/* The same, but what is there stays: RV_E_EXISTS. Of several that make one at once, one does. */
+int rv_file_write_new_at(int dir, const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync, struct rv_err *err);
 int rv_file_write(const char *path, struct rv_str bytes, mode_t mode, enum rv_file_sync sync, struct rv_err *err);
 
 /* Writes all of it at the descriptor's place; goes on after EINTR and short writes. `name` is for messages. */

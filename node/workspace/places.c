@@ -40,12 +40,35 @@ static void place_destroy(struct node_place *place)
 	free(place);
 }
 
+/* Where there is no directory any more nothing can be collected or read: another may have the place. One that is only not to be had now (its
+ * file system is away) keeps it. */
+static void give_back(struct node_places *p)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct rv_err why = { 0 };
+		int fd = -1;
+
+		if (rv_dir_open(p->items[i]->root_text, &fd, &why) < 0 && why.code == RV_E_NOT_FOUND) {
+			place_destroy(p->items[i]);
+			continue;
+		}
+		if (fd >= 0)
+			close(fd);
+		p->items[kept++] = p->items[i];
+	}
+	p->count = kept;
+}
+
 static struct node_place *add(struct node_places *p, struct rv_str namespace_root, struct rv_err *err)
 {
 	struct node_place *place;
 
+	if (p->count == NODE_PLACES_MAX)
+		give_back(p);
 	if (p->count == NODE_PLACES_MAX) {
-		(void)rv_fail(err, RV_E_LIMIT, "this node works in %u workspaces already", NODE_PLACES_MAX);
+		(void)rv_fail(err, RV_E_LIMIT, "this node works in %u workspaces already, all of which are still there", NODE_PLACES_MAX);
 		return NULL;
 	}
 	place = calloc(1, sizeof(*place));
@@ -195,14 +218,20 @@ static struct node_place *known(struct node_places *p, const struct proto_worksp
 	return NULL;
 }
 
-/* One that was only remembered, or a new one. */
+/* Only remembered, or at the same path: what is there now is another workspace than was there before, which is gone. */
+static bool may_become(const struct node_place *place, struct rv_str workspace, struct rv_str namespace_root)
+{
+	return rv_str_equal(rv_str_of(place->root_text), namespace_root) && (!place->id || rv_str_equal(place->workspace, workspace));
+}
+
+/* One that was only remembered, or whose path it has taken over, or a new one. */
 static struct node_place *settle(struct node_places *p, const struct proto_workspace *w, struct rv_str workspace, struct rv_str namespace_root,
 				 struct rv_err *err)
 {
 	struct node_place *place = NULL;
 
 	for (uint32_t i = 0; i < p->count && !place; i++)
-		if (!p->items[i]->id && rv_str_equal(rv_str_of(p->items[i]->root_text), namespace_root))
+		if (may_become(p->items[i], workspace, namespace_root))
 			place = p->items[i];
 	if (!place) {
 		place = add(p, namespace_root, err);
@@ -214,6 +243,13 @@ static struct node_place *settle(struct node_places *p, const struct proto_works
 			return NULL;
 		}
 	}
+	if (place->id) { /* what was opened below its root is the directory that is gone */
+		node_namespaces_release(&place->namespaces);
+		node_namespaces_init(&place->namespaces, rv_str_of(place->root_text));
+	}
+	free(place->asked);
+	free(place->workspace_text);
+	free(place->id);
 	place->asked = copy(w->root);
 	place->workspace_text = copy(workspace);
 	place->id = place->asked && place->workspace_text ? copy(w->id) : NULL;
@@ -222,6 +258,7 @@ static struct node_place *settle(struct node_places *p, const struct proto_works
 		free(place->asked);
 		free(place->workspace_text);
 		place->asked = place->workspace_text = NULL;
+		place->workspace = rv_str(NULL, 0);
 		return NULL;
 	}
 	place->workspace = rv_str_of(place->workspace_text);

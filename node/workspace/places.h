@@ -5,7 +5,8 @@
  * has the same name is none. Each place has the namespaces of its attempts below NAMESPACE_ROOT, which the plan may name.
  *
  * What a place is is kept in STATE/places, a path a line, before anything is started there: attempts of an earlier daemon are collected, and
- * logs read, where they lie. In `reeve run` there is one place, its own.
+ * logs read, where they lie. A workspace that takes another's path takes its place; when all are taken, those whose directory is gone are
+ * given to others. In `reeve run` there is one place, its own.
  */
 #ifndef NODE_PLACES_H
 #define NODE_PLACES_H
@@ -47,7 +48,7 @@ struct node_places {
 void node_places_init(struct node_places *p, struct rv_str workspace, struct rv_str namespace_root, struct rv_str state_dir);
 void node_places_release(struct node_places *p);
 
-/* The place of this workspace; NULL: it is not here (RV_E_NOT_FOUND: `err` says what was looked for), or there are too many (RV_E_LIMIT). */
+/* The place of this workspace, valid until the next call; NULL: it is not here (RV_E_NOT_FOUND: `err` says what was looked for), or there are too many (RV_E_LIMIT). */
 struct node_place *node_places_find(struct node_places *p, const struct proto_workspace *w, uint64_t now_us, struct rv_err *err);
 /* By a cookie's key; our own where it is not known. */
 struct node_place *node_places_by_key(struct node_places *p, uint64_t key);

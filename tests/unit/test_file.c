@@ -183,6 +183,29 @@ static void writing_is_all_or_nothing(void **state)
 	rv_buf_release(&b);
 }
 
+static void what_is_there_stays(void **state)
+{
+	struct rv_buf b;
+	struct rv_err err;
+
+	(void)state;
+	rv_buf_init(&b, 0);
+	assert_int_equal(mkdir(scratch("d"), 0700), 0);
+	assert_int_equal(rv_file_write_new_at(scratch_dir(), "d/f", RV_STR("one"), 0640, RV_FILE_SYNC, &err), 0);
+	assert_int_equal(names_in(scratch("d")), 1);
+	assert_int_equal(rv_file_write_new_at(scratch_dir(), "d/f", RV_STR("two"), 0640, RV_FILE_SYNC, &err), -1);
+	assert_int_equal(err.code, RV_E_EXISTS);
+	assert_int_equal(names_in(scratch("d")), 1);
+	assert_int_equal(rv_file_read_at(scratch_dir(), "d/f", 10, &b, &err), 0);
+	assert_str(rv_buf_str(&b), "one");
+	/* also where it leads nowhere */
+	assert_int_equal(symlink("nowhere", scratch("d/link")), 0);
+	assert_int_equal(rv_file_write_new_at(scratch_dir(), "d/link", RV_STR("x"), 0640, RV_FILE_NOSYNC, &err), -1);
+	assert_int_equal(err.code, RV_E_EXISTS);
+	assert_int_equal(names_in(scratch("d")), 2);
+	rv_buf_release(&b);
+}
+
 static void a_full_disk_is_told_as_such(void **state)
 {
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -343,6 +366,7 @@ int main(void)
 		TEST(fifos_devices_and_sockets_do_not_hold_us),
 		TEST(a_file_is_read_whole_or_not_at_all),
 		TEST(writing_is_all_or_nothing),
+		TEST(what_is_there_stays),
 		TEST(a_full_disk_is_told_as_such),
 		TEST(reserved_blocks_are_there),
 		TEST(directories_are_made_as_far_as_missing),
