@@ -11,15 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes of each stream that were given; of both, stdout's stand in the upper half of the number. */
+/* Bytes of each stream that were given; of both, stdout's stand in the upper half of the number. A stream that is longer than half a number
+ * can say ends for those who read both; what is left of it is read as one stream. */
 #define HALF_BITS 32u
+#define BOTH_BYTES_MAX (UINT32_MAX - 1) /* so that no position is UINT64_MAX, which asks for the last bytes */
+#define BOTH_OVER "\n[reeve: more than 4 GiB in one stream: the rest stays on its node]\n"
 
 struct reading {
 	uint64_t seen[2];
 	bool wanted[2];
 	size_t left;
 	struct rv_buf *room;
-	bool cut; /* there is more than `left` allowed */
+	bool cut;      /* there is more than `left` allowed */
+	uint64_t most; /* no position of a stream is behind this one */
+	bool over;     /* there is more than that */
 };
 
 static void seen_from(const struct proto_log_wanted *w, struct reading *r)
@@ -36,7 +41,7 @@ static uint64_t position(const struct proto_log_wanted *w, const struct reading 
 {
 	if (w->stream != 3)
 		return r->seen[w->stream - 1];
-	return rv_min_u64(r->seen[0], UINT32_MAX) << HALF_BITS | rv_min_u64(r->seen[1], UINT32_MAX);
+	return rv_min_u64(r->seen[0], BOTH_BYTES_MAX) << HALF_BITS | rv_min_u64(r->seen[1], BOTH_BYTES_MAX);
 }
 
 /* The last bytes: of both streams each has half, or what the other does not need. */
@@ -59,15 +64,21 @@ static void seen_last(const struct proto_log_wanted *w, const uint64_t bytes[2],
 static int take(struct reading *r, int stream, struct rv_str bytes, uint64_t to)
 {
 	bool marker = to - bytes.bytes != r->seen[stream];
-	size_t n = (size_t)rv_min_u64(bytes.bytes, r->left);
+	size_t n;
 
+	if (to > r->most) {
+		bytes.bytes = marker ? 0 : (size_t)rv_sat_sub(r->most, r->seen[stream]);
+		to = r->most;
+		r->over = true;
+	}
+	n = (size_t)rv_min_u64(bytes.bytes, r->left);
 	r->cut |= n < bytes.bytes;
 	if (marker && n < bytes.bytes && r->room->bytes)
 		return r->cut;
 	(void)rv_buf_put(r->room, bytes.at, n);
 	r->seen[stream] = marker ? to : r->seen[stream] + n;
 	r->left -= n;
-	return r->cut;
+	return r->cut || r->over;
 }
 
 /* --- the shared log ------------------------------------------------------------------------------------------------------- */
@@ -182,7 +193,7 @@ static int read_namespaces(struct node_places *p, const struct proto_log_wanted 
 int node_log_read(const char *log_dir, struct node_places *places, const struct proto_log_wanted *w, bool runs, struct rv_buf *room,
 		  struct proto_log_piece *out, struct rv_err *err)
 {
-	struct reading r = { .left = rv_min_u64(w->bytes_max, PROTO_PIECE_BYTES_MAX), .room = room };
+	struct reading r = { .left = rv_min_u64(w->bytes_max, PROTO_PIECE_BYTES_MAX), .room = room, .most = RV_NEVER };
 	bool there = false;
 
 	*out = (struct proto_log_piece){ .request = w->request, .attempt = w->attempt };
@@ -191,12 +202,17 @@ int node_log_read(const char *log_dir, struct node_places *places, const struct 
 	r.wanted[1] = w->stream & 2;
 	if (w->offset != UINT64_MAX)
 		seen_from(w, &r);
+	if (w->offset != UINT64_MAX && w->stream == 3)
+		r.most = BOTH_BYTES_MAX;
 	if (read_shared(log_dir, w, &r, &there, err) < 0 || (!there && read_namespaces(places, w, &r, &there, err) < 0))
 		return -1;
 	if (room->failed)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a log");
 	out->known = there || runs;
-	out->ended = !runs && !r.cut;
+	r.over &= !r.cut; /* what there is room for in a number is read first */
+	if (r.over && r.left >= strlen(BOTH_OVER))
+		(void)rv_buf_puts(room, BOTH_OVER);
+	out->ended = (!runs || r.over) && !r.cut;
 	out->bytes = rv_buf_str(room);
 	out->next = there ? position(w, &r) : w->offset == UINT64_MAX ? 0 : w->offset;
 	/* of the last bytes of both streams together there is no single offset of the first one */

@@ -2,7 +2,8 @@
  *
  * Answers LOG_WANTED: the shared output log (node/warden/seglog.h), or the logs/ of the attempt's namespace, while it runs and after it has
  * ended, for as long as the files are there. `offset` and `next` count bytes of the stream; of both streams together (stream 3) they
- * are a position that only means something to this function: the bytes of stdout and of stderr that were given, in one number.
+ * are a position that only means something to this function: the bytes of stdout and of stderr that were given, in one number. It has room for
+ * 4 GiB of each: then a line says so, and the log has ended for whoever reads both.
  */
 #ifndef NODE_LOGREAD_H
 #define NODE_LOGREAD_H

@@ -153,6 +153,73 @@ static void there_may_be_only_so_many(void **state)
 	node_places_release(&p);
 }
 
+static void what_is_gone_gives_its_place_back(void **state)
+{
+	struct proto_workspace w = { .id = RV_STR("x") };
+	struct node_place *place;
+	struct node_places p;
+	struct rv_err err;
+	char name[40];
+
+	(void)state;
+	node_places_init(&p, RV_STR(""), rv_str_of(scratch_path()), rv_str_of(scratch_path()));
+	for (uint32_t i = 0; i < NODE_PLACES_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "w%u", i);
+		make_workspace(name, "x");
+		w.root = path(name);
+		assert_non_null(node_places_find(&p, &w, 1, &err));
+	}
+	assert_int_equal(rv_tree_remove_at(scratch_dir(), "w3", NULL), 0);
+	make_workspace("new", "x");
+	w.root = path("new");
+	place = node_places_find(&p, &w, 1, &err);
+	assert_non_null(place);
+	assert_true(rv_str_equal(place->workspace, path("new")));
+	assert_int_equal(p.count, NODE_PLACES_MAX);
+	make_workspace("one-more", "x");
+	w.root = path("one-more");
+	assert_null(node_places_find(&p, &w, 1, &err));
+	node_places_release(&p);
+	/* and it is so for the next daemon */
+	node_places_init(&p, RV_STR(""), rv_str_of(scratch_path()), rv_str_of(scratch_path()));
+	assert_int_equal(p.count, NODE_PLACES_MAX);
+	w.root = path("new");
+	assert_non_null(node_places_find(&p, &w, 1, &err));
+	assert_int_equal(p.count, NODE_PLACES_MAX);
+	node_places_release(&p);
+}
+
+static void a_workspace_made_anew_takes_the_same_place(void **state)
+{
+	struct proto_workspace w = { .id = RV_STR("first") };
+	struct node_place *first, *second;
+	struct node_places p;
+	char root[300];
+	int fd;
+
+	(void)state;
+	node_places_init(&p, RV_STR(""), rv_str_of(scratch_path()), rv_str_of(scratch_path()));
+	make_workspace("ws", "first");
+	(void)snprintf(root, sizeof(root), "%s", scratch("ws"));
+	w.root = rv_str_of(root);
+	first = node_places_find(&p, &w, 1, NULL);
+	assert_non_null(first);
+	assert_int_equal(node_namespace_make(&first->namespaces, 7, RV_STR("u"), 1, &fd, NULL), 0);
+	close(fd);
+	assert_int_equal(rv_tree_remove_at(scratch_dir(), "ws", NULL), 0);
+	make_workspace("ws", "second");
+	w.id = RV_STR("second");
+	second = node_places_find(&p, &w, 2, NULL);
+	assert_ptr_equal(second, first);
+	assert_int_equal(node_namespace_make(&second->namespaces, 7, RV_STR("u"), 1, &fd, NULL), 0);
+	close(fd);
+	assert_int_equal(p.count, 1);
+	assert_true(rv_str_equal(second->workspace, w.root));
+	w.id = RV_STR("first");
+	assert_null(node_places_find(&p, &w, 3, NULL));
+	node_places_release(&p);
+}
+
 /* --- logs ---------------------------------------------------------------------------------------------------------------- */
 
 struct log_lab {
@@ -242,6 +309,37 @@ static void the_shared_log_is_read_on_from_where_one_was(void **state)
 	lab_close(&l);
 }
 
+/* A position of both streams is one number; where it cannot say more the log ends, instead of giving its last bytes for ever. */
+static void both_streams_end_where_their_position_does(void **state)
+{
+	const uint64_t most = UINT32_MAX - 1;
+	struct log_lab l;
+	int dir, fd;
+
+	(void)state;
+	lab_open(&l);
+	l.runs = true;
+	assert_int_equal(node_namespace_make(&l.places.own.namespaces, 7, RV_STR("u"), 2, &dir, NULL), 0);
+	assert_int_equal(rv_file_write_at(dir, "logs/stdout.log", RV_STR("x"), 0600, RV_FILE_NOSYNC, NULL), 0);
+	fd = openat(dir, "logs/stdout.log", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)5 << 30), 0);
+	close(fd);
+	close(dir);
+	assert_int_equal(ask(&l, 3, (most - 7) << 32, 5).bytes, 5);
+	assert_false(l.piece.ended);
+	assert_true(l.piece.next == (most - 2) << 32);
+	assert_non_null(strstr(ask(&l, 3, l.piece.next, 1000).at + 2, "more than 4 GiB"));
+	assert_true(l.piece.ended);
+	assert_true(l.piece.next == most << 32);
+	/* of one stream there is no such end */
+	assert_int_equal(ask(&l, 1, most - 2, 1000).bytes, 1000);
+	assert_int_equal(l.piece.next, most + 998);
+	assert_false(l.piece.ended);
+	assert_int_equal(ask(&l, 3, UINT64_MAX, 1000).bytes, 1000);
+	lab_close(&l);
+}
+
 static void a_namespace_s_log_is_read_and_no_trap_in_it(void **state)
 {
 	struct log_lab l;
@@ -280,7 +378,10 @@ int main(void)
 		T(maps_lead_to_where_it_is_here),
 		T(what_it_was_is_known_to_the_next_daemon),
 		T(there_may_be_only_so_many),
+		T(what_is_gone_gives_its_place_back),
+		T(a_workspace_made_anew_takes_the_same_place),
 		T(the_shared_log_is_read_on_from_where_one_was),
+		T(both_streams_end_where_their_position_does),
 		T(a_namespace_s_log_is_read_and_no_trap_in_it),
 	};
 
