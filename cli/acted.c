@@ -113,6 +113,8 @@ static enum journal_next look_at_row(void *arg, const struct journal_row *row)
 			l->state = f.run_finished.state;
 		}
 	}
+	rv_arena_release(&l->arena); /* a journal may be long */
+	rv_arena_init(&l->arena, 0);
 	return JOURNAL_MORE;
 }
 

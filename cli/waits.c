@@ -148,7 +148,8 @@ void cli_waits_put_stuck(const struct cli_waits *w, const struct cli_tally *t, s
 			break;
 		}
 		(void)rv_buf_printf(out, "%s%llu ready unit%s: ", i ? "; " : "", (unsigned long long)count, cli_s(count));
-		put_row(out, row, word);
+		if (word < RV_ARRAY_LEN(words))
+			put_row(out, row, word);
 	}
 	if (held)
 		(void)rv_buf_printf(out, "%s%u held", stuck ? "; " : "", held);
