@@ -26,6 +26,7 @@
 	X(LATE_HELLO, "a HELLO is believed however old it is")                                                      \
 	X(ONCE_AGAIN, "an at_most_once unit whose attempt was lost is tried again")                                 \
 	X(DENIED_IS_LOST, "an at_most_once attempt that never reached its node counts as lost when they meet again")   \
+	X(ANOTHER_DAEMON, "what the daemon before was sent is sent to its successor under the same number")            \
 	X(ONCE_RESUMED, "going on with a run starts again what is to start once")                                   \
 	X(REUSED_ATTEMPT, "a dispatch does not wait for its row: a tail that is lost gives its number again")       \
 	X(TRY_AS_ATTEMPT, "an attempt that was given back or lost leaves its number to the next")                   \

@@ -153,8 +153,7 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 		u->flags |= COORD_U_AVOID;
 		break;
 	case PROTO_CLASS_NODE_LOST:
-		if (res->reason != PROTO_REASON_REMOVED)
-			count_up(&u->node_lost);
+		u->node_lost = (uint16_t)rv_min_u64(u->node_lost + coord_loss_weight(res), UINT16_MAX);
 		r->node_lost++;
 		u->flags |= COORD_U_AVOID | COORD_U_LOST;
 		break;

@@ -166,9 +166,11 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 	const struct coord_unit *u = coord_unit_at(r, a->unit);
 	bool ends = r->stop_cancels || u->flags & COORD_U_CANCEL || a->state == COORD_A_STOPPING;
 	/* A daemon that has not restarted since the attempt was assigned to it takes it once, however often it is sent; that it does not
-	 * have it now, and no result of it to tell, says that it never began. */
-	bool denied = !n->rebooted && a->incarnation == n->incarnation && !RV_PLANT(DENIED_IS_LOST);
-	bool again = denied || (!n->rebooted && !coord_unit_setting(r, u)->at_most_once);
+	 * have it now, and no result of it to tell, says that it never began. Another one cannot say what its predecessor began: to send
+	 * it the same number would start it twice. */
+	bool same = !n->rebooted && (a->incarnation == n->incarnation || RV_PLANT(ANOTHER_DAEMON));
+	bool denied = same && !RV_PLANT(DENIED_IS_LOST);
+	bool again = denied || (same && !coord_unit_setting(r, u)->at_most_once);
 
 	if (a->state == COORD_A_RETRACTING && a->mark != n->hello_mark) {
 		struct proto_result res = { .key = { r->id, a->unit, a->attempt }, .outcome = PROTO_FAILED,

@@ -2,7 +2,8 @@
  *
  * Each class has its own counter: those of `retry.on` spend retry.max; environment, rate limits and lost nodes have limits of their
  * own and never spend it; config, budget and scope end the unit. What a person removed a unit's node for, or a node ended when it was
- * told to, counts nowhere: rolling restarts poison nothing.
+ * told to, counts nowhere: rolling restarts poison nothing. Nor do nodes that die under what nobody saw begin: that counts a tenth of
+ * a loss, enough for an end to come if all of a unit's nodes die before they can tell.
  */
 #include "common/plant.h"
 #include "coordinator/core/state.h"
@@ -71,6 +72,13 @@ static struct coord_failure again(struct coord_failure f, uint64_t delay_us)
 	return f;
 }
 
+uint32_t coord_loss_weight(const struct proto_result *result)
+{
+	if (result->reason == PROTO_REASON_REMOVED)
+		return 0;
+	return result->flags & PROTO_RESULT_STARTED ? COORD_LOSS : COORD_LOSS_UNSEEN;
+}
+
 struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run *r, uint32_t unit, const struct proto_result *result)
 {
 	const struct coord_unit *u = coord_unit_at(r, unit);
@@ -97,7 +105,7 @@ struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run 
 	case PROTO_CLASS_NODE_LOST:
 		if (s->at_most_once && !RV_PLANT(ONCE_AGAIN))
 			f.reason = PROTO_REASON_LOST;
-		else if (result->reason == PROTO_REASON_REMOVED || u->node_lost + 1u < lim->node_lost)
+		else if (!coord_loss_weight(result) || u->node_lost + coord_loss_weight(result) < COORD_LOSS * lim->node_lost)
 			return again(f, 0);
 		else
 			f.reason = PROTO_REASON_POISONED;

@@ -492,6 +492,8 @@ struct coord_failure {
 	uint64_t delay_us;           /* AGAIN */
 };
 
+/* What the loss of an attempt's node counts towards limits.node_lost, in parts of COORD_LOSS. */
+uint32_t coord_loss_weight(const struct proto_result *result);
 struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run *r, uint32_t unit, const struct proto_result *result);
 
 /* --- outcome.c ----------------------------------------------------------------------------------------------------------------------------------------- */

@@ -67,6 +67,9 @@ enum coord_unit_flag {
 };
 
 /* One instance. 64 bytes: a cache line. */
+#define COORD_LOSS 10u       /* the node of an attempt that was seen to begin */
+#define COORD_LOSS_UNSEEN 1u /* of one that was not */
+
 struct coord_unit {
 	uint8_t state;         /* enum coord_unit_state */
 	uint8_t class;         /* enum proto_class, of the newest failure */
@@ -84,7 +87,8 @@ struct coord_unit {
 	uint16_t setting;
 	uint16_t tries;        /* attempts that began and are over */
 	uint16_t retries;      /* failures of a class in retry.on */
-	uint16_t environment, node_lost, rate_limited;
+	uint16_t environment, rate_limited;
+	uint16_t node_lost;    /* in parts of COORD_LOSS */
 	uint8_t not_found : 1; /* an environment failure "program not found" */
 	uint8_t try_counted : 1; /* its newest attempt was lost once it had begun: should it come back, it is no other try */
 	bool was_reset;        /* and that has not been told yet */

@@ -213,6 +213,43 @@ static void at_most_once_of_another_daemon_stays_lost_over_a_restart(void **stat
 	expect_unit(&f->d, "a", "failed node_lost lost");
 }
 
+/* It may have begun there, and the daemon that comes after cannot say: its number is never sent a second time. */
+static void what_another_daemon_was_sent_gets_a_new_number(void **state)
+{
+	struct fixture *f = *state;
+
+	one(f);
+	driver_gone(&f->d, 0);
+	f->d.incarnation = 2;
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+	expect_unit(&f->d, "a", "active node_lost lost");
+}
+
+/* Coordinator and node both died: the new one of the one meets the new one of the other. */
+static void what_another_daemon_was_sent_gets_a_new_number_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	one(f);
+	driver_started(&f->d, "a"); /* which no journal says */
+	driver_restart(&f->d);
+	driver_forget_lines(&f->d);
+	f->d.incarnation = 2;
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+	driver_restart(&f->d); /* a#2 was sent to this daemon */
+	driver_forget_lines(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+}
+
 static void strangers_attempts_are_killed_or_forgotten(void **state)
 {
 	struct fixture *f = *state;
@@ -372,6 +409,41 @@ static void the_third_loss_is_poison(void **state)
 	for (int i = 0; i < 3; i++) {
 		driver_started(&f->d, "a");
 		driver_gone(&f->d, 0);
+		driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	}
+	expect_unit(&f->d, "a", "failed node_lost poisoned");
+}
+
+/* Nodes that die under what nobody saw begin do not make it poison; that, too, has an end. */
+static void losses_before_it_began_count_a_tenth(void **state)
+{
+	struct fixture *f = *state;
+
+	one(f);
+	for (int i = 0; i < 10; i++) {
+		driver_gone(&f->d, 0);
+		f->d.incarnation++;
+		driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+		expect_unit(&f->d, "a", "active node_lost lost");
+	}
+	for (int i = 0; i < 2; i++) { /* as much as one that began: the second of these is the third */
+		expect_unit(&f->d, "a", "active node_lost lost");
+		driver_started(&f->d, "a");
+		driver_gone(&f->d, 0);
+		driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	}
+	expect_unit(&f->d, "a", "failed node_lost poisoned");
+}
+
+static void losses_before_it_began_have_an_end(void **state)
+{
+	struct fixture *f = *state;
+
+	one(f);
+	for (int i = 0; i < 30; i++) {
+		expect_unit(&f->d, "a", i ? "active node_lost lost" : "active");
+		driver_gone(&f->d, 0);
+		f->d.incarnation++;
 		driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
 	}
 	expect_unit(&f->d, "a", "failed node_lost poisoned");
@@ -1081,6 +1153,8 @@ int main(void)
 		TEST(at_most_once_that_its_own_daemon_denies_is_sent_again),
 		TEST(at_most_once_that_was_cancelled_and_is_denied_never_began),
 		TEST(at_most_once_of_another_daemon_stays_lost_over_a_restart),
+		TEST(what_another_daemon_was_sent_gets_a_new_number),
+		TEST(what_another_daemon_was_sent_gets_a_new_number_over_a_restart),
 		TEST(strangers_attempts_are_killed_or_forgotten),
 		TEST(a_second_machine_with_the_same_key_is_sent_away),
 		TEST(a_name_that_another_key_has_is_refused),
@@ -1089,6 +1163,8 @@ int main(void)
 		TEST(an_attempt_is_lost_after_its_time_and_runs_elsewhere),
 		TEST(a_stalled_coordinator_declares_nobody_lost),
 		TEST(the_third_loss_is_poison),
+		TEST(losses_before_it_began_count_a_tenth),
+		TEST(losses_before_it_began_have_an_end),
 		TEST(a_lost_attempt_that_comes_back_in_time_is_taken_back),
 		TEST(its_result_counts_if_nobody_was_given_the_unit),
 		TEST(afterwards_it_is_fenced),

@@ -524,6 +524,10 @@ void sim_checker_refold(struct sim_world *w)
 			refold_fact(w, &f, i + 1);
 		rv_arena_release(&arena);
 	}
+	for (i = 0; i < w->spec->runs; i++)
+		for (k = 0; k < w->runs[i].unit_count; k++)
+			if (w->runs[i].units[k].started_attempt > w->runs[i].units[k].assigned)
+				w->runs[i].units[k].started_attempt = 0; /* its number may be given again */
 	check_promises(w);
 }
 
@@ -624,6 +628,9 @@ void sim_checker_start(struct sim_world *w, uint32_t node, struct sim_proc *p)
 
 	u->starts++;
 	u->live++;
+	if (p->attempt.attempt == u->started_attempt)
+		sim_broken(w, "I9: attempt %u of unit %u was started twice", p->attempt.attempt, p->attempt.unit);
+	u->started_attempt = p->attempt.attempt;
 	if (plan_unit_of(r, p->attempt.unit)->settings->at_most_once && u->starts > (u->may_start ? u->may_start : 1))
 		sim_broken(w, "I9: unit %u, at_most_once, was started %u times, and may %u times", p->attempt.unit, u->starts,
 			   u->may_start ? u->may_start : 1);

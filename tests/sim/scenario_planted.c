@@ -342,6 +342,31 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	},
 	},
 	{
+		.name = "ANOTHER_DAEMON: what the daemon before was sent is sent to its successor under the same number",
+		.spec = {
+		.seed = 1665,
+		.nodes = 1,
+		.slots_max = 1,
+		.runs = 1,
+		.units = 1,
+		.shape = 3,
+		.delay_us = 200,
+		.slow_us_max = 60000000,
+		.tcp = 1,
+		.commit_us_max = 2000,
+		.lost_after_us = 10000000,
+		.duration_us_max = 3000000,
+		.slow_local_us = 5000000,
+		.prefetch_us = 2000,
+		.heal_us = 2375000,
+		.fault_count = 2,
+		.faults = {
+			{ 29 /* node_fall */, 63048, 365000, 81071, 0, 36 },
+			{ 1 /* coord_kill */, 1271085, 610000, 7776, 0, 5 },
+		},
+	},
+	},
+	{
 		.name = "REVOKED_KEPT: a node whose key is revoked stays among those that are given work",
 		.spec = {
 		.seed = 7,

@@ -174,6 +174,10 @@ static void fault(struct sim_world *w, const struct sim_fault *f)
 		else
 			sim_node_kill(w, node);
 		break;
+	case SIM_F_NODE_FALL:
+		sim_node_kill(w, node);
+		sim_warden_die(w, node);
+		break;
 	case SIM_F_NODE_REBOOT:
 		sim_node_reboot(w, node, for_us);
 		break;

@@ -316,6 +316,7 @@ struct sim_unit {
 	uint32_t begun, begun_attempt; /* attempts that the journal says to have begun, or cannot say; the newest of them */
 	/* the world's truth */
 	uint32_t starts, live, accepted_starts;
+	uint32_t started_attempt;    /* the number of the newest start; 0: none, or its assignment was lost with a tail of the journal */
 	uint32_t acked_attempt;      /* the newest whose result a node was told to be safe */
 	uint32_t told_attempt;       /* the newest that a node was sent */
 };
