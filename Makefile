@@ -62,7 +62,7 @@ ldflags.cov := --coverage
 ldflags.fuzz := -fsanitize=fuzzer,address,undefined
 
 # Libraries, asked for once and only when something is compiled.
-PACKAGES = libzmq libczmq $(MSGPACK) libsodium sqlite3 jansson libfyaml
+PACKAGES = libzmq libczmq $(MSGPACK) libsodium sqlite3 jansson libfyaml ncursesw
 MSGPACK = $(eval MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack))$(MSGPACK)
 pkg = $(shell pkg-config $(1) || echo :pkg-config:)
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(call need,$(call pkg,--cflags $(PACKAGES))))$(PKG_CFLAGS)
@@ -73,7 +73,7 @@ TEST_LIBS = $(eval TEST_LIBS := $(call need,$(call pkg,--libs cmocka)))$(TEST_LI
 # before its first unit (docs/performance.md, "Start-up"). Where that does not link, the shared ones are taken.
 STATIC_STUBS := cli/static/unused.c
 STATIC_LIBS = -static-libgcc -Wl,-Bstatic -lczmq -lzmq $(shell pkg-config --libs-only-l $(MSGPACK)) -lsodium -lsqlite3 -ljansson \
-	-lfyaml -lstdc++ -luuid -lbsd -lmd -Wl,-Bdynamic -lm
+	-lfyaml -lncursesw -ltinfo -lstdc++ -luuid -lbsd -lmd -Wl,-Bdynamic -lm
 need = $(if $(findstring :pkg-config:,$(1)),$(error a library is missing; `make setup` installs what reeve needs),$(1))
 
 # ---- folders ----
@@ -83,7 +83,7 @@ FOLDERS := common common/os common/net common/http common/plan proto coordinator
 	coordinator node/core node/warden node cli
 PARTS.node := node/workspace node/agents
 PARTS.coordinator := coordinator/clients
-PARTS.cli := cli/export
+PARTS.cli := cli/export cli/view
 MAIN := cli/main.c
 sources = $(filter-out $(MAIN),$(wildcard $(addsuffix /*.c,$(1) $(PARTS.$(1)))))
 LIBRARIES := $(foreach f,$(FOLDERS),$(if $(call sources,$(f)),$(f)))

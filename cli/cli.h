@@ -56,6 +56,7 @@ int cli_cmd_key(int argc, char **argv);
 int cli_cmd_login(int argc, char **argv);
 int cli_cmd_explain(int argc, char **argv);
 int cli_cmd_watch(int argc, char **argv);
+int cli_cmd_top(int argc, char **argv);
 int cli_cmd_wait(int argc, char **argv);
 int cli_cmd_cancel(int argc, char **argv);
 int cli_cmd_pause(int argc, char **argv);

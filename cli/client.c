@@ -58,6 +58,10 @@ struct cli_client {
 	struct rv_buf answer;      /* what `calling.answer` borrows from */
 	struct calling calling;
 	struct turning *turning;   /* of the call that is under way */
+	cli_client_beside_fn *beside; /* NULL: nothing goes on beside a call */
+	void *beside_arg;
+	int beside_fds[2];
+	bool given_up;             /* the call that is under way */
 };
 
 /* --- the link ---------------------------------------------------------------------------------------------------------- */
@@ -249,9 +253,13 @@ static uint64_t turn(void *arg)
 	struct turning *t = arg;
 	struct cli_client *c = t->client;
 	struct calling *k = &c->calling;
-	uint64_t now = rv_clock_boottime_us();
+	uint64_t now = rv_clock_boottime_us(), beside = c->beside ? c->beside(c->beside_arg) : RV_NEVER;
 
 	take_signals(c);
+	if (c->given_up) {
+		(void)rv_fail(k->err, RV_E_BUSY, "given up");
+		k->failed = true;
+	}
 	if (c->interrupted) {
 		(void)rv_fail(k->err, RV_E_BUSY, "interrupted");
 		k->failed = true;
@@ -272,8 +280,8 @@ static uint64_t turn(void *arg)
 	}
 	send_when_due(t, now);
 	if (k->sent_us == RV_NEVER)
-		return c->connected ? rv_min_u64(next_deadline(c), now + 10000) : next_deadline(c); /* its queue was full */
-	return rv_min_u64(next_deadline(c), rv_sat_add(k->sent_us, t->resend_us));
+		return rv_min_u64(beside, c->connected ? rv_min_u64(next_deadline(c), now + 10000) : next_deadline(c)); /* its queue was full */
+	return rv_min_u64(beside, rv_min_u64(next_deadline(c), rv_sat_add(k->sent_us, t->resend_us)));
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------------------- */
@@ -403,9 +411,36 @@ int cli_client_catch_signals(struct cli_client *c, struct rv_err *err)
 	return net_loop_watch(c->loop, c->signals.fd, NET_READ, err);
 }
 
+int cli_client_beside(struct cli_client *c, const int fds[2], cli_client_beside_fn *fn, void *arg, struct rv_err *err)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (c->beside && c->beside_fds[i] >= 0)
+			(void)net_loop_watch(c->loop, c->beside_fds[i], 0, NULL);
+		c->beside_fds[i] = fn ? fds[i] : -1;
+	}
+	c->beside = fn;
+	c->beside_arg = arg;
+	for (i = 0; i < 2; i++)
+		if (c->beside_fds[i] >= 0 && net_loop_watch(c->loop, c->beside_fds[i], NET_READ, err))
+			return -1;
+	return 0;
+}
+
+void cli_client_give_up(struct cli_client *c)
+{
+	c->given_up = true;
+}
+
 bool cli_client_interrupted(const struct cli_client *c)
 {
 	return c->interrupted;
+}
+
+bool cli_client_connected(const struct cli_client *c)
+{
+	return c->connected;
 }
 
 const char *cli_client_shown(const struct cli_client *c)
@@ -474,6 +509,7 @@ int cli_client_call(struct cli_client *c, struct proto_msg *request, enum proto_
 	t.resend_us = own_wait_us(request) + c->patience.resend_us;
 	t.patience_us = own_wait_us(request) + (request->kind == PROTO_SUBMIT_COMMIT ? CLI_CLIENT_COMMIT_US : c->patience.answer_us);
 	c->turning = &t;
+	c->given_up = false;
 	rc = net_loop_run(c->loop, err);
 	c->turning = NULL;
 	if (rc || c->calling.failed)

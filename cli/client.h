@@ -42,12 +42,22 @@ void cli_client_set_patience(struct cli_client *c, const struct cli_client_patie
 int cli_client_catch_signals(struct cli_client *c, struct rv_err *err);
 bool cli_client_interrupted(const struct cli_client *c);
 
+/* While a call waits, `fn` is called whenever one of the descriptors can be read (-1: none) and at the latest when it wants to be
+ * (CLOCK_BOOTTIME us). It makes no call itself; cli_client_give_up() ends the one that waits, which then fails with RV_E_BUSY: every request may
+ * be made again. `fn` NULL: no more of it. */
+typedef uint64_t cli_client_beside_fn(void *arg);
+int cli_client_beside(struct cli_client *c, const int fds[2], cli_client_beside_fn *fn, void *arg, struct rv_err *err);
+void cli_client_give_up(struct cli_client *c);
+
 /* Fills the request's number, sends it and waits for its answer of kind `want`, which borrows until the next call. -1: `err` says why; an
  * answer of another kind is RV_E_CORRUPT. */
 int cli_client_call(struct cli_client *c, struct proto_msg *request, enum proto_msg_kind want, struct proto_msg *answer, struct rv_err *err);
 
 /* Sends a request whose answer is of no interest, if the link is up and has room for it; whoever posts asks later what arrived. */
 void cli_client_post(struct cli_client *c, struct proto_msg *request);
+
+/* Is the link up now, as far as is known? */
+bool cli_client_connected(const struct cli_client *c);
 
 /* For errors and talk: "the coordinator in DIR". */
 const char *cli_client_shown(const struct cli_client *c);

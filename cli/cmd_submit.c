@@ -5,9 +5,9 @@
  * acknowledged, and the same submission never becomes two runs.
  */
 #include "cli/client.h"
-#include "cli/follow.h"
 #include "cli/planload.h"
 #include "cli/query.h"
+#include "cli/view/watch.h"
 #include "common/os/file.h"
 #include "common/os/keys.h"
 #include "common/plan/save.h"
@@ -197,7 +197,7 @@ static int follow_run(struct submit *s)
 	struct cli_follow f = { .coordinator = s->coordinator, .run = rv_str_of(id.text), .format = s->load.format,
 				.how = s->watch ? CLI_FOLLOW_LINES : CLI_FOLLOW_QUIET, .exit_status = true };
 
-	return cli_follow(&f);
+	return view_watch(&f);
 }
 
 static int submit(struct submit *s, const char *path)

@@ -28,7 +28,7 @@ const struct cli_command cli_commands[] = {
 	{ "explain", cli_cmd_explain, "why a unit is not running", CLI_RUNS, NULL },
 	{ "watch", cli_cmd_watch, "live view of a run", CLI_RUNS, NULL },
 	{ "wait", cli_cmd_wait, "wait for a run to end", CLI_RUNS, NULL },
-	{ "top", NULL, "live utilisation", CLI_RUNS, CLI_WAITS_COMFORTS },
+	{ "top", cli_cmd_top, "live utilisation: nodes, slots, runs, units a second, cost", CLI_RUNS, NULL },
 	{ "usage", cli_cmd_usage, "tokens, cost and CPU by run, agent, model, unit", CLI_RUNS, NULL },
 
 	{ "retry", cli_cmd_retry, "one more try for a unit of an ended run", CLI_ACTS, NULL },

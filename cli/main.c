@@ -21,10 +21,12 @@
  *	cmd_check, cmd_graph, cmd_import             plans
  *	cmd_token, cmd_login                         who may join a coordinator; login: the coordinators that were joined
  *	cmd_coordinator   the loop of coordinator/server.h, its options and log
+ *	view/             watch and top on a terminal: units which units are rows, runpage, toppage, textpage what is drawn and what keys ask for,
+ *	                  canvas the screen before a terminal, terminal ncurses, stage keys and drawings at work, watch a run's view; cmd_top
  *	hook              --on-event of both: a command that is told of each transition; tallies for a coordinator's runs
  *	cmd_status (unitview), cmd_logs (logs), cmd_output, cmd_events, cmd_rm, cmd_retry; query.h
  *	cmd_export        a run for other tools: schedule; export/ has a file a format, joblog the job log that `run` writes, too
- *	cmd_submit, cmd_wait (follow), cmd_act (act), cmd_nodes (rows)      of a coordinator; remote: a run there
+ *	cmd_submit, cmd_wait (follow), cmd_act (act), cmd_nodes, cmd_explain (rows)      of a coordinator; remote: a run there
  *
  * Floors: cli/ is the only folder that sees both coordinator/ and node/.
  */

@@ -46,8 +46,9 @@ static void ask_live_states(struct cli_runview *v)
 	struct cli_tally *t = &v->tally;
 	uint32_t i;
 
-	if (t->finished_us)
+	if (t->finished_us || (v->states_asked && v->where == CLI_VIEW_LIVE && v->remote.client))
 		return;
+	v->states_asked = true;
 	for (i = 0; i < t->count; i++) {
 		struct coord_unit_view view;
 
@@ -149,13 +150,17 @@ static void look_later(struct cli_runview *v)
 
 int cli_runview_wait(struct cli_runview *v, struct rv_err *err)
 {
-	int rc;
-
 	if (!v->remote.client) {
 		look_later(v);
 		return v->interrupted ? rv_fail(err, RV_E_BUSY, "interrupted") : cli_runview_more(v, err);
 	}
-	rc = read_more(v, CLI_VIEW_WAIT_MS, err);
+	return cli_runview_wait_ms(v, CLI_VIEW_WAIT_MS, err);
+}
+
+int cli_runview_wait_ms(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err)
+{
+	int rc = read_more(v, wait_ms, err);
+
 	v->interrupted = cli_client_interrupted(v->remote.client);
 	return rc;
 }
@@ -176,6 +181,16 @@ static int decide(struct cli_runview *v, const struct cli_runview_options *opt, 
 	return 0;
 }
 
+/* The run of a directory as somebody who can be asked, where its process lives. */
+static bool lives(const struct cli_runview *v, struct cli_place *place)
+{
+	*place = (struct cli_place){ .kind = CLI_PLACE_RUN, .run = v->id };
+	if (cli_run_path(v->state, v->id, NULL, place->dir, NULL))
+		return false;
+	(void)snprintf(place->shown, sizeof(place->shown), "run %s", v->id.text);
+	return cli_place_lives(place);
+}
+
 int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *opt, struct rv_err *err)
 {
 	struct coord_recover_hooks hooks = hooks_of(v);
@@ -183,7 +198,8 @@ int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *op
 	struct rv_str run = opt->run;
 	enum cli_where where;
 
-	*v = (struct cli_runview){ .blobs = { .dir = -1 }, .signals = { .fd = -1 }, .listen = opt->listen, .arg = opt->arg, .keep = opt->keep };
+	*v = (struct cli_runview){ .blobs = { .dir = -1 }, .signals = { .fd = -1 }, .listen = opt->listen, .arg = opt->arg, .keep = opt->keep,
+				  .where = opt->where };
 	rv_buf_init(&v->settings, 0);
 	if (decide(v, opt, &where, &place, &run, err))
 		return -1;
@@ -192,8 +208,12 @@ int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *op
 			return -1;
 		if (opt->state)
 			(void)snprintf(v->state_option, sizeof(v->state_option), " --state %s", opt->state);
-		if (open_stores(v, err) || make_core(v, err))
+		if (opt->where == CLI_VIEW_LIVE && lives(v, &place)) {
+			if (make_core(v, err) || cli_remote_open(v, &place, rv_str_of(v->id.text), &hooks, err))
+				return -1;
+		} else if (open_stores(v, err) || make_core(v, err)) {
 			return -1;
+		}
 	} else if (make_core(v, err) || cli_remote_open(v, &place, run, &hooks, err)) {
 		return -1;
 	}

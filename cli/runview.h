@@ -30,6 +30,12 @@ struct cli_remote {
 	uint64_t notes_after;      /* position: notes about facts before it are old */
 };
 
+enum cli_runview_where {
+	CLI_VIEW_DISK,     /* a state directory: the one named, else the nearest */
+	CLI_VIEW_ANYWHERE, /* with --state that; else a coordinator that is named, the nearest coordinator or directory of runs, a login */
+	CLI_VIEW_LIVE,     /* the same, but a run that lives is asked, not read: then it tells what began, and can be acted on */
+};
+
 struct cli_runview {
 	char state[PATH_MAX];      /* .reeve or --state DIR, absolute; "": at a coordinator */
 	char dir[PATH_MAX];        /* STATE/runs/RUN; "" there */
@@ -46,16 +52,13 @@ struct cli_runview {
 	uint8_t plan_blob[PROTO_DIGEST_BYTES]; /* the plan as accepted */
 	struct rv_buf settings;    /* settings.json, "" = none */
 	uint64_t next;             /* position to read from */
+	enum cli_runview_where where;
+	bool states_asked;         /* of live units: with CLI_VIEW_LIVE once, since notes tell what changes */
 	/* Each transition, after the tally was fed with it. */
 	void (*listen)(void *arg, const struct coord_transition *t);
 	void *arg;
 	enum cli_keep keep;
 	struct rv_err err;         /* of something that failed inside a callback */
-};
-
-enum cli_runview_where {
-	CLI_VIEW_DISK,     /* a state directory: the one named, else the nearest */
-	CLI_VIEW_ANYWHERE, /* with --state that; else a coordinator that is named, the nearest coordinator or directory of runs, a login */
 };
 
 struct cli_runview_options {
@@ -77,6 +80,8 @@ int cli_runview_more(struct cli_runview *v, struct rv_err *err);
 #define CLI_VIEW_LOOK_US 200000u
 #define CLI_VIEW_WAIT_MS 20000u
 int cli_runview_wait(struct cli_runview *v, struct rv_err *err);
+/* At a coordinator: waits at most so long (0: not at all). */
+int cli_runview_wait_ms(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err);
 /* From now on INT, TERM and HUP end cli_runview_wait() instead of the process. */
 int cli_runview_catch_signals(struct cli_runview *v, struct rv_err *err);
 static inline bool cli_runview_interrupted(const struct cli_runview *v)

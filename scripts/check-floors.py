@@ -19,7 +19,7 @@ FLOORS = {
 }
 # Folders that count as part of another.
 PARTS = {'coordinator/clients': 'coordinator', 'node/workspace': 'node', 'node/agents': 'node', 'cli/static': 'cli',
-         'cli/export': 'cli'}
+         'cli/export': 'cli', 'cli/view': 'cli'}
 # Of the same floor, yet allowed.
 SIDEWAYS = {('common/net', 'common/os'), ('common/http', 'common/os'), ('common/plan', 'common/os'),
             ('proto', 'common/os')}
@@ -44,12 +44,13 @@ BUILDERS = [
     (re.compile(r'^coordinator/core/graph(_\w+)?\.c$'), {'stdio.h', 'stdlib.h'}),
     (re.compile(r'^(coordinator|node)/core/core\.c$'), {'stdlib.h'}),
 ]
-# Libraries, and the folders that may meet them (tests may meet all).
+# Libraries, and the folders or files that may meet them (tests may meet all).
 LIBRARIES = [
     (re.compile(r'^(zmq|czmq)'), ['common/net']),
     (re.compile(r'^msgpack'), ['proto']),
     (re.compile(r'^sqlite3'), ['coordinator/journal']),
     (re.compile(r'^libfyaml'), ['common/plan']),
+    (re.compile(r'^(ncursesw?/)?(n?curses|term|panel)\.h'), ['cli/view/terminal.c']),
     (re.compile(r'^sodium'), ['common/os', 'common/net']),
     (re.compile(r'^pthread'), ['common/os', 'common/net', 'common/http', 'coordinator', 'coordinator/journal', 'node',
                                'cli']),
@@ -92,7 +93,7 @@ def check_system(path, folder, target):
     if folder in SYSTEM_ONLY and target not in SYSTEM_ONLY[folder]:
         return f'<{target}>: {folder}/ may use only {" ".join(sorted(SYSTEM_ONLY[folder]))}'
     for pattern, homes in LIBRARIES:
-        if pattern.match(target) and folder not in homes:
+        if pattern.match(target) and folder not in homes and path not in homes:
             return f'<{target}> is met only in {", ".join(homes)}'
     return None
 

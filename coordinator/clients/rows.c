@@ -143,6 +143,8 @@ static void put_run(struct coord_clients *c, struct page *p, const struct journa
 		put_number(p->text, "held", n.held);
 		put_number(p->text, "retries", n.retries);
 		put_number(p->text, "node_lost", n.node_lost);
+		put_number(p->text, "tokens", n.tokens);
+		put_number(p->text, "cost_microusd", n.cost_microusd);
 	}
 	put_flag(p->text, "in_memory", coord_run_graph(core, run) != NULL);
 	(void)rv_buf_putc(p->text, '}');
