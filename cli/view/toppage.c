@@ -360,7 +360,17 @@ static enum view_style state_style(struct rv_str state)
 
 enum { NAME_AT = 2 + RV_RUN_ID_CHARS + 2, STATE_AT = NAME_AT + 18, BAR_AT = STATE_AT + 11 };
 
-static void draw_run(const struct view_top_page *p, struct view_canvas *c, uint32_t row, uint32_t i, uint64_t real_us)
+static uint32_t digits(uint64_t n)
+{
+	uint32_t count = 1;
+
+	while (n /= 10)
+		count++;
+	return count;
+}
+
+/* `done`: columns of the widest ended/total. */
+static void draw_run(const struct view_top_page *p, struct view_canvas *c, uint32_t row, uint32_t i, uint32_t done, uint64_t real_us)
 {
 	static const enum view_style styles[] = { VIEW_GOOD, VIEW_BAD, VIEW_DIM, VIEW_INFO };
 	const struct view_top_run *r = &p->list[i];
@@ -375,7 +385,7 @@ static void draw_run(const struct view_top_page *p, struct view_canvas *c, uint3
 	state = cli_row_text(json, "state", &room);
 	put_cell(c, row, state_style(state), state, BAR_AT);
 	put_bar(c, row, parts, "#!->", styles, RV_ARRAY_LEN(parts), r->total);
-	view_putf(c, row, VIEW_PLAIN, "%llu/%llu", (unsigned long long)ended(r), (unsigned long long)r->total);
+	view_putf(c, row, VIEW_PLAIN, "%*llu/%llu", (int)(done - 1 - digits(r->total)), (unsigned long long)ended(r), (unsigned long long)r->total);
 	if (r->failed)
 		view_putf(c, row, VIEW_BAD, "  %llu fail", (unsigned long long)r->failed);
 	if (r->live)
@@ -439,7 +449,7 @@ static void share_rows(const struct view_top_page *p, uint32_t rows, uint32_t *r
 void view_top_draw(struct view_top_page *p, struct view_canvas *c, uint64_t real_us)
 {
 	uint32_t rows = c->rows > 8 ? c->rows - 8 : 2, run_rows, node_rows, row = 4, shown = 0, last = c->rows ? c->rows - 1 : 0;
-	uint32_t name = name_columns(&p->nodes);
+	uint32_t name = name_columns(&p->nodes), done = 0;
 
 	settle(p);
 	share_rows(p, rows, &run_rows, &node_rows);
@@ -451,8 +461,10 @@ void view_top_draw(struct view_top_page *p, struct view_canvas *c, uint64_t real
 	if (p->count <= run_rows)
 		p->top = 0;
 	view_putf(c, 3, VIEW_DIM, "  %-*s%-18s%-11s%s", RV_RUN_ID_CHARS + 2, "RUN", "NAME", "STATE", "PROGRESS");
+	for (uint32_t i = p->top; i < p->count && i < p->top + run_rows; i++)
+		done = (uint32_t)rv_max_u64(done, digits(ended(&p->list[i])) + 1 + digits(p->list[i].total));
 	for (uint32_t i = p->top; i < p->count && i < p->top + run_rows && row < last; i++)
-		draw_run(p, c, row++, i, real_us);
+		draw_run(p, c, row++, i, done, real_us);
 	if (!p->count)
 		view_put(c, row++, VIEW_DIM, RV_STR("  no runs"));
 	row++;
