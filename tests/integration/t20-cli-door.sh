@@ -22,7 +22,7 @@ valid error "$T/err"
 want_empty "$T/out"
 
 # Every verb of the whole program is known: what is not built says what it waits for.
-for verb in top credentials mcp add close; do
+for verb in credentials mcp add close; do
 	expect 2 reeve $verb
 	want_err "waits for: "
 	expect 2 reeve $verb -o json
