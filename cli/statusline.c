@@ -132,6 +132,10 @@ static void put_slowest(const struct cli_statusline *l, uint64_t now_us, struct 
 	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(l->tally, l->head, room), out);
 	(void)rv_buf_putc(out, ' ');
 	cli_put_duration(out, age);
+	if (cli_tally_node_name(l->tally, u->node).bytes) {
+		(void)rv_buf_puts(out, " @");
+		cli_text_safe(CLI_TEXT_CELL, cli_tally_node_name(l->tally, u->node), out);
+	}
 }
 
 void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out)

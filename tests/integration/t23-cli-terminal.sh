@@ -17,6 +17,7 @@ expect 1 tty --columns 100 "$REEVE" run plan.json
 want_out "$(printf '\r')"
 grep -Eq '\[ [0-9]/3 ok [0-9] fail [0-9] run [0-9] wait \] [0-9.m]+s' "$T/out" || fail "no live line"
 want_out "| slowest: slow-one 2."
+grep -q '| slowest: slow-one 2[.0-9]*s @' "$T/out" || fail "the slowest has no node"
 want_out "run $(run_id) tty: failed"
 want_no_out "$esc]0;"
 
