@@ -90,6 +90,12 @@ static bool by_itself(const struct node_collect *c)
 	return c->exited.why == WARDEN_WHY_EXITED;
 }
 
+/* Why an attempt ran into a timeout where its agent was turned away until then: another try at once would be turned away, too. */
+static bool stood_in_its_way(enum proto_class trouble)
+{
+	return trouble == PROTO_CLASS_RATE_LIMITED || trouble == PROTO_CLASS_CONFIG || trouble == PROTO_CLASS_ENVIRONMENT;
+}
+
 /* The agent's own word. It has the last one over a success and over a bare exit status, and says what stood in the way of one that came to
  * nothing in time. */
 static void judge_words(struct node_collect *c, struct transcript *t)
@@ -105,7 +111,7 @@ static void judge_words(struct node_collect *c, struct transcript *t)
 	if (v.succeeded || c->result.class == PROTO_CLASS_CONFIG || c->result.outcome == PROTO_CANCELLED || work->how == NODE_STEP_NOT_RUN ||
 	    work->how == NODE_STEP_NOT_STARTED)
 		return;
-	if (!in_time && !(c->result.class == PROTO_CLASS_TIMEOUT && v.trouble.class == PROTO_CLASS_RATE_LIMITED))
+	if (!in_time && !(c->result.class == PROTO_CLASS_TIMEOUT && stood_in_its_way(v.trouble.class)))
 		return;
 	if (v.trouble.reason == TRANSCRIPT_EXIT || v.trouble.reason == TRANSCRIPT_SIGNAL)
 		return; /* it knows no more than the exit status */
@@ -152,10 +158,19 @@ static void not_spawned(struct node_collect *c)
 	}
 }
 
+static void idle(struct node_collect *c)
+{
+	fail(c, PROTO_CLASS_TIMEOUT, PROTO_REASON_IDLE_TIMEOUT, "no sign of life for idle_timeout_s (%g)", (double)c->cookie.idle_timeout_us / RV_US_PER_S);
+}
+
 static void killed(struct node_collect *c)
 {
 	if (c->kill_reason == PROTO_REASON_NONE) { /* the daemon before us died, and its units with it */
 		fail(c, PROTO_CLASS_NODE_LOST, PROTO_REASON_INTERRUPTED, "ended because reeve was");
+		return;
+	}
+	if (c->kill_reason == PROTO_REASON_IDLE_TIMEOUT) {
+		idle(c);
 		return;
 	}
 	c->result.outcome = PROTO_CANCELLED;
@@ -176,7 +191,7 @@ static void judge_exit(struct node_collect *c)
 		fail(c, PROTO_CLASS_TIMEOUT, PROTO_REASON_TIMEOUT, "ran longer than timeout_s (%g)", (double)k->timeout_us / RV_US_PER_S);
 		break;
 	case WARDEN_WHY_IDLE:
-		fail(c, PROTO_CLASS_TIMEOUT, PROTO_REASON_IDLE_TIMEOUT, "no sign of life for idle_timeout_s (%g)", (double)k->idle_timeout_us / RV_US_PER_S);
+		idle(c);
 		break;
 	case WARDEN_WHY_START:
 		fail(c, PROTO_CLASS_TIMEOUT, PROTO_REASON_START_TIMEOUT, "no output at all within start_timeout_s (%g)", (double)k->start_timeout_us / RV_US_PER_S);

@@ -655,6 +655,7 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 		drain_answers(d);
 	} while (again);
 	tell_usage(d);
+	daemon_end_stuck(d);
 	daemon_exchange_ask(d);
 	daemon_exchange_prune(d);
 	node_wire_flush(&d->wire);
@@ -665,6 +666,8 @@ uint64_t node_daemon_next_deadline(const struct node_daemon *d)
 {
 	uint64_t told = node_core_welcomed(d->core) ? node_watch_deadline(&d->watches) : RV_NEVER;
 
+	if (d->warden_state != DAEMON_WARDEN_NONE)
+		told = rv_min_u64(told, node_watch_stuck_deadline(&d->watches));
 	return d->parked_count ? d->now_us : rv_min_u64(told, rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d)));
 }
 

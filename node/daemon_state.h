@@ -108,6 +108,9 @@ void daemon_prepare_mock(struct node_daemon *d, uint32_t slot);
 /* Goes on with what is parked, about `bytes` of it. */
 void daemon_collect_some(struct node_daemon *d, uint64_t bytes);
 
+/* Ends agents that have been turned away for idle_timeout_s (watch.h). */
+void daemon_end_stuck(struct node_daemon *d);
+
 /* exchange.c */
 bool daemon_exchange(struct node_daemon *d, const struct proto_msg *m); /* false: it is none of these */
 void daemon_exchange_ask(struct node_daemon *d);

@@ -35,6 +35,16 @@ static void give_back(struct node_daemon *d, const struct node_record *rec)
 		node_holdings_give_back(&d->preparer.holdings, rec->warden_key);
 }
 
+/* What an agent with a profile prints is read from the first byte on. */
+static void watch(struct node_daemon *d, const struct node_record *rec)
+{
+	const struct proto_spec *spec = &d->spec->spec;
+	const struct node_profile *profile = node_profile_of(spec->agent_kind);
+
+	if (profile)
+		node_watch_begin(&d->watches, rec->warden_key, rec->key, profile->format, spec->idle_timeout_us);
+}
+
 static int make_spawn(struct node_daemon *d, struct node_record *rec, struct node_failure *why)
 {
 	struct warden_spawn spawn;
@@ -89,6 +99,7 @@ static void prepare(struct node_daemon *d, uint32_t slot)
 		daemon_answer(d, NODE_EV_PREPARE_FAILED, slot);
 		return;
 	}
+	watch(d, rec);
 	daemon_answer(d, NODE_EV_PREPARED, slot);
 }
 
@@ -252,12 +263,8 @@ static void spawn(struct node_daemon *d, const struct node_effect *fx)
 {
 	struct node_record *rec = &d->records.items[fx->slot];
 
-	const struct node_profile *profile = node_profile_of((enum proto_agent_kind)rec->agent_kind);
-
 	rv_check(rec->holds == NODE_HOLDS_BYTES);
 	rv_check(d->warden_state != DAEMON_WARDEN_NONE);
-	if (profile)
-		node_watch_begin(&d->watches, rec->warden_key, rec->key, profile->format);
 	rv_intmap_put(&d->by_key, rec->warden_key, fx->slot);
 	rv_buf_put(&d->cfg.warden->out, rec->held, rec->held_bytes);
 	d->stats.spawned++;
@@ -280,6 +287,29 @@ static void tell_key(struct node_daemon *d, const struct node_effect *fx, enum w
 	rec->asked |= type == WARDEN_RETRACT;
 	if (d->warden_state != DAEMON_WARDEN_NONE)
 		(void)warden_put_key(&d->cfg.warden->out, type, rec->warden_key);
+}
+
+static void freeze(struct node_daemon *d, const struct node_effect *fx, bool frozen)
+{
+	struct node_watch *w = node_watch_of(&d->watches, d->records.items[fx->slot].warden_key);
+
+	if (w)
+		node_watch_freeze(w, frozen, d->now_us);
+	tell_key(d, fx, frozen ? WARDEN_FREEZE : WARDEN_THAW);
+}
+
+void daemon_end_stuck(struct node_daemon *d)
+{
+	const struct node_watch *w;
+
+	while (d->warden_state != DAEMON_WARDEN_NONE && (w = node_watch_stuck(&d->watches, d->now_us))) {
+		uint32_t slot = node_core_find(d->core, w->key);
+
+		if (slot == NODE_NONE || d->records.items[slot].warden_key != w->warden_key)
+			continue;
+		d->records.items[slot].kill_reason = PROTO_REASON_IDLE_TIMEOUT; /* a KILL of the core's after this has the last word */
+		(void)warden_put_kill(&d->cfg.warden->out, w->warden_key, RV_NEVER);
+	}
 }
 
 static void forget(struct node_daemon *d, const struct node_effect *fx)
@@ -344,10 +374,10 @@ void daemon_perform(struct node_daemon *d, const struct node_effect *fx)
 		kill_tree(d, fx);
 		break;
 	case NODE_FX_FREEZE:
-		tell_key(d, fx, WARDEN_FREEZE);
+		freeze(d, fx, true);
 		break;
 	case NODE_FX_THAW:
-		tell_key(d, fx, WARDEN_THAW);
+		freeze(d, fx, false);
 		break;
 	case NODE_FX_COLLECT:
 		collect(d, fx);

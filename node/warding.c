@@ -155,7 +155,7 @@ static void on_output(struct node_daemon *d, const struct warden_output *o)
 	uint32_t slot = slot_of(d, o->key);
 
 	if (watch)
-		node_watch_feed(watch, o->stream, o->offset, o->bytes);
+		node_watch_feed(watch, o->stream, o->offset, o->bytes, d->now_us);
 	if (slot == NODE_NONE || (!watch && !d->cfg.ops.output))
 		return;
 	if (d->cfg.ops.output)

@@ -10,7 +10,7 @@ void node_watches_release(struct node_watches *w)
 	memset(w, 0, sizeof(*w));
 }
 
-void node_watch_begin(struct node_watches *w, uint64_t warden_key, struct proto_attempt_key key, enum transcript_format format)
+void node_watch_begin(struct node_watches *w, uint64_t warden_key, struct proto_attempt_key key, enum transcript_format format, uint64_t idle_us)
 {
 	struct node_watch *one;
 
@@ -28,6 +28,7 @@ void node_watch_begin(struct node_watches *w, uint64_t warden_key, struct proto_
 		return;
 	one->warden_key = warden_key;
 	one->key = key;
+	one->idle_us = idle_us;
 	one->told.cost_microusd = PROTO_COST_UNKNOWN;
 	transcript_init(&one->transcript, format);
 	w->items[w->count++] = one;
@@ -80,7 +81,19 @@ struct proto_usage node_watch_usage(const struct transcript *t)
 	};
 }
 
-void node_watch_feed(struct node_watch *w, int stream, uint64_t offset, struct rv_str bytes)
+/* To get on, even if trouble follows at once, begins it anew. */
+static void look_whether_stuck(struct node_watch *w, uint64_t now_us)
+{
+	const struct transcript *t = &w->transcript;
+
+	if (t->trouble.reason == TRANSCRIPT_OK)
+		w->stuck_us = 0;
+	else if (!w->stuck_us || t->steps != w->steps)
+		w->stuck_us = now_us;
+	w->steps = t->steps;
+}
+
+void node_watch_feed(struct node_watch *w, int stream, uint64_t offset, struct rv_str bytes, uint64_t now_us)
 {
 	uint64_t *next = &w->next[stream == 2];
 	struct proto_usage now;
@@ -90,8 +103,43 @@ void node_watch_feed(struct node_watch *w, int stream, uint64_t offset, struct r
 	if (w->gap)
 		return;
 	transcript_feed(&w->transcript, stream == 2 ? TRANSCRIPT_STDERR : TRANSCRIPT_STDOUT, bytes);
+	look_whether_stuck(w, now_us);
 	now = node_watch_usage(&w->transcript);
 	w->changed = !same(&now, &w->told) && !proto_usage_is_nothing(&now);
+}
+
+void node_watch_freeze(struct node_watch *w, bool frozen, uint64_t now_us)
+{
+	w->frozen = frozen;
+	if (!frozen && w->stuck_us)
+		w->stuck_us = now_us;
+}
+
+static uint64_t stuck_until(const struct node_watch *w)
+{
+	return w->idle_us && w->stuck_us && !w->frozen && !w->gap && !w->given_up ? rv_sat_add(w->stuck_us, w->idle_us) : RV_NEVER;
+}
+
+const struct node_watch *node_watch_stuck(struct node_watches *w, uint64_t now_us)
+{
+	for (uint32_t i = 0; i < w->count; i++) {
+		struct node_watch *one = w->items[i];
+
+		if (stuck_until(one) > now_us)
+			continue;
+		one->given_up = true;
+		return one;
+	}
+	return NULL;
+}
+
+uint64_t node_watch_stuck_deadline(const struct node_watches *w)
+{
+	uint64_t first = RV_NEVER;
+
+	for (uint32_t i = 0; i < w->count; i++)
+		first = rv_min_u64(first, stuck_until(w->items[i]));
+	return first;
 }
 
 const struct node_watch *node_watch_tell(struct node_watches *w, uint64_t now_us)

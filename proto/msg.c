@@ -58,6 +58,9 @@ static const char *const reason_names[PROTO_REASON_COUNT] = {
 	[PROTO_REASON_LOGIN] = "login",
 	[PROTO_REASON_NO_CREDIT] = "no_credit",
 	[PROTO_REASON_REMOVED] = "removed",
+	[PROTO_REASON_NETWORK] = "network",
+	[PROTO_REASON_SETUP] = "setup",
+	[PROTO_REASON_REQUEST] = "request",
 };
 
 static const char *const fact_names[] = {

@@ -146,6 +146,9 @@ enum proto_reason {
 	PROTO_REASON_LOGIN,           /* the agent is not logged in, or its key is refused */
 	PROTO_REASON_NO_CREDIT,       /* its account has nothing left */
 	PROTO_REASON_REMOVED,         /* a person removed its node */
+	PROTO_REASON_NETWORK,         /* the agent cannot reach its provider from this node */
+	PROTO_REASON_SETUP,           /* the agent refuses to start as it was started */
+	PROTO_REASON_REQUEST,         /* the provider refuses what the agent asks: no such model or address, or not in this form */
 	PROTO_REASON_COUNT
 };
 

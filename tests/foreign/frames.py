@@ -40,7 +40,7 @@ CLASSES = "none agent timeout environment rate_limited evidence scope budget con
 REASONS = (
     "none exit signal timeout idle_timeout start_timeout queue_timeout spawn not_found workspace no_space no_artifact output_not_json rate_limit "
     "unkillable template context_too_large mock cancelled fail_fast not_started run_timeout blocked skipped satisfied poisoned lost warden_lost "
-    "interrupted retracted rejected verify budget:tokens budget:cost budget:agent accept agent_error login no_credit removed"
+    "interrupted retracted rejected verify budget:tokens budget:cost budget:agent accept agent_error login no_credit removed network setup request"
 ).split()
 UNIT_STATES = {1: "succeeded", 2: "failed", 3: "skipped", 4: "cancelled"}
 REFUSALS = (
