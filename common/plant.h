@@ -21,6 +21,9 @@
 	X(LEASE_FROM_RECEIPT, "a lease counts from when the ack was received, not from when its message was sent")  \
 	X(KEEP_LOST, "a node may keep what was given to another")                                                   \
 	X(CANCEL_AS_FLAG, "a cancel of what runs is remembered, and nothing is killed")                             \
+	X(CANCEL_UNPREPARED, "a cancel of what is being prepared is forgotten")                                    \
+	X(NEVER_FULL, "a node takes what is beyond its limit of what is sent ahead")                               \
+	X(FORGED_HEARD, "a node may give back what another holds")                                                 \
 	X(STALL_IS_SILENCE, "a coordinator that stood still takes that for the silence of its nodes")               \
 	X(REPLAY_FORGETS_TRIES, "a replay does not count tries")                                                    \
 	X(LATE_HELLO, "a HELLO is believed however old it is")                                                      \

@@ -329,7 +329,7 @@ static void gone(struct coord *c, struct coord_node *n, struct proto_attempt_key
 	uint32_t slot = coord_attempt_find(c, key, &r);
 	struct proto_result res = { .key = key, .outcome = PROTO_FAILED, .reason = reason, .exit = -1 };
 
-	if (slot == COORD_NONE || c->attempts[slot].node != (uint32_t)(n - c->nodes)) {
+	if (slot == COORD_NONE || (c->attempts[slot].node != (uint32_t)(n - c->nodes) && !RV_PLANT(FORGED_HEARD))) {
 		c->stale++;
 		return;
 	}

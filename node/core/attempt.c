@@ -337,6 +337,8 @@ static void kill_tree(struct node_core *n, struct node_attempt *a, uint64_t grac
 static void abort_prepare(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
 	(void)out;
+	if (RV_PLANT(CANCEL_UNPREPARED))
+		return;
 	a->stop_reason = m->reason;
 	node_table_state(n, a, NODE_AT_ABORTING);
 }
@@ -752,7 +754,7 @@ static enum proto_reject_why refuse(const struct node_core *n, const struct prot
 	if (n->stopping)
 		return PROTO_REJECT_DRAINING;
 	/* Results that wait for their ack take room in the table, not on the machine. */
-	if (n->count >= n->cfg.attempts_max || n->live >= n->cfg.slots + n->cfg.agent_slots + n->cfg.prefetch_max)
+	if (n->count >= n->cfg.attempts_max || (n->live >= n->cfg.slots + n->cfg.agent_slots + n->cfg.prefetch_max && !RV_PLANT(NEVER_FULL)))
 		return PROTO_REJECT_FULL;
 	return 0;
 }

@@ -277,6 +277,13 @@ static void check_lost(struct sim_world *w, uint32_t unit, const struct proto_re
 		sim_broken(w, "I14: attempt %u of unit %u was given up as lost, and nothing had happened", res->key.attempt, unit);
 }
 
+/* I13: what a node holds ends by nobody else's word. */
+static void check_speaker(struct sim_world *w, const struct sim_unit *u, struct proto_attempt_key key, uint32_t node)
+{
+	if (key.attempt == u->assigned && key.attempt && node != u->node)
+		sim_broken(w, "I13: attempt %u of unit %u is node %u's, and ends by the word of node %u", key.attempt, key.unit, u->node, node);
+}
+
 static void on_ended(struct sim_world *w, const struct proto_fact *f)
 {
 	struct sim_run *r;
@@ -285,6 +292,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 
 	if (u->ended)
 		sim_broken(w, "I1: unit %u ended twice", f->ended.key.unit);
+	check_speaker(w, u, f->ended.key, f->ended.node);
 	if (attempt && attempt != u->assigned)
 		sim_broken(w, "I6: unit %u: the result of attempt %u was accepted, the newest is %u", f->ended.key.unit, attempt, u->assigned);
 	if (attempt && f->ended.result.outcome == PROTO_SUCCEEDED && f->ended.state != PROTO_END_SUCCEEDED)
@@ -308,6 +316,7 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 
 	if (u->ended)
 		sim_broken(w, "I1: unit %u: an attempt ended after the unit", f->attempt_ended.key.unit);
+	check_speaker(w, u, f->attempt_ended.key, f->attempt_ended.node);
 	if (attempt != u->assigned || (!u->active && !u->lost))
 		sim_broken(w, "I6: unit %u: attempt %u ended, the newest is %u%s", f->attempt_ended.key.unit, attempt, u->assigned, u->active ? "" : ", and over");
 	if (f->attempt_ended.result.flags & PROTO_RESULT_STARTED)
@@ -567,6 +576,11 @@ void sim_checker_cancelled(struct sim_world *w, uint32_t node, const struct prot
 
 	if (c->epoch < w->nodes[node].epoch_seen)
 		return;
+	for (i = 0; i < SIM_NODE_ATTEMPTS; i++) {
+		struct sim_attempt *a = &w->nodes[node].attempts[i];
+
+		a->cancelled |= a->used && !a->spawned && a->key.run == c->key.run && a->key.unit == c->key.unit && a->key.attempt <= c->key.attempt;
+	}
 	for (i = 0; i < warden->count; i++) {
 		struct sim_proc *p = &warden->procs[i];
 
@@ -656,6 +670,36 @@ void sim_checker_end(struct sim_world *w, uint32_t node, struct sim_proc *p)
 			   (unsigned long long)(w->now_us - p->cancel_by_us));
 }
 
+/* I8: handed to the warden although its cancel had come before. */
+void sim_checker_spawn(struct sim_world *w, const struct sim_attempt *a)
+{
+	if (a->cancelled)
+		sim_broken(w, "I8: unit %u: attempt %u is started, and had been cancelled", a->key.unit, a->key.attempt);
+}
+
+/* I11: the node's own limit of what waits there, in truth. */
+static void check_ahead(struct sim_world *w, const struct sim_node *n)
+{
+	uint64_t most = n->slots + n->agent_slots + sim_node_ahead_max(w), waiting = 0;
+
+	for (uint32_t k = 0; k < n->warden.count; k++)
+		waiting += n->warden.procs[k].state != SIM_P_EXITED;
+	if (waiting > most)
+		sim_broken(w, "I11: node %u has taken %llu attempts, its limit is %llu", n->index, (unsigned long long)waiting, (unsigned long long)most);
+}
+
+/* I8, of what does not end at all. */
+static void check_overdue(struct sim_world *w, const struct sim_node *n)
+{
+	for (uint32_t k = 0; k < n->warden.count; k++) {
+		const struct sim_proc *p = &n->warden.procs[k];
+
+		if ((p->state == SIM_P_RUNNING || p->state == SIM_P_FROZEN) && p->cancel_by_us && w->now_us > p->cancel_by_us + SEC && was_attended(w, n))
+			sim_broken(w, "I8: unit %u: its process lives %llu us after a cancel allowed it to", p->attempt.unit,
+				   (unsigned long long)(w->now_us - p->cancel_by_us));
+	}
+}
+
 /* --- always, and at the end --------------------------------------------------------------------------------------------------------- */
 
 void sim_checker_after(struct sim_world *w)
@@ -672,6 +716,9 @@ void sim_checker_after(struct sim_world *w)
 			sim_broken(w, "I10: node %u obeys epoch %llu after epoch %llu", i, (unsigned long long)epoch, (unsigned long long)n->epoch_seen);
 		if (epoch)
 			n->epoch_seen = epoch;
+		if (w->counts.events % 16 == 0)
+			check_overdue(w, n);
+		check_ahead(w, n);
 	}
 }
 

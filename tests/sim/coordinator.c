@@ -667,6 +667,12 @@ static bool revoke_node(struct sim_world *w, uint32_t node, uint64_t back_us)
 	return true;
 }
 
+/* Not one that is gone already. */
+static bool has_ended(const struct coord *core, uint64_t run)
+{
+	return coord_run_graph(core, run) && coord_run_state(core, run, NULL) >= COORD_RUN_SUCCEEDED;
+}
+
 /* True: something was asked for. Waits for nothing: the turn follows. */
 bool sim_coord_act(struct sim_world *w, const struct sim_fault *f)
 {
@@ -706,7 +712,11 @@ bool sim_coord_act(struct sim_world *w, const struct sim_fault *f)
 		done = r->accepted && mutate(w, PROTO_MUT_SET_PRIORITY, r, RV_MAP_NONE, RV_MAP_NONE, f->arg % 30);
 		break;
 	case SIM_F_DRAIN:
-		done = mutate(w, f->arg % 2 ? PROTO_MUT_DRAIN : PROTO_MUT_UNDRAIN, NULL, RV_MAP_NONE, node, 0);
+		done = mutate(w, f->arg % 2 ? PROTO_MUT_DRAIN : PROTO_MUT_UNDRAIN, NULL, RV_MAP_NONE, node, f->arg % 4 == 1 ? (int64_t)f->for_us : 0);
+		w->counts.drain_deadlines += done && f->arg % 4 == 1;
+		break;
+	case SIM_F_RM: /* as coordinator/clients do it: of a run that has ended */
+		done = r->accepted && r->finished && has_ended(c->core, r->id) && mutate(w, PROTO_MUT_RM, r, RV_MAP_NONE, RV_MAP_NONE, 0);
 		break;
 	case SIM_F_REMOVE:
 		done = remove_node(w, node);

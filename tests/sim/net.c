@@ -118,6 +118,9 @@ uint64_t sim_net_open(struct sim_world *w, uint32_t node)
 		w->links = realloc(w->links, w->link_capacity * sizeof(*w->links));
 		rv_check(w->links);
 	}
+	w->counts.rejoins += n->linked;
+	w->counts.late_joins += !n->linked && w->counts.starts > 0;
+	n->linked = true;
 	w->links[w->link_count++] = (struct sim_link){ .node = node, .coord_life = w->coord.life, .node_life = n->life };
 	memcpy(w->links[w->link_count - 1].key, n->curve_key, sizeof(n->curve_key));
 	return w->link_count;

@@ -413,6 +413,63 @@ static void step_dispatch(struct sim_world *w, struct sim_node *n, const struct 
 		perform(w, n, &items[i]);
 }
 
+static bool holds(const struct sim_node *n, struct proto_attempt_key key)
+{
+	for (uint32_t i = 0; i < SIM_NODE_ATTEMPTS; i++)
+		if (n->attempts[i].used && n->attempts[i].key.run == key.run && n->attempts[i].key.unit == key.unit && n->attempts[i].key.attempt == key.attempt)
+			return true;
+	return false;
+}
+
+/* A node that lies: of attempts that others hold it says that they were given back, are not here, began, or have succeeded. */
+bool sim_node_forge(struct sim_world *w, uint32_t node)
+{
+	static const enum proto_msg_kind kinds[] = { PROTO_RESULT, PROTO_RETRACTED, PROTO_NOT_HERE, PROTO_STARTED };
+	struct sim_node *n = &w->nodes[node];
+	struct proto_frame_writer writer;
+	struct rv_buf frame;
+	uint32_t said = 0, number;
+
+	if (!n->core || !n->link || !sim_node_welcomed(n) || !w->coord.core)
+		return false;
+	number = coord_node_find(w->coord.core, rv_str_of(n->name));
+	proto_frame_writer_init(&writer);
+	for (uint32_t i = 0; i < w->spec->runs; i++) {
+		for (uint32_t k = 0; k < w->runs[i].unit_count && said < 16; k++) {
+			const struct sim_unit *u = &w->runs[i].units[k];
+			struct proto_attempt_key key = { w->runs[i].id, k, u->assigned };
+			struct proto_msg m = { .kind = kinds[sim_below(&w->fault_prng, RV_ARRAY_LEN(kinds))] };
+			struct rv_err err;
+
+			if (!u->active || u->node == number)
+				continue;
+			if (m.kind == PROTO_RESULT) {
+				m.result = (struct proto_result){ .key = key, .epoch = w->coord.epoch, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED };
+				m.result.error = m.result.enforcement = m.result.limits = RV_STR("");
+			} else if (m.kind == PROTO_STARTED) {
+				m.started = (struct proto_started){ .key = key, .start_us = 1 };
+			} else if (m.kind == PROTO_RETRACTED) {
+				m.retracted = key;
+			} else {
+				m.not_here = key;
+			}
+			rv_check(proto_frame_add(&writer, &m, &err) == 0);
+			said++;
+		}
+	}
+	rv_buf_init(&frame, 0);
+	if (said && proto_frame_finish(&writer, &frame) < 0)
+		rv_check(!"no memory");
+	if (said)
+		sim_net_to_coord(w, node, rv_buf_str(&frame));
+	w->counts.forged += said;
+	rv_buf_release(&frame);
+	proto_frame_writer_release(&writer);
+	if (said)
+		sim_node_link_lost(w, node, n->link);
+	return said > 0;
+}
+
 static void on_message(struct sim_world *w, struct sim_node *n, const struct proto_msg *m)
 {
 	uint32_t i, count = node_wire_event_count(m);
@@ -422,7 +479,8 @@ static void on_message(struct sim_world *w, struct sim_node *n, const struct pro
 		step_dispatch(w, n, m);
 		return;
 	}
-	if (m->kind == PROTO_RESULT_ACK && m->result_ack.ack != PROTO_ACK_FENCED)
+	/* That of a forged result says nothing: it was never to be heard. */
+	if (m->kind == PROTO_RESULT_ACK && m->result_ack.ack != PROTO_ACK_FENCED && !(w->counts.forged && !holds(n, m->result_ack.key)))
 		sim_checker_acked(w, &m->result_ack);
 	if (m->kind == PROTO_CANCEL && n->core->session == NODE_SESSION_UP) /* before, it will be said again */
 		sim_checker_cancelled(w, n->index, &m->cancel);
@@ -572,6 +630,12 @@ static void recover(struct sim_world *w, struct sim_node *n)
 	}
 }
 
+/* In half of the worlds so little that a node is full now and then. */
+uint32_t sim_node_ahead_max(const struct sim_world *w)
+{
+	return w->spec->seed & 2 ? 64 : 2;
+}
+
 void sim_node_start(struct sim_world *w, uint32_t node)
 {
 	struct sim_node *n = &w->nodes[node];
@@ -588,7 +652,7 @@ void sim_node_start(struct sim_world *w, uint32_t node)
 	cfg.attempts_max = SIM_NODE_ATTEMPTS;
 	cfg.slots = n->slots;
 	cfg.agent_slots = n->agent_slots;
-	cfg.prefetch_max = 64;
+	cfg.prefetch_max = sim_node_ahead_max(w);
 	cfg.tell_us = w->spec->seed & 1 ? 20000 : 0;
 	cfg.seed = rv_hash_u64(w->spec->seed, n->info.incarnation << 8 | node);
 	n->core = node_core_create(&cfg);

@@ -122,6 +122,7 @@ static void spawn(struct sim_world *w, uint32_t node, const struct sim_word *wor
 	p = &warden->procs[warden->count++];
 	*p = (struct sim_proc){ .key = word->key, .attempt = a->key, .epoch = a->epoch, .lease_us = a->lease_us, .flags = a->flags, .try_number = a->try_number,
 				.cpus = rv_min_u64(a->cpus, warden->slots), .slot = word->slot };
+	sim_checker_spawn(w, a);
 	run = (uint32_t)(sim_run_of(w, a->key.run) - w->runs);
 	sim_plan_doing(w->spec, run, a->key.unit, a->try_number, a->key.attempt, &p->doing);
 	start_what_fits(w, node);

@@ -105,7 +105,7 @@ static void draw_faults(struct rv_prng *p, struct sim_spec *s, const uint8_t *ai
 		[SIM_F_CUT_TO_COORD] = 4, [SIM_F_CUT_FROM_COORD] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CLOCK_JUMP] = 2,
 		[SIM_F_CANCEL_RUN] = 1, [SIM_F_CANCEL_UNIT] = 5, [SIM_F_RETRY_UNIT] = 4, [SIM_F_RESUME_RUN] = 2, [SIM_F_PAUSE_RUN] = 2,
 		[SIM_F_HOLD_UNIT] = 3, [SIM_F_SKIP_UNIT] = 3, [SIM_F_SET_WORKERS] = 3, [SIM_F_SET_PRIORITY] = 1, [SIM_F_DRAIN] = 3, [SIM_F_REMOVE] = 2, [SIM_F_STOP_RUN] = 1, [SIM_F_NODE_LEAVE] = 3,
-		[SIM_F_REVOKE] = 3, [SIM_F_NODE_FALL] = 6,
+		[SIM_F_REVOKE] = 3, [SIM_F_NODE_FALL] = 6, [SIM_F_RM] = 3, [SIM_F_FORGE] = 3,
 	};
 	uint32_t allowed[SIM_F_COUNT], total = 0, i, k;
 	uint64_t span = s->heal_us ? s->heal_us : 1;
@@ -264,6 +264,7 @@ static void aim_people(struct rv_prng *p, struct sim_spec *s)
 		[SIM_F_HOLD_UNIT] = 40, [SIM_F_SKIP_UNIT] = 16, [SIM_F_CANCEL_UNIT] = 10, [SIM_F_RETRY_UNIT] = 20, [SIM_F_RESUME_RUN] = 4,
 		[SIM_F_PAUSE_RUN] = 5, [SIM_F_SET_WORKERS] = 5, [SIM_F_SET_PRIORITY] = 5, [SIM_F_CANCEL_RUN] = 2, [SIM_F_STOP_RUN] = 2,
 		[SIM_F_DRAIN] = 5, [SIM_F_REMOVE] = 3, [SIM_F_COORD_KILL] = 5, [SIM_F_NODE_KILL] = 3, [SIM_F_NODE_LEAVE] = 3, [SIM_F_COORD_PAUSE] = 3,
+		[SIM_F_RM] = 5,
 	};
 
 	s->nodes = (uint32_t)between(p, 1, 6);
@@ -284,7 +285,7 @@ static void aim_members(struct rv_prng *p, struct sim_spec *s)
 {
 	static const uint8_t kinds[SIM_F_COUNT] = {
 		[SIM_F_REVOKE] = 30, [SIM_F_REMOVE] = 6, [SIM_F_DRAIN] = 6, [SIM_F_NODE_LEAVE] = 5, [SIM_F_COORD_KILL] = 8, [SIM_F_COORD_POWER] = 8,
-		[SIM_F_COORD_PAUSE] = 4, [SIM_F_NODE_PAUSE] = 4, [SIM_F_NODE_KILL] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CANCEL_UNIT] = 4,
+		[SIM_F_COORD_PAUSE] = 4, [SIM_F_NODE_PAUSE] = 4, [SIM_F_NODE_KILL] = 4, [SIM_F_LINK_RESET] = 8, [SIM_F_CANCEL_UNIT] = 4, [SIM_F_FORGE] = 8,
 	};
 
 	s->nodes = (uint32_t)between(p, 2, 8);
@@ -344,7 +345,7 @@ const char *sim_fault_name(enum sim_fault_kind kind)
 		"none", "coord_kill", "coord_power", "coord_disk", "coord_pause", "node_kill", "node_reboot", "node_pause", "node_stop",
 		"warden_kill", "cut", "cut_to_coord", "cut_from_coord", "link_reset", "clock_jump", "cancel_run", "cancel_unit", "retry_unit",
 		"resume_run", "pause_run", "hold_unit", "skip_unit", "set_workers", "set_priority", "drain", "remove", "stop_run", "node_leave", "revoke",
-		"node_fall",
+		"node_fall", "rm", "forge",
 	};
 
 	return kind < SIM_F_COUNT ? names[kind] : "?";

@@ -45,6 +45,8 @@ enum sim_fault_kind {
 	SIM_F_NODE_LEAVE,      /* told to end, and it does not come back before everybody gets well */
 	SIM_F_REVOKE,          /* its key; with an odd arg it comes back later, set up anew, with another */
 	SIM_F_NODE_FALL,       /* daemon and warden at once, and the units: nothing is left but the records of what had ended; the host goes on */
+	SIM_F_RM,              /* of a run that has ended */
+	SIM_F_FORGE,           /* a node says of another's attempts that they are over, and its link breaks */
 	SIM_F_COUNT
 };
 

@@ -129,6 +129,8 @@ static bool is_harsh(const struct sim_world *w, const struct sim_fault *f)
 	case SIM_F_COORD_PAUSE: /* who stands still declares nobody lost */
 	case SIM_F_CLOCK_JUMP:
 	case SIM_F_LINK_RESET:
+	case SIM_F_FORGE:
+	case SIM_F_RM:
 	case SIM_F_SET_WORKERS:
 	case SIM_F_SET_PRIORITY:
 	case SIM_F_PAUSE_RUN:
@@ -203,6 +205,9 @@ static void fault(struct sim_world *w, const struct sim_fault *f)
 	case SIM_F_LINK_RESET:
 		if (n->link)
 			sim_node_link_lost(w, node, n->link);
+		break;
+	case SIM_F_FORGE:
+		done = sim_node_forge(w, node);
 		break;
 	case SIM_F_CLOCK_JUMP: /* the host slept: its clock of leases went on, nobody was at work */
 		w->coord.jumped_us += for_us;

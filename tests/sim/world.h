@@ -143,6 +143,7 @@ void sim_warden_drain(struct sim_world *w, uint32_t node);
 /* What a daemon keeps by slot. */
 struct sim_attempt {
 	bool used, spawned;
+	bool cancelled;         /* its cancel came before it was handed to the warden */
 	struct proto_attempt_key key;
 	uint64_t epoch, proc_key, cpus, lease_us;
 	uint32_t flags, try_number, mock_fail;
@@ -191,6 +192,7 @@ struct sim_node {
 	uint64_t epoch_seen;
 	uint32_t boundaries_left;    /* effect boundaries until it dies; 0: it does not */
 	bool crashed;                /* in the middle of a step: unwind */
+	bool linked;                 /* once */
 	bool stopping;               /* by SIM_F_NODE_STOP */
 	uint64_t warden_life;        /* of the warden that its channel leads to */
 	uint8_t curve_key[PROTO_KEY_BYTES];
@@ -215,6 +217,8 @@ void sim_node_wake(struct sim_world *w, uint32_t node);
 void sim_node_connect(struct sim_world *w, uint32_t node);
 void sim_node_link_lost(struct sim_world *w, uint32_t node, uint64_t link);
 void sim_node_stop(struct sim_world *w, uint32_t node);
+uint32_t sim_node_ahead_max(const struct sim_world *w); /* attempts that a node takes beyond its slots */
+bool sim_node_forge(struct sim_world *w, uint32_t node); /* false: it has no session, or nobody holds anything */
 void sim_node_anew(struct sim_world *w, uint32_t node, uint64_t key); /* SIM_EV_NODE_ANEW */
 void sim_node_word(struct sim_world *w, uint32_t node, const struct sim_word *word); /* from the warden or itself */
 uint64_t sim_node_clock(const struct sim_world *w, const struct sim_node *n);
@@ -347,6 +351,7 @@ void sim_checker_thaw(struct sim_world *w, uint32_t node, struct sim_proc *p);
 void sim_checker_dispatched(struct sim_world *w, struct proto_attempt_key key);      /* it has reached a node */
 void sim_checker_acked(struct sim_world *w, const struct proto_result_ack *a);
 void sim_checker_cancelled(struct sim_world *w, uint32_t node, const struct proto_cancel *c);
+void sim_checker_spawn(struct sim_world *w, const struct sim_attempt *a);
 void sim_checker_after(struct sim_world *w);                                   /* every event */
 void sim_checker_finish(struct sim_world *w);                                  /* at the end */
 void sim_checker_explain(const struct sim_world *w);
@@ -368,6 +373,8 @@ struct sim_counts {
 	uint64_t node_cells[NODE_CORE_STATES * NODE_CORE_EVENTS];
 	uint64_t unit_cells[COORD_UNIT_STATE_COUNT * COORD_UNIT_EVENTS]; /* of coordinators while they served */
 	uint64_t virtual_us;
+	uint64_t late_joins, rejoins, drain_deadlines; /* daemons that came once others were at work, links after the first */
+	uint64_t forged;             /* messages about what another node holds */
 	uint64_t denied, enrolled;   /* messages of revoked keys; keys admitted */
 	uint64_t fair, unfair;       /* assignments while several runs wanted the same slots (checker.c) */
 };
