@@ -1,6 +1,7 @@
 /* remote.c - a run at a coordinator: its facts asked for, folded here (runview.h) */
 #include "cli/rows.h"
 #include "cli/runview.h"
+#include "common/os/clock.h"
 #include "coordinator/recover.h"
 #include "proto/record.h"
 
@@ -137,6 +138,11 @@ static int ask(struct cli_runview *v, uint32_t wait_ms, bool *more, struct rv_er
 	if (answer.fact_rows.next < v->next || (answer.fact_rows.next == v->next && answer.fact_rows.next_index < r->next_index))
 		return rv_fail(err, RV_E_CORRUPT, "%s goes back in its journal", cli_client_shown(r->client));
 	*more = answer.fact_rows.next != v->next || answer.fact_rows.next_index != r->next_index;
+	r->told_bytes = 0;
+	for (uint32_t i = 0; i < answer.fact_rows.piece_count; i++) {
+		r->told_bytes += answer.fact_rows.pieces[i].records.bytes;
+		r->told_us = answer.fact_rows.pieces[i].real_us;
+	}
 	v->next = answer.fact_rows.next;
 	r->next_index = answer.fact_rows.next_index;
 	if (r->notes_next != UINT64_MAX)
@@ -144,8 +150,24 @@ static int ask(struct cli_runview *v, uint32_t wait_ms, bool *more, struct rv_er
 	return fold_copy(v, &answer.fact_rows, err);
 }
 
+/* A busy run has always written something since it was last asked. Who follows it anyway has read enough when answers are small and tell of
+ * now, or at least have been small for a while (its clock may differ). */
+#define NEAR_BYTES ((size_t)64 << 10)
+#define NEAR_US (2 * RV_US_PER_S)
+#define READ_US (3 * RV_US_PER_S)
+
+static bool near_enough(const struct cli_runview *v, uint64_t began_us)
+{
+	const struct cli_remote *r = &v->remote;
+
+	if (v->where != CLI_VIEW_LIVE || !v->graph || !r->told_bytes || r->told_bytes >= NEAR_BYTES)
+		return false;
+	return r->told_us + NEAR_US >= rv_clock_realtime_us() || rv_clock_boottime_us() >= began_us + READ_US;
+}
+
 int cli_remote_read(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err)
 {
+	uint64_t began_us = rv_clock_boottime_us();
 	bool more = true;
 
 	if (wait_ms && v->remote.notes_next == UINT64_MAX) {
@@ -154,7 +176,7 @@ int cli_remote_read(struct cli_runview *v, uint32_t wait_ms, struct rv_err *err)
 	}
 	if (wait_ms)
 		return ask(v, wait_ms, &more, err);
-	while (more)
+	while (more && !near_enough(v, began_us))
 		if (ask(v, 0, &more, err))
 			return -1;
 	return 0;

@@ -28,6 +28,8 @@ struct cli_remote {
 	uint32_t next_index;       /* with cli_runview.next */
 	uint64_t notes_next;       /* UINT64_MAX: none are wanted yet */
 	uint64_t notes_after;      /* position: notes about facts before it are old */
+	size_t told_bytes;         /* of records, in the last answer */
+	uint64_t told_us;          /* CLOCK_REALTIME of its last row */
 };
 
 enum cli_runview_where {

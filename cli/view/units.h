@@ -7,7 +7,7 @@
  *	assigned   handed to a node, not begun as far as is known
  *	failed     newest first; cancelled ones among them
  *
- * With a filter, rows are found by looking at these lists at each drawing, still not at the run; only view_units_filter() looks at every unit.
+ * With a filter, rows are found by looking at these lists (or at every unit, where all are shown) at each drawing.
  */
 #ifndef CLI_VIEW_UNITS_H
 #define CLI_VIEW_UNITS_H

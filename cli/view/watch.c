@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #define FACTS_WAIT_MS 2000u
+#define BEHIND_BYTES ((size_t)512 << 10) /* of an answer: there is more to come */
 #define SPENT_US (3 * RV_US_PER_S)     /* between two questions what the run has used */
 #define STUCK_US (3 * RV_US_PER_S)     /* between two questions why nothing moves */
 #define LAST_LINE_BYTES ((size_t)4096) /* of a log in which the last line is looked for */
@@ -411,12 +412,15 @@ static void ask_stuck(struct watch *w, uint64_t now)
 /* -1: the run cannot be followed any more. */
 static int read_facts(struct watch *w, struct rv_err *err)
 {
-	bool quiet = (w->showing != SHOWS_LOG || w->log_over) && view_run_page_wants_line(&w->page) == COORD_NONE;
+	bool behind = w->view->remote.told_bytes >= BEHIND_BYTES, quiet = !behind && (w->showing != SHOWS_LOG || w->log_over) && view_run_page_wants_line(&w->page) == COORD_NONE;
 
 	if (cli_runview_ended(w->view))
 		return 0;
-	if (cli_runview_wait_ms(w->view, quiet ? FACTS_WAIT_MS : 1, err) == 0)
+	if (cli_runview_wait_ms(w->view, quiet ? FACTS_WAIT_MS : 1, err) == 0) {
+		if (w->view->remote.told_bytes >= BEHIND_BYTES)
+			w->facts_us = 0; /* there is more */
 		return 0;
+	}
 	return (w->stage.wanted || w->stage.gone) && err->code == RV_E_BUSY && !cli_runview_interrupted(w->view) ? 0 : -1;
 }
 
@@ -447,8 +451,8 @@ static enum view_left loop(struct watch *w, struct rv_err *err)
 			return cli_runview_interrupted(w->view) ? VIEW_LEFT_SIGNAL : VIEW_LEFT_LOST;
 		if (w->showing == SHOWS_LOG)
 			read_log(w);
-		ask_spent(w, w->facts_us);
-		ask_stuck(w, w->facts_us);
+		ask_spent(w, rv_clock_boottime_us());
+		ask_stuck(w, rv_clock_boottime_us());
 	}
 }
 
