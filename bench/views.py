@@ -4,7 +4,7 @@
   bench/views.py [--reeve build/reeve] [--units 100000] [--per-second 400] [--seconds 120]
 
 One `reeve run` of mock agents in a scratch directory; `watch` and `top` on it, one after the other, each on a terminal of 120 x 40 that nobody
-but this reads. Said of each, without its first five seconds (in which it reads what has been): CPU time as a share of a core, bytes drawn a
+but this reads. Said of each, from five seconds after it has drawn first (before, it reads the plan and what has been): CPU time as a share of a core, bytes drawn a
 second, memory; and what `run` itself took meanwhile, with and without somebody watching.
 """
 
@@ -54,6 +54,10 @@ def measure(reeve, verb, run_pid, seconds):
         os.environ.update(TERM='xterm-256color')
         os.environ.pop('CI', None)
         os.execvp(reeve, [reeve, verb])
+    first = time.monotonic()
+    while drain(fd, time.monotonic() + 0.2) < 1000:
+        if time.monotonic() > first + 120:
+            raise SystemExit('nothing is drawn')
     drain(fd, time.monotonic() + 5)
     began, cpu, run_cpu = time.monotonic(), cpu_s(pid), cpu_s(run_pid)
     drawn = drain(fd, began + seconds)
