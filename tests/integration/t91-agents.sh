@@ -1,9 +1,7 @@
 # Real agents against a provider of our own: what they print today is what the reader takes it for, and a plan of them runs.
 # `make agents-check`; AGENTS is the directory that scripts/agents-install.sh filled. AGENTS_KEEP=DIR keeps the transcripts.
 . "$(dirname "$0")/lib.sh"
-
-[ -x "${AGENTS:-}/node_modules/.bin/claude" ] || skip "no agents: make agents-check installs them"
-bin=$AGENTS/node_modules/.bin
+. "$here/agents.sh"
 
 cat >"$T/scenario.json" <<'JSON'
 {"scripts": [
@@ -30,25 +28,7 @@ cat >"$T/scenario.json" <<'JSON'
  {"match": "CASE hang", "turns": [{"say": "it begins and does not end", "hang": true}]}
 ]}
 JSON
-start provider python3 "$top/tests/lib/provider.py" "$T/scenario.json" --record "$T/requests.jsonl"
-wait_until 10 test -s "$T/provider.out"
-url=$(cat "$T/provider.out")
-
-# As a person who uses this provider has it: a key for claude, a provider and a key for codex.
-home=$T/home
-mkdir -p "$home/.codex"
-cat >"$home/.codex/config.toml" <<TOML
-model_provider = "local"
-[model_providers.local]
-name = "local"
-base_url = "$url/v1"
-env_key = "OPENAI_API_KEY"
-wire_api = "responses"
-TOML
-with_home() {
-	env -i PATH="$bin:$(dirname "$REEVE"):$PATH" HOME="$home" CLAUDE_CONFIG_DIR="$home/.claude" CODEX_HOME="$home/.codex" \
-		ANTHROPIC_BASE_URL="$url" ANTHROPIC_API_KEY=sk-one OPENAI_API_KEY=sk-two CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 LC_ALL=C.UTF-8 "$@"
-}
+provider "$T/scenario.json"
 
 # direct AGENT CASE: runs it as its profile does, in a directory of its own; what the reader says of it in .../verdict
 direct() {
