@@ -74,7 +74,27 @@ static uint32_t resolve_ref(struct plan_loader *l, uint32_t ref, struct rv_str *
 	return rv_strmap_get(&l->unit_names, *name);
 }
 
-static void resolve_unit(struct plan_loader *l, uint32_t unit)
+/* A unit of the run that this plan is added to: known by its id alone. PLAN_NONE: no memory. */
+static uint32_t add_stub(struct plan_loader *l, uint32_t for_unit, struct rv_str name)
+{
+	struct plan *p = l->plan;
+	struct plan_unit *u = plan_next_unit(l);
+	uint32_t *slot;
+
+	name = rv_arena_str(&p->arena, name);
+	if (!name.at || !u || (!l->lines && !(slot = plan_vec_add(l, &l->unit_nodes, sizeof(*slot)))))
+		return PLAN_NONE;
+	if (!l->lines)
+		*slot = 0;
+	*u = (struct plan_unit){ .settings = p->units[for_unit].settings, .id = name, .estimate_us = PLAN_ESTIMATE_NONE, .flags = PLAN_UNIT_OUTER,
+				 .pos = p->units[for_unit].pos };
+	u->description = u->prompt = u->context = u->extra = RV_STR("");
+	if (rv_strmap_add(&l->unit_names, name, p->unit_count) == RV_MAP_NONE)
+		return PLAN_NONE;
+	return p->unit_count++;
+}
+
+static int resolve_unit(struct plan_loader *l, uint32_t unit)
 {
 	struct plan_unit *u = &l->plan->units[unit];
 	uint32_t *dep = (uint32_t *)(uintptr_t)u->deps; /* the loader's own until the plan is handed out */
@@ -83,12 +103,16 @@ static void resolve_unit(struct plan_loader *l, uint32_t unit)
 
 	for (i = 0; i < u->dep_count; i++) {
 		at = resolve_ref(l, dep[i], &name);
+		if (at == RV_MAP_NONE && l->opt->outer && (at = add_stub(l, unit, name)) == PLAN_NONE)
+			return plan_no_memory(l);
+		u = &l->plan->units[unit];
 		if (at == RV_MAP_NONE)
 			tell_unknown(l, unit, name, RV_STR("depends_on"));
 		else
 			dep[kept++] = at;
 	}
 	u->dep_count = kept;
+	return 0;
 }
 
 /* ---- counterparts ---- */
@@ -120,7 +144,10 @@ static void resolve_same_as(struct plan_loader *l, uint32_t unit)
 
 	f->same_as = PLAN_NONE;
 	if (at == RV_MAP_NONE) {
-		tell_unknown(l, unit, name, RV_STR("for_each"));
+		if (l->opt->outer)
+			plan_error_unit(l, PLAN_E_UNSUPPORTED, unit, RV_STR("for_each"), name, "same_as names a template of the same addition, not one that the run has");
+		else
+			tell_unknown(l, unit, name, RV_STR("for_each"));
 	} else if (at == unit) {
 		plan_error_unit(l, PLAN_E_DEP_SELF, unit, RV_STR("for_each"), (struct rv_str){ 0 },
 				"unit %s takes its items from itself", plan_quote(l->plan->units[unit].id, q));
@@ -287,10 +314,12 @@ static void inherit_items(struct plan_loader *l)
 
 int plan_resolve(struct plan_loader *l)
 {
-	uint32_t i;
+	uint32_t i, own = l->plan->unit_count;
 
-	for (i = 0; i < l->plan->unit_count; i++)
-		resolve_unit(l, i);
+	for (i = 0; i < own; i++) {
+		if (resolve_unit(l, i))
+			return -1;
+	}
 	for (i = 0; i < l->same_as.count; i++)
 		resolve_same_as(l, PLAN_VEC_AT(&l->same_as, uint32_t, i));
 	if (sort_units(l))

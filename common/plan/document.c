@@ -504,6 +504,12 @@ int plan_read_document(struct plan_loader *l, uint32_t *units)
 		return -1;
 	if (sets && apply_set_defaults(l, founds, sets))
 		return -1;
+	if (l->more_defaults != PLAN_NONE) {
+		l->tree = &l->line_tree;
+		if (apply_defaults(l, l->more_defaults))
+			return -1;
+		l->tree = &l->first;
+	}
 	if (make_bases(l))
 		return -1;
 	if (has(found, PLAN_P_verify) && plan_read_verify(l, found[PLAN_P_verify]))

@@ -32,7 +32,7 @@ static int loader_init(struct plan_loader *l, const struct plan_load_options *op
 {
 	int map;
 
-	*l = (struct plan_loader){ .diags = diags, .default_agent = PLAN_NONE };
+	*l = (struct plan_loader){ .diags = diags, .default_agent = PLAN_NONE, .more_defaults = PLAN_NONE };
 	l->opt = opt ? opt : &l->no_options;
 	if (getrandom(&l->seed, sizeof(l->seed), GRND_NONBLOCK) != sizeof(l->seed))
 		l->seed = (uint64_t)(uintptr_t)l ^ 0x9e3779b97f4a7c15u; /* early boot: nobody attacks yet */
@@ -323,6 +323,64 @@ static int start(struct plan_loader *l, const char *path, const char *shown, con
 
 /* ---- whole files ---- */
 
+/* The plan that the units to come belong to (opt->head). 1: it does not parse (told). */
+static int read_head(struct plan_loader *l)
+{
+	struct rv_str copy = rv_arena_str(&l->scratch, l->opt->head);
+	struct plan_fault fault;
+	uint32_t units;
+
+	if (!copy.at)
+		return plan_no_memory(l);
+	l->tree = &l->first;
+	if (read_tree(&l->first, copy, PLAN_FORMAT_JSON, &fault)) {
+		tell_fault(l, &fault);
+		return 1;
+	}
+	return plan_read_document(l, &units);
+}
+
+/* A plan file of which only `units` and `defaults` count; other keys have no place where a run exists already. */
+static int load_units(struct plan_loader *l, const char *path)
+{
+	static const char *const keys[] = { "units", "defaults", "version", "name" };
+	const struct plan_tree *t = &l->line_tree;
+	uint32_t units, n;
+	char q[PLAN_QUOTED];
+	int rc;
+
+	l->tree = &l->line_tree;
+	if (t->nodes[0].kind != PLAN_MAP || (units = plan_map_get(t, 0, RV_STR("units"))) == PLAN_NONE) {
+		plan_error_at(l, PLAN_E_TYPE, 0, "a map with the key `units` is expected: the units that are added");
+		return 0;
+	}
+	for (n = plan_first(0); n < plan_end(t, 0); n = plan_next(t, n + 1)) {
+		struct rv_str key = plan_node_text(t, n);
+		bool fine = key.bytes > 2 && memcmp(key.at, "x-", 2) == 0;
+
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			fine |= rv_str_equal(key, rv_str_of(keys[i]));
+		if (!fine)
+			plan_diag_hint(plan_error_at(l, PLAN_E_CONFLICT, n, "%s belongs to the run's own plan", plan_quote(key, q)),
+				       "a file of units to add has `units`, and perhaps `defaults` for them");
+	}
+	n = plan_map_get(t, 0, RV_STR("defaults"));
+	if (n != PLAN_NONE && t->nodes[n].kind == PLAN_MAP)
+		l->more_defaults = n;
+	if (t->nodes[units].kind != PLAN_MAP && t->nodes[units].kind != PLAN_ARRAY) {
+		plan_error_at(l, PLAN_E_TYPE, units, "`units` is an array, or a map by id");
+		return 0;
+	}
+	l->lines = true; /* the head alone needs no units */
+	rc = read_head(l);
+	l->lines = false;
+	l->tree = &l->line_tree;
+	if (rc || plan_read_units(l, units))
+		return rc > 0 ? 0 : -1;
+	set_name(l, path);
+	return check_all(l);
+}
+
 static int load_whole(struct plan_loader *l, struct rv_str s, enum plan_format format, const char *path)
 {
 	struct plan_fault fault;
@@ -339,10 +397,12 @@ static int load_whole(struct plan_loader *l, struct rv_str s, enum plan_format f
 		tell_fault(l, &fault);
 		return 0;
 	}
-	if (read_tree(&l->first, s, format, &fault)) {
+	if (read_tree(l->opt->head.at ? &l->line_tree : &l->first, s, format, &fault)) {
 		tell_fault(l, &fault);
 		return 0;
 	}
+	if (l->opt->head.at)
+		return load_units(l, path);
 	if (plan_read_document(l, &units) || (units != PLAN_NONE && plan_read_units(l, units)))
 		return -1;
 	set_name(l, path);
@@ -467,6 +527,10 @@ static int load_lines(struct plan_loader *l, struct lines *in)
 	int rc = 0, more;
 
 	l->lines = true;
+	if (l->opt->head.at) {
+		rc = read_head(l);
+		first = false;
+	}
 	while (rc == 0 && (more = next_line(in, &line, &fault)) != 0) {
 		l->line++;
 		if (more < 0) {

@@ -104,6 +104,7 @@ struct plan_loader {
 	struct rv_strmap lock_names;
 	struct plan_draft work;       /* the unit at hand */
 	struct plan_vec context;      /* plan's: struct plan_pair */
+	uint32_t more_defaults;       /* opt->head: of the file of units, in line_tree; PLAN_NONE */
 	bool mode_given, require_given;
 	bool any_dirs;
 	const struct plan_argv *verify_command;
@@ -229,6 +230,7 @@ const struct plan_dirs *plan_read_dirs(struct plan_loader *l, uint32_t node, boo
 /* Prompt, command, directories, items of a walk of DEFAULTS or AGENT keys (an agent's command is its launch, not this). */
 int plan_draft_own(struct plan_loader *l, struct plan_draft *d, const uint32_t *found, bool command);
 /* A unit; `key` is the node of its id where units are a map, else PLAN_NONE. */
+struct plan_unit *plan_next_unit(struct plan_loader *l); /* room behind the last unit, zeroed; NULL: no memory */
 int plan_read_unit(struct plan_loader *l, uint32_t node, uint32_t key);
 int plan_read_units(struct plan_loader *l, uint32_t node);
 int plan_read_verify(struct plan_loader *l, uint32_t node); /* applied from the file, then from --set */

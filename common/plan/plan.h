@@ -155,6 +155,7 @@ struct plan_for_each {
 #define PLAN_UNIT_FILL 4u          /* its command, accept, unless, env, cwd or directories hold {{...}} to be filled */
 #define PLAN_UNIT_FILL_PROMPT 8u   /* its prompt (or description standing in) does */
 #define PLAN_UNIT_PROMPT_FILE 16u  /* its prompt came from a prompt_file */
+#define PLAN_UNIT_OUTER 64u        /* not of this plan: a unit of the run that it is added to, which others depend on */
 #define PLAN_UNIT_USES_CONTEXT 32u /* something of it reads the context: {{...}}, {context_file}, or it has a namespace */
 
 struct plan_unit {
@@ -248,6 +249,7 @@ struct plan {
 	const struct plan_unit *verify; /* id __verify__; NULL: none; not among units */
 	uint64_t instance_count;     /* units once templates are expanded, <= RV_UNITS_MAX */
 	uint64_t edge_count;         /* dependencies once expanded, <= RV_EDGES_MAX */
+	bool open;                   /* its run stays open for more units: no part of the file, whoever submits it tells */
 	uint8_t digest[PLAN_DIGEST_BYTES]; /* over what units run: equal = `--resume` may go on */
 };
 
@@ -294,6 +296,9 @@ struct plan_load_options {
 	const char *shown_name;        /* in diagnostics; NULL: the path as given */
 	const char *default_name;      /* of a plan without `name`; NULL: the file's name without its extension */
 	size_t line_bytes_max;         /* of JSON lines; 0: RV_PLAN_LINE_BYTES_MAX */
+	bool outer;                    /* units may depend on some that are not there: they get stubs behind the plan's units (PLAN_UNIT_OUTER) */
+	struct rv_str head;            /* .at NULL: none. A plan without units as one line of JSON: what is read is a plan file with `units` (and
+	                                * perhaps `defaults`) alone, or JSON lines of units, and this is the rest of it */
 	bool names_no_files;           /* it comes from elsewhere: no file that it names is read here (E_CONFLICT) */
 };
 

@@ -195,7 +195,7 @@ static void put_limits(struct rv_buf *b, const struct plan_limits *l)
 	(void)rv_buf_putc(b, '}');
 }
 
-static void put_head(struct rv_buf *b, const struct plan *p)
+void plan_save_head(const struct plan *p, struct rv_buf *b)
 {
 	(void)rv_buf_putc(b, '{');
 	put_uint(b, "version", 1);
@@ -443,7 +443,7 @@ static void put_for_each(struct rv_buf *b, const struct plan *p, const struct pl
 	}
 }
 
-static void put_unit(struct rv_buf *b, const struct plan *p, const struct plan_unit *u)
+void plan_save_unit(const struct plan *p, const struct plan_unit *u, struct rv_buf *b)
 {
 	const struct plan_settings *s = u->settings;
 	const struct plan_argv *agent_argv = s->agent == PLAN_NONE ? NULL : p->agents[s->agent].command;
@@ -482,9 +482,10 @@ static void put_unit(struct rv_buf *b, const struct plan *p, const struct plan_u
 
 int plan_save(const struct plan *p, struct rv_buf *out, struct rv_err *err)
 {
-	put_head(out, p);
+	plan_save_head(p, out);
 	for (uint32_t i = 0; i < p->unit_count && !out->failed; i++)
-		put_unit(out, p, &p->units[i]);
+		if (!(p->units[i].flags & PLAN_UNIT_OUTER))
+			plan_save_unit(p, &p->units[i], out);
 	if (out->failed)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to save a plan of %u units", p->unit_count);
 	return 0;

@@ -10,6 +10,10 @@
 #include "common/buf.h"
 #include "common/plan/plan.h"
 
+/* The line of one unit; fails through the buffer. */
+void plan_save_unit(const struct plan *p, const struct plan_unit *u, struct rv_buf *out);
+/* The first line, which is the plan without its units. */
+void plan_save_head(const struct plan *p, struct rv_buf *out);
 int plan_save(const struct plan *p, struct rv_buf *out, struct rv_err *err);
 
 #endif

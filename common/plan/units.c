@@ -449,7 +449,7 @@ static void place_of(struct plan_loader *l, struct plan_unit *u, uint32_t node)
 	u->pos = (struct plan_pos){ l->lines ? l->line : l->cursor.line, l->cursor.col };
 }
 
-static struct plan_unit *next_unit(struct plan_loader *l)
+struct plan_unit *plan_next_unit(struct plan_loader *l)
 {
 	struct plan *p = l->plan;
 
@@ -471,7 +471,7 @@ static struct plan_unit *next_unit(struct plan_loader *l)
 int plan_read_unit(struct plan_loader *l, uint32_t node, uint32_t key)
 {
 	uint32_t found[PLAN_KEYS_MAX], id, *slot;
-	struct plan_unit *u = next_unit(l);
+	struct plan_unit *u = plan_next_unit(l);
 	struct plan_base *base;
 	struct plan_way w;
 
