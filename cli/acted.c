@@ -35,6 +35,8 @@ static void why_of_run(struct cli_client *c, const struct cli_act_wish *w, struc
 			say_why(d, "the run is paused already", state);
 		else if (w->what == PROTO_MUT_UNPAUSE)
 			say_why(d, "the run is not paused", state);
+		else if (w->what == PROTO_MUT_CLOSE)
+			say_why(d, "the run is closed already", state);
 		else if (w->what == PROTO_MUT_CANCEL)
 			say_why(d, "the run is being cancelled already", state);
 		else if (w->what == PROTO_MUT_RETRY || w->what == PROTO_MUT_RESUME)

@@ -62,6 +62,8 @@ int cli_cmd_cancel(int argc, char **argv);
 int cli_cmd_pause(int argc, char **argv);
 int cli_cmd_unpause(int argc, char **argv);
 int cli_cmd_skip(int argc, char **argv);
+int cli_cmd_add(int argc, char **argv);
+int cli_cmd_close(int argc, char **argv);
 int cli_cmd_hold(int argc, char **argv);
 int cli_cmd_release(int argc, char **argv);
 int cli_cmd_set(int argc, char **argv);

@@ -59,6 +59,7 @@ struct plain {
 static const struct plain plain_acts[] = {
 	{ "pause", PROTO_MUT_PAUSE, ONLY_RUN, "RUN", "No unit of the run is handed out any more; what runs goes on. `unpause` takes it back." },
 	{ "unpause", PROTO_MUT_UNPAUSE, ONLY_RUN, "RUN", "Units of the run are handed out again." },
+	{ "close", PROTO_MUT_CLOSE, ONLY_RUN, "RUN", "An open run gets no more units: it ends when those that it has are done." },
 	{ "hold", PROTO_MUT_HOLD, ONLY_UNIT, "RUN/UNIT", "The unit waits, although it could run, until it is released. One that runs goes on." },
 	{ "release", PROTO_MUT_RELEASE, ONLY_UNIT, "RUN/UNIT", "A unit that is held goes on." },
 	{ "skip", PROTO_MUT_SKIP, ONLY_UNIT, "RUN/UNIT", "The unit is not run; what depends on it sees it as skipped." },
@@ -110,6 +111,11 @@ int cli_cmd_pause(int argc, char **argv)
 int cli_cmd_unpause(int argc, char **argv)
 {
 	return plain_act("unpause", argc, argv);
+}
+
+int cli_cmd_close(int argc, char **argv)
+{
+	return plain_act("close", argc, argv);
 }
 
 int cli_cmd_hold(int argc, char **argv)

@@ -1,12 +1,12 @@
 /* cmd_submit.c - `reeve submit`: a plan handed to a coordinator
  *
  * The plan is loaded and checked here, since what it names (prompt files, items, directories) lies here, saved with everything resolved, and
- * sent in pieces under one random submission id: a link that breaks in the middle, or a coordinator that starts anew, costs what was not
- * acknowledged, and the same submission never becomes two runs.
+ * sent (upload.h): the same submission never becomes two runs.
  */
 #include "cli/client.h"
 #include "cli/planload.h"
 #include "cli/query.h"
+#include "cli/upload.h"
 #include "cli/view/watch.h"
 #include "common/os/file.h"
 #include "common/os/keys.h"
@@ -21,19 +21,17 @@
 #define WORKSPACE_ID_FILE ".reeve/workspace-id"
 #define WORKSPACE_ID_BYTES 16
 #define PLAN_BYTES_MAX ((size_t)8 << 30) /* a saved plan: what the limits of a run allow is less */
-#define WINDOW 8u /* pieces of an upload that are on their way together */
-#define BEGINS_MAX 100u /* times an upload is taken up again before something must be wrong */
 
 struct submit {
 	struct cli_planload load;
 	const char *coordinator, *priority_word;
-	bool wait, watch;
+	bool wait, watch, open;
 	int32_t priority;
 	char workspace_id[RV_NAME_BYTES_MAX + 1]; /* "" = mode none */
 	struct rv_buf bytes;                      /* the plan as it is sent */
 	struct cli_place place;
 	struct cli_client *client;
-	uint64_t submission, run;
+	uint64_t run;
 };
 
 /* --- the workspace ---------------------------------------------------------------------------------------------------------- */
@@ -94,79 +92,6 @@ static int workspace_of(struct submit *s, struct rv_err *err)
 	return rc;
 }
 
-/* --- the upload ------------------------------------------------------------------------------------------------------------------- */
-
-static int begin(struct submit *s, struct proto_msg *answer, struct rv_err *err)
-{
-	struct proto_msg m = { .kind = PROTO_SUBMIT_BEGIN };
-
-	m.submit_begin = (struct proto_submit_begin){ .submission = s->submission, .bytes = s->bytes.bytes, .priority = s->priority,
-						      .workspace_id = rv_str_of(s->workspace_id) };
-	return cli_client_call(s->client, &m, PROTO_SUBMITTED, answer, err);
-}
-
-static int commit(struct submit *s, struct proto_msg *answer, struct rv_err *err)
-{
-	struct proto_msg m = { .kind = PROTO_SUBMIT_COMMIT, .submit_commit = { .submission = s->submission } };
-
-	rv_digest(rv_buf_str(&s->bytes), m.submit_commit.digest);
-	return cli_client_call(s->client, &m, PROTO_SUBMITTED, answer, err);
-}
-
-static struct proto_msg piece_at(const struct submit *s, uint64_t offset)
-{
-	return (struct proto_msg){ .kind = PROTO_SUBMIT_DATA,
-				   .submit_data = { .submission = s->submission, .offset = offset,
-						    .bytes = rv_str(s->bytes.at + offset, rv_min_u64(s->bytes.bytes - offset, PROTO_PIECE_BYTES_MAX)) } };
-}
-
-/* Sends from `offset` on, WINDOW pieces a round trip: only the last one's answer is waited for, which says how much has arrived. 0: all has. */
-static int send_pieces(struct submit *s, uint64_t offset, struct proto_msg *answer, struct rv_err *err)
-{
-	while (offset < s->bytes.bytes) {
-		struct proto_msg m = piece_at(s, offset);
-
-		for (uint32_t i = 1; i < WINDOW && offset + PROTO_PIECE_BYTES_MAX < s->bytes.bytes; i++) {
-			cli_client_post(s->client, &m);
-			offset += PROTO_PIECE_BYTES_MAX;
-			m = piece_at(s, offset);
-		}
-		if (cli_client_call(s->client, &m, PROTO_SUBMITTED, answer, err))
-			return -1;
-		if (answer->submitted.run)
-			return 0;
-		if (answer->submitted.offset > s->bytes.bytes)
-			return rv_fail(err, RV_E_CORRUPT, "%s has more of the plan than was sent", cli_client_shown(s->client));
-		offset = answer->submitted.offset; /* also where it lost some: it says what it wants */
-	}
-	return 0;
-}
-
-static int upload(struct submit *s, struct rv_err *err)
-{
-	struct proto_msg answer;
-	uint32_t tries;
-
-	s->submission = cli_client_new_id();
-	for (tries = 0; tries < BEGINS_MAX; tries++) {
-		int rc = begin(s, &answer, err);
-
-		if (rc)
-			return -1;
-		if (!answer.submitted.run)
-			rc = send_pieces(s, answer.submitted.offset, &answer, err);
-		if (rc == 0 && !answer.submitted.run)
-			rc = commit(s, &answer, err);
-		if (rc && err->code != RV_E_NOT_FOUND) /* what a coordinator lost with its restart is begun again */
-			return -1;
-		if (rc == 0 && answer.submitted.run) {
-			s->run = answer.submitted.run;
-			return 0;
-		}
-	}
-	return rv_fail(err, RV_E_INTERNAL, "%s has lost the plan %u times while it was sent", cli_client_shown(s->client), BEGINS_MAX);
-}
-
 /* --- the verb ------------------------------------------------------------------------------------------------------------------------ */
 
 static int announce(const struct submit *s)
@@ -202,6 +127,7 @@ static int follow_run(struct submit *s)
 
 static int submit(struct submit *s, const char *path)
 {
+	struct cli_upload u = { .priority = s->priority, .open = s->open };
 	struct rv_err err = { 0 };
 	int status;
 
@@ -209,8 +135,13 @@ static int submit(struct submit *s, const char *path)
 		return cli_planload_fail(&s->load, &err);
 	cli_planload_warn(&s->load);
 	if (workspace_of(s, &err) || plan_save(s->load.plan, &s->bytes, &err) || cli_place_find(s->coordinator, CLI_PLACE_NO_RUNS, RV_STR(""), &s->place, &err) ||
-	    cli_client_open(&s->client, &s->place, &err) || upload(s, &err))
+	    cli_client_open(&s->client, &s->place, &err))
 		return cli_fail(&err);
+	u.bytes = rv_buf_str(&s->bytes);
+	u.workspace_id = rv_str_of(s->workspace_id);
+	if (cli_upload(s->client, &u, &err))
+		return cli_fail(&err);
+	s->run = u.run;
 	rv_buf_release(&s->bytes);
 	cli_client_close(&s->client);
 	/* with --wait -o json the one answer is the result */
@@ -242,7 +173,7 @@ int cli_cmd_submit(int argc, char **argv)
 		CLI_PLANLOAD_OPTS(&s.load),
 		CLI_OPT_FORMAT(&s.load.format_word),
 		CLI_OPT_COORDINATOR(&s.coordinator),
-		{ "open", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
+		{ "open", 0, RV_OPT_FLAG, &s.open, NULL, "units may be added (`reeve add`) until `reeve close`", 0, 0 },
 		CLI_OPT_HELP(&s.load.help),
 		CLI_OPT_END,
 	};

@@ -101,6 +101,11 @@ void cli_event_json(const struct coord_transition *tr, const struct cli_tally *t
 		cli_json_str(out, "name", coord_graph_name(t->graph));
 		cli_json_uint(out, "total", t->count);
 	}
+	if (tr->kind == COORD_T_UNITS_ADDED) {
+		cli_json_uint(out, "units", tr->units);
+		if (t)
+			cli_json_uint(out, "total", t->count);
+	}
 	if (tr->kind == COORD_T_RUN_STOPPED)
 		cli_json_str(out, "reason", rv_str_of(proto_reason_name(tr->reason)));
 	if (tr->kind == COORD_T_RUN_FINISHED) {
@@ -131,6 +136,8 @@ void cli_event_text(const struct coord_transition *t, const struct cli_tally *ta
 	}
 	if (t->attempt)
 		(void)rv_buf_printf(out, " attempt %u", t->attempt);
+	if (t->kind == COORD_T_UNITS_ADDED)
+		(void)rv_buf_printf(out, " %u", t->units);
 	if (t->kind == COORD_T_UNIT_FINISHED)
 		(void)rv_buf_printf(out, " %s", coord_unit_state_name(t->state));
 	if (t->kind == COORD_T_RUN_FINISHED)

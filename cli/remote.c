@@ -92,7 +92,9 @@ static int fold_answer(struct cli_runview *v, const struct proto_fact_rows *rows
 	}
 	while (n < rows->note_count)
 		tell_note(v, &rows->notes[n++]);
-	return 0;
+	if (v->err.code)
+		*err = v->err;
+	return v->err.code ? -1 : 0;
 }
 
 /* A fold asks for the plan's blob in the middle of an answer, which borrows from the client: the answer is copied first. */

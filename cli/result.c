@@ -247,6 +247,8 @@ static void open_run(const struct cli_result_scope *s, struct rv_buf *out)
 	cli_json_str(out, "run", rv_str_of(id.text));
 	cli_json_str(out, "name", coord_graph_name(t->graph));
 	cli_json_str(out, "state", rv_str_of(coord_run_state_name(t->state)));
+	if (t->open)
+		cli_json_bool(out, "open", true);
 	cli_json_str_or_null(out, "reason", rv_str_of(t->reason ? proto_reason_name(t->reason) : ""));
 	cli_json_uint(out, "total", t->count);
 	cli_json_uint(out, "succeeded", done);

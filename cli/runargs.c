@@ -68,6 +68,7 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		{ "resume", 0, RV_OPT_OPTIONAL, &a->resume, "RUN", "go on with the newest run of this plan that did not succeed", 0, 0 },
 		{ "plan-changed", 0, RV_OPT_LATER, NULL, NULL, CLI_WAITS_COMFORTS, 0, 0 },
 		{ "show", 0, RV_OPT_STRING, &a->show, "WHAT", "print what units print: all, failed or none (default failed)", 0, 0 },
+		{ "open", 0, RV_OPT_LATER, NULL, NULL, "a `run` takes its units as they are when it begins; a coordinator takes more (reeve submit --open)", 0, 0 },
 		{ "events", 0, RV_OPT_STRING, &a->events, "FILE", "append every transition as a line of JSON", 0, 0 },
 		{ "pass-env", 0, RV_OPT_LIST, &a->pass_env, "NAME", "let a variable through to agent units", 0, 0 },
 		{ "state", 0, RV_OPT_STRING, &a->state, "DIR", "where runs are kept (default .reeve)", 0, 0 },

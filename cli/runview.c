@@ -34,6 +34,8 @@ static void on_transition(void *arg, const struct coord_transition *t)
 {
 	struct cli_runview *v = arg;
 
+	if (v->graph && t->kind == COORD_T_UNITS_ADDED && t->run == v->tally.run && cli_tally_grow(&v->tally, t->units, &v->err))
+		return;
 	if (v->graph)
 		cli_tally_feed(&v->tally, t, v->core);
 	if (v->listen)
@@ -46,6 +48,7 @@ static void ask_live_states(struct cli_runview *v)
 	struct cli_tally *t = &v->tally;
 	uint32_t i;
 
+	t->open = coord_run_is_open(v->core, t->run);
 	if (t->finished_us || (v->states_asked && v->where == CLI_VIEW_LIVE && v->remote.client))
 		return;
 	v->states_asked = true;

@@ -84,7 +84,7 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 
 	(void)rv_buf_printf(out, "run %s ", id.text);
 	cli_text_safe(CLI_TEXT_CELL, coord_graph_name(t->graph), out);
-	(void)rv_buf_printf(out, ": %s", coord_run_state_name(t->state));
+	(void)rv_buf_printf(out, ": %s%s", coord_run_state_name(t->state), t->open ? ", open" : "");
 	if (t->reason == PROTO_REASON_RUN_TIMEOUT)
 		(void)rv_buf_puts(out, " (timed out)");
 	else if (t->reason == PROTO_REASON_INTERRUPTED)

@@ -23,8 +23,30 @@ int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cl
 		t->units[i].root_cause = COORD_NONE;
 		t->units[i].exit = -1;
 	}
+	t->room = (uint64_t)t->count + 1;
 	t->in_state[COORD_UNIT_PENDING] = t->count;
 	t->has_verify = coord_graph_verify_spec(graph).bytes > 0;
+	return 0;
+}
+
+int cli_tally_grow(struct cli_tally *t, uint32_t units, struct rv_err *err)
+{
+	uint64_t want = (uint64_t)t->count + units + 1;
+	uint32_t i;
+
+	if (want > t->room) {
+		struct cli_unit *grown = realloc(t->units, (want + want / 2) * sizeof(*t->units));
+
+		if (!grown)
+			return rv_fail(err, RV_E_NO_MEMORY, "no memory for %llu units", (unsigned long long)want - 1);
+		t->units = grown;
+		t->room = want + want / 2;
+	}
+	t->units[want - 1] = t->units[t->count]; /* __verify__ stays the last */
+	for (i = t->count; i < want - 1; i++)
+		t->units[i] = (struct cli_unit){ .node = COORD_NONE, .root_cause = COORD_NONE, .exit = -1 };
+	t->count += units;
+	t->in_state[COORD_UNIT_PENDING] += units;
 	return 0;
 }
 

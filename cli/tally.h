@@ -45,6 +45,7 @@ struct cli_tally {
 	uint64_t run;
 	uint32_t count;            /* units; units[count] is __verify__ */
 	struct cli_unit *units;
+	uint64_t room;             /* of units, the verify step's included */
 	struct rv_buf details;
 	struct rv_buf node_names;  /* u32 length and bytes each */
 	struct rv_buf node_places; /* u64 place + 1 of node i's name in node_names; 0: not known */
@@ -62,11 +63,14 @@ struct cli_tally {
 	uint32_t held;             /* the unit that was held last; COORD_NONE */
 	uint32_t first_failed;     /* COORD_NONE: none */
 	bool has_verify;
+	bool open;                 /* more units may be added; as of when the core was asked */
 	const struct cli_waits *waits; /* what ready units wait for (waits.h), borrowed; NULL: nobody was asked */
 };
 
 /* `graph` must outlive it. */
 int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cli_keep keep, struct rv_err *err);
+/* Units were added to an open run (COORD_T_UNITS_ADDED), which the graph has by now; before it is fed with that. */
+int cli_tally_grow(struct cli_tally *t, uint32_t units, struct rv_err *err);
 void cli_tally_release(struct cli_tally *t);
 /* A transition of this run (others are ignored). `core` tells nodes' names. */
 void cli_tally_feed(struct cli_tally *t, const struct coord_transition *tr, const struct coord *core);

@@ -50,10 +50,10 @@ static long read_memory(void *arg, void *to, size_t room)
 	return (long)n;
 }
 
-static int load_plan(struct rv_str bytes, struct plan **out, struct rv_err *err)
+static int load_plan(struct rv_str bytes, bool outer, struct plan **out, struct rv_err *err)
 {
 	struct memory_reader reader = { .rest = bytes };
-	struct plan_load_options opt = { .shown_name = "the saved plan", .line_bytes_max = SAVED_PLAN_BYTES_MAX };
+	struct plan_load_options opt = { .shown_name = "the saved plan", .line_bytes_max = SAVED_PLAN_BYTES_MAX, .outer = outer };
 	struct plan_diags *diags = malloc(sizeof *diags);
 	int rc;
 
@@ -107,7 +107,9 @@ int coord_recover_plan_from(const struct coord_blob_source *blobs, const struct 
 	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
 	rc = blobs->get_all(blobs->arg, accepted->run_accepted.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
 	if (rc == 0)
-		rc = load_plan(rv_buf_str(&bytes), out, err);
+		rc = load_plan(rv_buf_str(&bytes), false, out, err);
+	if (rc == 0)
+		(*out)->open = accepted->run_accepted.open;
 	if (rc == 0 && accepted->run_accepted.workspace_id.bytes) {
 		(*out)->workspace.id = rv_arena_str(&(*out)->arena, accepted->run_accepted.workspace_id);
 		if (!(*out)->workspace.id.at) {
@@ -146,6 +148,26 @@ int coord_recover_graph(struct rv_blobs *blobs, const struct proto_fact *accepte
 	struct coord_blob_source source = source_of(blobs);
 
 	return graph_from(&source, accepted, out, err);
+}
+
+/* What was added to a run, as a part for its graph. */
+static int part_from(const struct coord_blob_source *blobs, const struct proto_fact *added, struct coord_graph **out, struct rv_err *err)
+{
+	struct plan *plan = NULL;
+	struct rv_buf bytes;
+	int rc;
+
+	rv_buf_init(&bytes, SAVED_PLAN_BYTES_MAX);
+	rc = blobs->get_all(blobs->arg, added->units_added.plan_blob, SAVED_PLAN_BYTES_MAX, &bytes, err);
+	if (rc == 0)
+		rc = load_plan(rv_buf_str(&bytes), true, &plan, err);
+	rv_buf_release(&bytes);
+	if (rc == 0) {
+		plan->open = true;
+		rc = coord_graph_build(plan, added->units_added.run, NULL, out, err);
+	}
+	plan_destroy(&plan);
+	return rc;
 }
 
 /* --- the fold ------------------------------------------------------------------------------------------------------ */
@@ -207,9 +229,22 @@ static void step(struct coord_refold *f, struct coord_event *ev)
 	}
 }
 
+/* The part is the caller's. */
+static int fit_part(struct coord_refold *f, const struct proto_fact *fact, struct coord_graph **part, struct rv_err *err)
+{
+	uint32_t added, there;
+
+	if (part_from(&f->blobs, fact, part, err) < 0 || coord_admit_units(f->core, fact->units_added.run, *part, &added, &there, err) < 0)
+		return -1;
+	if (added != fact->units_added.units || !coord_part_is_new(*part))
+		return rv_fail(err, RV_E_CORRUPT, "the journal says that %u units were added, but %u are new", fact->units_added.units, added);
+	return 0;
+}
+
 static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint64_t position, uint32_t index, uint64_t real_us, struct rv_err *err)
 {
 	struct coord_event ev = { .kind = COORD_EV_FACT, .real_us = real_us };
+	struct coord_graph *part = NULL;
 	const char *wrong;
 
 	ev.fact.fact = fact;
@@ -231,9 +266,16 @@ static int fold_fact(struct coord_refold *f, const struct proto_fact *fact, uint
 		if (f->hooks.graph)
 			f->hooks.graph(f->hooks.arg, ev.fact.graph, fact);
 	}
+	if (fact->kind == PROTO_FACT_UNITS_ADDED && fit_part(f, fact, &part, err) < 0) {
+		coord_graph_destroy(&part);
+		return -1;
+	}
+	if (part)
+		ev.fact.graph = part;
 	if (f->hooks.fact)
 		f->hooks.fact(f->hooks.arg, fact, position, index, real_us);
 	step(f, &ev);
+	coord_graph_destroy(&part);
 	return 0;
 }
 

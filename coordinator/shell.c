@@ -130,6 +130,9 @@ static void note_fact(struct coord_shell *s, const struct proto_fact *fact, uint
 			fail(s, &err);
 		touch(s, fact->run_accepted.run);
 		break;
+	case PROTO_FACT_UNITS_ADDED:
+		touch(s, fact->units_added.run);
+		break;
 	case PROTO_FACT_ENDED:
 		keep_output(s, fact);
 		if (!replayed && s->learned)
@@ -522,6 +525,7 @@ static int prepare(struct rv_blobs *blobs, struct coord_learned *learned, const 
 	if (save_plan(blobs, plan, fact->run_accepted.plan_blob, err) < 0)
 		goto out;
 	fact->run_accepted.name = coord_graph_name(g);
+	fact->run_accepted.open = plan->open;
 	*graph = g;
 	g = NULL;
 	rc = 0;
@@ -554,6 +558,34 @@ int coord_shell_accept(struct coord_shell *s, struct coord_graph **graph, const 
 	ev.run_accepted.graph = *graph;
 	ev.run_accepted.fact = fact;
 	*graph = NULL; /* taken */
+	step(s, &ev);
+	return 0;
+}
+
+int coord_shell_prepare_units(struct rv_blobs *blobs, const struct plan *plan, uint64_t run, struct coord_graph **part, struct proto_fact *fact, struct rv_err *err)
+{
+	*fact = (struct proto_fact){ .kind = PROTO_FACT_UNITS_ADDED };
+	fact->units_added.run = run;
+	if (coord_graph_build(plan, run, NULL, part, err) < 0)
+		return -1;
+	if (save_plan(blobs, plan, fact->units_added.plan_blob, err) == 0)
+		return 0;
+	coord_graph_destroy(part);
+	return -1;
+}
+
+int coord_shell_add_units(struct coord_shell *s, struct coord_graph *part, struct proto_fact *fact, uint64_t now_us, uint64_t real_us, struct rv_err *err)
+{
+	struct coord_event ev = { .kind = COORD_EV_UNITS_ADDED, .now_us = now_us, .real_us = real_us };
+	uint32_t there;
+
+	if (coord_admit_units(s->core, fact->units_added.run, part, &fact->units_added.units, &there, err) < 0)
+		return -1;
+	if (!coord_part_is_new(part))
+		return 0;
+	fact->units_added.first = coord_graph_unit_count(coord_run_graph(s->core, fact->units_added.run));
+	ev.run_accepted.graph = part;
+	ev.run_accepted.fact = fact;
 	step(s, &ev);
 	return 0;
 }

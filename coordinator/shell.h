@@ -81,6 +81,11 @@ int coord_shell_prepare(struct rv_blobs *blobs, const char *estimates_dir, const
 /* Takes the graph on success. */
 int coord_shell_accept(struct coord_shell *s, struct coord_graph **graph, const struct proto_fact *fact, uint64_t now_us, uint64_t real_us,
 		       struct rv_err *err);
+/* The same for units that are added to an open run: `plan` is its head with the units (plan_load_options.head), `open` set. */
+int coord_shell_prepare_units(struct rv_blobs *blobs, const struct plan *plan, uint64_t run, struct coord_graph **part, struct proto_fact *fact,
+			      struct rv_err *err);
+/* Takes effect with the next turn; fact->units_added.units gets how many were not there yet; where nothing is new, nothing is done. */
+int coord_shell_add_units(struct coord_shell *s, struct coord_graph *part, struct proto_fact *fact, uint64_t now_us, uint64_t real_us, struct rv_err *err);
 /* An output that dependents of this unit find although it did not run here (a `satisfied` unit). Not journaled: the giver knows it. */
 int coord_shell_give_output(struct coord_shell *s, uint64_t run, uint32_t unit, struct rv_str bytes, bool is_json, struct rv_err *err);
 /* A person's act: a MUTATION fact, checked here. `client` 0: no reply. */

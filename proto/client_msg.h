@@ -33,6 +33,7 @@ enum proto_ask_what {
 	PROTO_ASK_KEYS,
 	PROTO_ASK_TOKENS,
 	PROTO_ASK_ACTIVE,    /* the run's attempts that are not over: whether and when each began is no fact */
+	PROTO_ASK_HEAD,      /* of an open run: its plan without units, as one row */
 };
 
 struct proto_ask {
@@ -77,6 +78,8 @@ struct proto_submit_begin {
 	uint64_t bytes;        /* of the plan as plan_save() writes it */
 	int32_t priority;
 	struct rv_str workspace_id; /* "" = mode none */
+	uint64_t add_to;       /* an open run that gets these units: `bytes` are lines of units, as plan_save() writes them; 0: it is a plan */
+	bool open;             /* the run stays open for more units */
 };
 
 struct proto_submit_data {
@@ -226,6 +229,7 @@ struct proto_submitted {
 	uint64_t submission;
 	uint64_t offset;       /* bytes that have arrived */
 	uint64_t run;          /* 0: not committed yet */
+	uint32_t units;        /* once committed: of the run's plan, or how many were new */
 };
 
 struct proto_token_created {

@@ -42,7 +42,7 @@ struct field {
 
 static const struct field ask[] = {
 	U64(struct proto_ask, request),
-	U32_IN(struct proto_ask, what, PROTO_ASK_ABOUT, PROTO_ASK_ACTIVE),
+	U32_IN(struct proto_ask, what, PROTO_ASK_ABOUT, PROTO_ASK_HEAD),
 	U64(struct proto_ask, run),
 	TEXT(struct proto_ask, unit, RV_UNIT_ID_BYTES_MAX),
 	U64(struct proto_ask, cursor),
@@ -78,6 +78,8 @@ static const struct field submit_begin[] = {
 	U64_FROM(struct proto_submit_begin, bytes, 1),
 	I32(struct proto_submit_begin, priority),
 	TEXT(struct proto_submit_begin, workspace_id, RV_NAME_BYTES_MAX),
+	U64(struct proto_submit_begin, add_to),
+	BOOL(struct proto_submit_begin, open),
 };
 
 static const struct field submit_data[] = {
@@ -221,6 +223,7 @@ static const struct field submitted[] = {
 	U64_FROM(struct proto_submitted, submission, 1),
 	U64(struct proto_submitted, offset),
 	U64(struct proto_submitted, run),
+	U32(struct proto_submitted, units),
 };
 
 static const struct field token_created[] = {

@@ -66,6 +66,7 @@ static const char *const reason_names[PROTO_REASON_COUNT] = {
 static const char *const fact_names[] = {
 	[PROTO_FACT_EPOCH] = "epoch",
 	[PROTO_FACT_RUN_ACCEPTED] = "run_accepted",
+	[PROTO_FACT_UNITS_ADDED] = "units_added",
 	[PROTO_FACT_ASSIGNED] = "assigned",
 	[PROTO_FACT_ENDED] = "ended",
 	[PROTO_FACT_ATTEMPT_ENDED] = "attempt_ended",

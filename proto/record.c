@@ -9,6 +9,8 @@
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 
 #define RUN_ACCEPTED_FIELDS 9u
+#define RUN_ACCEPTED_FIELDS_OPEN 10u /* of an open run */
+#define UNITS_ADDED_FIELDS 5u
 #define NODE_FIELDS 4u
 #define NODE_BEGAN_FIELDS 6u
 #define RUN_ACCEPTED_FIELDS_OLD 7u /* before there were clients: neither submission nor workspace id */
@@ -38,7 +40,7 @@ static void pack_digest(struct proto_pack *p, const uint8_t digest[PROTO_DIGEST_
 
 static void pack_run_accepted(struct proto_pack *p, const struct proto_fact *f)
 {
-	pack_head(p, f, RUN_ACCEPTED_FIELDS);
+	pack_head(p, f, f->run_accepted.open ? RUN_ACCEPTED_FIELDS_OPEN : RUN_ACCEPTED_FIELDS);
 	proto_pack_uint(p, f->run_accepted.run);
 	proto_pack_str(p, f->run_accepted.name);
 	pack_digest(p, f->run_accepted.plan_blob);
@@ -48,6 +50,18 @@ static void pack_run_accepted(struct proto_pack *p, const struct proto_fact *f)
 	proto_pack_int(p, f->run_accepted.priority);
 	proto_pack_uint(p, f->run_accepted.submission);
 	proto_pack_str(p, f->run_accepted.workspace_id);
+	if (f->run_accepted.open)
+		proto_pack_uint(p, 1);
+}
+
+static void pack_units_added(struct proto_pack *p, const struct proto_fact *f)
+{
+	pack_head(p, f, UNITS_ADDED_FIELDS);
+	proto_pack_uint(p, f->units_added.run);
+	pack_digest(p, f->units_added.plan_blob);
+	proto_pack_uint(p, f->units_added.first);
+	proto_pack_uint(p, f->units_added.units);
+	proto_pack_uint(p, f->units_added.submission);
 }
 
 static void pack_run_finished(struct proto_pack *p, const struct proto_fact *f)
@@ -105,6 +119,9 @@ static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
 		return 0;
 	case PROTO_FACT_RUN_ACCEPTED:
 		pack_run_accepted(p, f);
+		return 0;
+	case PROTO_FACT_UNITS_ADDED:
+		pack_units_added(p, f);
 		return 0;
 	case PROTO_FACT_ASSIGNED:
 		pack_head(p, f, 4);
@@ -242,6 +259,17 @@ static void read_run_accepted(struct proto_cursor *c, uint32_t fields, struct pr
 		return;
 	f->run_accepted.submission = proto_read_uint(c);
 	f->run_accepted.workspace_id = read_name(c);
+	if (fields == RUN_ACCEPTED_FIELDS_OPEN)
+		f->run_accepted.open = read_enum(c, 1, 1);
+}
+
+static void read_units_added(struct proto_cursor *c, struct proto_fact *f)
+{
+	f->units_added.run = proto_read_uint(c);
+	proto_read_fixed(c, f->units_added.plan_blob, PROTO_DIGEST_BYTES);
+	f->units_added.first = proto_read_u32(c);
+	f->units_added.units = proto_read_u32(c);
+	f->units_added.submission = proto_read_uint(c);
 }
 
 /* Bits of the roles that a key may have: one of them at least, and no other. */
@@ -320,6 +348,7 @@ static const uint8_t fields_of[] = {
 	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 4,
 	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 0,
 	[PROTO_FACT_NODE] = 0,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
+	[PROTO_FACT_UNITS_ADDED] = UNITS_ADDED_FIELDS,
 };
 
 static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
@@ -334,9 +363,12 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		proto_read_fixed(c, f->epoch.boot_id, sizeof(f->epoch.boot_id));
 		break;
 	case PROTO_FACT_RUN_ACCEPTED:
-		if (fields != RUN_ACCEPTED_FIELDS && fields != RUN_ACCEPTED_FIELDS_OLD)
+		if (fields != RUN_ACCEPTED_FIELDS && fields != RUN_ACCEPTED_FIELDS_OPEN && fields != RUN_ACCEPTED_FIELDS_OLD)
 			c->failed = true;
 		read_run_accepted(c, fields, f);
+		break;
+	case PROTO_FACT_UNITS_ADDED:
+		read_units_added(c, f);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		read_key(c, &f->assigned.key);
@@ -453,6 +485,7 @@ int proto_fact_peek(struct rv_str *at, struct proto_fact_head *out, struct rv_er
 	*out = (struct proto_fact_head){ .kind = (enum proto_fact_kind)kind, .record = rv_str(at->at, at->bytes - rest.bytes) };
 	switch (kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
+	case PROTO_FACT_UNITS_ADDED:
 	case PROTO_FACT_ASSIGNED:
 	case PROTO_FACT_ENDED:
 	case PROTO_FACT_ATTEMPT_ENDED:

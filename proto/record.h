@@ -9,6 +9,7 @@
  * |---|---|
  * | EPOCH | a coordinator started serving with this epoch |
  * | RUN_ACCEPTED | a plan became a run; the plan itself is a blob |
+ * | UNITS_ADDED | an open run got more units; the plan of them is a blob |
  * | ASSIGNED | a unit's next attempt goes to a node |
  * | ENDED | a unit reached a terminal state: a result accepted, or a decision that time or a person made (queue timeout, run timeout) |
  * | ATTEMPT_ENDED | an attempt ended and its unit did not: failed and to be retried, lost, rejected, retracted |
@@ -39,9 +40,10 @@ enum proto_fact_kind {
 	PROTO_FACT_NODE,
 	PROTO_FACT_KEY,
 	PROTO_FACT_TOKEN,
+	PROTO_FACT_UNITS_ADDED,
 };
 
-#define PROTO_FACT_LAST PROTO_FACT_TOKEN
+#define PROTO_FACT_LAST PROTO_FACT_UNITS_ADDED
 
 /* Terminal states of a unit and of a run; live states are derived. */
 enum proto_end_state { PROTO_END_SUCCEEDED = 1, PROTO_END_FAILED, PROTO_END_SKIPPED, PROTO_END_CANCELLED };
@@ -64,9 +66,10 @@ enum proto_mutation {
 	PROTO_MUT_SET_COST,   /* a run's limits.cost_usd, millionths of a dollar; 0: none */
 	PROTO_MUT_SET_FAILED, /* a run's limits.failed; 0: none */
 	PROTO_MUT_RM,         /* an ended run is not known any more */
+	PROTO_MUT_CLOSE,      /* an open run gets no more units */
 };
 
-#define PROTO_MUT_LAST PROTO_MUT_RM
+#define PROTO_MUT_LAST PROTO_MUT_CLOSE
 
 static inline bool proto_mutation_of_node(enum proto_mutation what)
 {
@@ -95,7 +98,14 @@ struct proto_fact {
 			int32_t priority;
 			uint64_t submission;                        /* the client's id of it; 0: none (`reeve run`) */
 			struct rv_str workspace_id;                 /* "" = mode none */
+			bool open;                                  /* units may be added until it is closed */
 		} run_accepted;
+		struct {
+			uint64_t run;
+			uint8_t plan_blob[PROTO_DIGEST_BYTES];      /* the run's head with the units added (plan_save) */
+			uint32_t first, units;                      /* the number of the first new one, how many are new */
+			uint64_t submission;                        /* the client's id of the addition */
+		} units_added;
 		struct {
 			struct proto_attempt_key key;
 			uint32_t node; /* index in this journal's NODE facts */

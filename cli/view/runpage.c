@@ -17,6 +17,7 @@ int view_run_page_init(struct view_run_page *p, const struct cli_tally *tally, s
 	*p = (struct view_run_page){ .tally = tally, .selected = COORD_NONE, .list_rows = 1 };
 	rv_buf_init(&p->message, 0);
 	rv_buf_init(&p->stuck, 0);
+	p->line_room = tally->count + 1;
 	p->last_lines = calloc((size_t)tally->count + 1, sizeof(*p->last_lines));
 	if (!p->last_lines)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to show %u units", tally->count);
@@ -25,7 +26,7 @@ int view_run_page_init(struct view_run_page *p, const struct cli_tally *tally, s
 
 void view_run_page_release(struct view_run_page *p)
 {
-	for (uint32_t i = 0; p->last_lines && i <= p->tally->count; i++)
+	for (uint32_t i = 0; p->last_lines && i < p->line_room; i++)
 		free(p->last_lines[i]);
 	free(p->last_lines);
 	p->last_lines = NULL;
@@ -36,13 +37,30 @@ void view_run_page_release(struct view_run_page *p)
 
 static void forget_line(struct view_run_page *p, uint32_t unit)
 {
+	if (unit >= p->line_room)
+		return;
 	free(p->last_lines[unit]);
 	p->last_lines[unit] = NULL;
+}
+
+/* Units were added to an open run. Without memory theirs are not shown. */
+static void grow_lines(struct view_run_page *p)
+{
+	uint32_t room = p->tally->count + 1 + p->tally->count / 2;
+	char **lines = realloc(p->last_lines, room * sizeof(*lines));
+
+	if (!lines)
+		return;
+	memset(lines + p->line_room, 0, (room - p->line_room) * sizeof(*lines));
+	p->last_lines = lines;
+	p->line_room = room;
 }
 
 void view_run_page_feed(struct view_run_page *p, const struct coord_transition *t)
 {
 	view_units_feed(&p->units, t);
+	if (p->tally->count + 1 > p->line_room)
+		grow_lines(p);
 	if (t->run == p->tally->run && t->unit <= p->tally->count && p->tally->units[t->unit].state != COORD_UNIT_FAILED)
 		forget_line(p, t->unit);
 }
@@ -50,6 +68,8 @@ void view_run_page_feed(struct view_run_page *p, const struct coord_transition *
 void view_run_page_set_line(struct view_run_page *p, uint32_t unit, struct rv_str line)
 {
 	forget_line(p, unit);
+	if (unit >= p->line_room)
+		return;
 	p->last_lines[unit] = malloc(line.bytes + 1);
 	if (!p->last_lines[unit])
 		return;
@@ -507,7 +527,7 @@ static void put_age(const struct cli_unit *u, struct rv_buf *out, uint64_t real_
 
 static void put_text(const struct view_run_page *p, struct view_canvas *c, uint32_t row, uint32_t unit)
 {
-	const char *line = p->last_lines[unit];
+	const char *line = unit < p->line_room ? p->last_lines[unit] : NULL;
 	struct rv_buf why;
 
 	rv_buf_init(&why, 0);
@@ -628,7 +648,7 @@ uint32_t view_run_page_wants_line(const struct view_run_page *p)
 
 		if (unit == COORD_NONE)
 			break;
-		if (p->tally->units[unit].state == COORD_UNIT_FAILED && !p->last_lines[unit])
+		if (p->tally->units[unit].state == COORD_UNIT_FAILED && unit < p->line_room && !p->last_lines[unit])
 			return unit;
 	}
 	return COORD_NONE;

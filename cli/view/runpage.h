@@ -46,6 +46,7 @@ struct view_run_page {
 	struct view_units units;
 	const struct cli_tally *tally;  /* borrowed */
 	char **last_lines;              /* by unit, harmless, malloc'd; NULL: not asked for yet */
+	uint32_t line_room;
 	uint64_t tokens, cost_microusd; /* as the coordinator says, what runs now included; 0: not told */
 	uint32_t selected;              /* a unit; COORD_NONE: nothing is to be selected */
 	uint32_t row, top;              /* its row, and the first that is shown */

@@ -8,7 +8,7 @@
 /* __verify__ has the row behind the last unit's. */
 static uint32_t unit_count(const struct view_units *u)
 {
-	return u->tally->count + u->tally->has_verify;
+	return (uint32_t)rv_min_u64(u->tally->count + u->tally->has_verify, u->known);
 }
 
 /* --- lists ---------------------------------------------------------------------------------------------------------------- */
@@ -129,6 +129,7 @@ int view_units_init(struct view_units *u, const struct cli_tally *tally, struct 
 {
 	*u = (struct view_units){ .tally = tally };
 	rv_buf_init(&u->filter, 0);
+	u->known = tally->count + 1;
 	u->list = calloc((size_t)tally->count + 1, sizeof(*u->list));
 	u->place = calloc((size_t)tally->count + 1, sizeof(*u->place));
 	if (!u->list || !u->place || take_present(u))
@@ -148,8 +149,32 @@ void view_units_release(struct view_units *u)
 	*u = (struct view_units){ .tally = NULL };
 }
 
+/* Units were added to an open run. Without memory they are not shown, and the view ends as for anything else it has no memory for. */
+static void grow(struct view_units *u)
+{
+	uint32_t want = u->tally->count + 1, room = want + want / 2;
+	uint8_t *list = realloc(u->list, room * sizeof(*list)), *matches = NULL;
+	uint32_t *place = realloc(u->place, room * sizeof(*place));
+
+	u->list = list ? list : u->list;
+	u->place = place ? place : u->place;
+	if (u->matches && (matches = realloc(u->matches, room * sizeof(*matches))))
+		u->matches = matches;
+	if (!list || !place || (u->matches && !matches)) {
+		u->failed = true;
+		return;
+	}
+	memset(list + u->known, 0, (room - u->known) * sizeof(*list));
+	memset(place + u->known, 0, (room - u->known) * sizeof(*place));
+	if (matches)
+		memset(matches + u->known, 0, (room - u->known) * sizeof(*matches));
+	u->known = room;
+}
+
 void view_units_feed(struct view_units *u, const struct coord_transition *t)
 {
+	if (t->run == u->tally->run && t->kind == COORD_T_UNITS_ADDED && u->tally->count + 1 > u->known)
+		grow(u);
 	if (t->run != u->tally->run || t->unit == COORD_NONE || t->unit >= unit_count(u))
 		return;
 	enter(u, t->unit, list_of(u, t->unit));
@@ -185,7 +210,7 @@ void view_units_filter(struct view_units *u, struct rv_str text)
 	if (!text.bytes)
 		return;
 	if (!u->matches)
-		u->matches = calloc((size_t)u->tally->count + 1, sizeof(*u->matches));
+		u->matches = calloc(u->known, sizeof(*u->matches));
 	if (!u->matches) {
 		rv_buf_reset(&u->filter);
 		return;

@@ -28,6 +28,7 @@ struct view_units {
 	struct view_set sets[VIEW_LISTS];
 	bool all;            /* rows are all units in the plan's order */
 	struct rv_buf filter;/* "" none */
+	uint32_t known;      /* units that `list`, `place` and `matches` have room for */
 	uint8_t *matches;    /* by unit, while there is a filter */
 	uint32_t *rows;      /* with a filter: what matches */
 	uint32_t row_count, row_room;

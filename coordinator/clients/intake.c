@@ -35,6 +35,8 @@ struct upload {
 	enum upload_state state;
 	uint64_t submission, bytes, arrived;
 	int32_t priority;
+	uint64_t add_to;       /* an open run; 0: it is a plan */
+	bool open;
 	char workspace_id[RV_NAME_BYTES_MAX + 1];
 	int fd;
 	struct rv_digest_state hash;
@@ -46,6 +48,7 @@ struct upload {
 /* Of a plan that was taken before. */
 struct taken {
 	uint64_t submission, run;
+	uint32_t units;
 };
 
 struct intake {
@@ -127,11 +130,12 @@ void intake_destroy(struct intake **inp)
 
 /* --- what was taken before ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t run_of(const struct intake *in, uint64_t submission)
+/* NULL: it was not. */
+static const struct taken *taken_before(const struct intake *in, uint64_t submission)
 {
 	uint32_t i = in->slots ? rv_intmap_get(&in->by_submission, submission) : RV_MAP_NONE;
 
-	return i == RV_MAP_NONE ? 0 : in->taken[i].run;
+	return i == RV_MAP_NONE ? NULL : &in->taken[i];
 }
 
 static int grow(struct intake *in)
@@ -157,25 +161,33 @@ static int grow(struct intake *in)
 
 void intake_on_fact(struct intake *in, const struct proto_fact *f)
 {
-	if (f->kind != PROTO_FACT_RUN_ACCEPTED || !f->run_accepted.submission || run_of(in, f->run_accepted.submission))
+	struct taken t = { 0 };
+
+	if (f->kind == PROTO_FACT_RUN_ACCEPTED)
+		t = (struct taken){ f->run_accepted.submission, f->run_accepted.run, f->run_accepted.units };
+	else if (f->kind == PROTO_FACT_UNITS_ADDED)
+		t = (struct taken){ f->units_added.submission, f->units_added.run, f->units_added.units };
+	if (!t.submission || taken_before(in, t.submission))
 		return;
 	if (in->taken_count == in->taken_room && grow(in) < 0) {
 		in->no_memory = true;
 		return;
 	}
-	in->taken[in->taken_count] = (struct taken){ f->run_accepted.submission, f->run_accepted.run };
-	rv_intmap_put(&in->by_submission, f->run_accepted.submission, in->taken_count++);
+	in->taken[in->taken_count] = t;
+	rv_intmap_put(&in->by_submission, t.submission, in->taken_count++);
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------------------------ */
 
-static void submitted(struct intake *in, struct asker to, uint64_t submission, uint64_t offset, uint64_t run)
+/* `t` NULL: not committed yet. */
+static void submitted(struct intake *in, struct asker to, uint64_t submission, uint64_t offset, const struct taken *t)
 {
 	struct proto_msg m = { .kind = PROTO_SUBMITTED };
 
-	m.submitted = (struct proto_submitted){ .request = to.request, .submission = submission, .offset = offset, .run = run };
+	m.submitted = (struct proto_submitted){ .request = to.request, .submission = submission, .offset = offset, .run = t ? t->run : 0,
+						.units = t ? t->units : 0 };
 	/* a run's number rests on its fact */
-	(void)coord_shell_say(in->c->shell, to.peer, &m, run ? COORD_SAY_AFTER_FACTS : COORD_SAY_NOW);
+	(void)coord_shell_say(in->c->shell, to.peer, &m, t ? COORD_SAY_AFTER_FACTS : COORD_SAY_NOW);
 }
 
 static struct upload *find(struct intake *in, uint64_t submission)
@@ -239,6 +251,8 @@ static int open_upload(struct intake *in, const struct proto_submit_begin *m, ui
 	u->submission = m->submission;
 	u->bytes = m->bytes;
 	u->priority = m->priority;
+	u->add_to = m->add_to;
+	u->open = m->open;
 	u->touched_us = now_us;
 	(void)snprintf(u->workspace_id, sizeof u->workspace_id, "%.*s", RV_STR_ARGS(m->workspace_id));
 	rv_digest_begin(&u->hash);
@@ -247,8 +261,25 @@ static int open_upload(struct intake *in, const struct proto_submit_begin *m, ui
 	return 0;
 }
 
-static int check_begin(const struct proto_submit_begin *m, struct rv_err *err)
+static int check_add(struct intake *in, const struct proto_submit_begin *m, struct rv_err *err)
 {
+	const struct coord *core = coord_shell_core(in->c->shell);
+	const struct coord_graph *g = coord_run_graph(core, m->add_to);
+
+	if (!g && coord_runlist_find(coord_shell_runs(in->c->shell), m->add_to))
+		return rv_fail(err, RV_E_CONFLICT, "run %s has ended: it takes no more units", rv_run_id_of(m->add_to).text);
+	if (!g)
+		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->add_to).text);
+	if (coord_run_is_open(core, m->add_to))
+		return 0;
+	(void)rv_fail(err, RV_E_CONFLICT, "run %s is not open: it takes no more units", rv_run_id_of(m->add_to).text);
+	return rv_hint(err, "`reeve submit --open` makes a run that does, until `reeve close`");
+}
+
+static int check_begin(struct intake *in, const struct proto_submit_begin *m, struct rv_err *err)
+{
+	if (m->add_to)
+		return check_add(in, m, err);
 	if (m->priority < -1000 || m->priority > 1000)
 		return rv_fail(err, RV_E_USAGE, "priority is -1000 to 1000");
 	if (m->workspace_id.bytes && !rv_name_valid(m->workspace_id))
@@ -260,35 +291,35 @@ void intake_begin(struct intake *in, uint64_t peer, const struct proto_submit_be
 {
 	struct asker from = { peer, m->request };
 	struct upload *u = find(in, m->submission);
-	uint64_t run = run_of(in, m->submission);
+	const struct taken *t = taken_before(in, m->submission);
 	struct rv_err err = { 0 };
 
-	if (run) {
-		submitted(in, from, m->submission, m->bytes, run);
+	if (t) {
+		submitted(in, from, m->submission, m->bytes, t);
 		return;
 	}
-	if (check_begin(m, &err) < 0 || (!u && open_upload(in, m, now_us, &u, &err) < 0)) {
+	if (check_begin(in, m, &err) < 0 || (!u && open_upload(in, m, now_us, &u, &err) < 0)) {
 		clients_refuse(in->c, from, &err);
 		return;
 	}
-	if (u->bytes != m->bytes) {
-		(void)rv_fail(&err, RV_E_CONFLICT, "this submission was begun with %llu bytes", (unsigned long long)u->bytes);
+	if (u->bytes != m->bytes || u->add_to != m->add_to) {
+		(void)rv_fail(&err, RV_E_CONFLICT, "this submission was begun with %llu bytes%s", (unsigned long long)u->bytes, u->add_to ? " for a run" : "");
 		clients_refuse(in->c, from, &err);
 		return;
 	}
 	u->touched_us = now_us;
-	submitted(in, from, m->submission, u->arrived, 0);
+	submitted(in, from, m->submission, u->arrived, NULL);
 }
 
 void intake_data(struct intake *in, uint64_t peer, const struct proto_submit_data *m, uint64_t now_us)
 {
 	struct asker from = { peer, m->request };
 	struct upload *u = find(in, m->submission);
-	uint64_t run = run_of(in, m->submission);
+	const struct taken *t = taken_before(in, m->submission);
 	struct rv_err err = { 0 };
 
-	if (run) {
-		submitted(in, from, m->submission, m->offset, run);
+	if (t) {
+		submitted(in, from, m->submission, m->offset, t);
 		return;
 	}
 	if (!u) {
@@ -310,19 +341,19 @@ void intake_data(struct intake *in, uint64_t peer, const struct proto_submit_dat
 		rv_digest_add(&u->hash, m->bytes);
 		u->arrived += m->bytes.bytes;
 	}
-	submitted(in, from, m->submission, u->arrived, 0);
+	submitted(in, from, m->submission, u->arrived, NULL);
 }
 
 void intake_commit(struct intake *in, uint64_t peer, const struct proto_submit_commit *m, uint64_t now_us)
 {
 	struct asker from = { peer, m->request };
 	struct upload *u = find(in, m->submission);
-	uint64_t run = run_of(in, m->submission);
+	const struct taken *t = taken_before(in, m->submission);
 	uint8_t digest[RV_DIGEST_BYTES];
 	struct rv_err err;
 
-	if (run) {
-		submitted(in, from, m->submission, 0, run);
+	if (t) {
+		submitted(in, from, m->submission, 0, t);
 		return;
 	}
 	if (!u) {
@@ -335,7 +366,7 @@ void intake_commit(struct intake *in, uint64_t peer, const struct proto_submit_c
 		return;
 	}
 	if (u->arrived != u->bytes) {
-		submitted(in, from, m->submission, u->arrived, 0);
+		submitted(in, from, m->submission, u->arrived, NULL);
 		return;
 	}
 	rv_digest_end(&u->hash, digest);
@@ -352,18 +383,13 @@ void intake_commit(struct intake *in, uint64_t peer, const struct proto_submit_c
 
 /* --- the thread's end -------------------------------------------------------------------------------------------------------------------- */
 
-static void start_next(struct intake *in, uint64_t real_us)
+/* A number that no run ever had. */
+static uint64_t new_run(struct intake *in, uint64_t real_us)
 {
-	struct upload *next = NULL;
-	uint32_t random = 0;
 	char room[RV_RUN_ID_CHARS + 1];
+	uint32_t random = 0;
 	uint64_t run;
 
-	for (uint32_t i = 0; i < RV_UPLOADS_MAX; i++)
-		if (in->uploads[i].state == UPLOAD_QUEUED && (!next || in->uploads[i].order < next->order))
-			next = &in->uploads[i];
-	if (!next)
-		return;
 	do {
 		struct rv_run_id id;
 
@@ -372,9 +398,39 @@ static void start_next(struct intake *in, uint64_t real_us)
 		memcpy(room, id.text, sizeof room);
 		run = rv_run_id_number(rv_str_of(room));
 	} while (coord_runlist_knows(coord_shell_runs(in->c->shell), run));
+	return run;
+}
+
+static void start_next(struct intake *in, uint64_t real_us)
+{
+	struct upload *next = NULL;
+	struct loader_job job;
+	struct rv_err err;
+
+	for (uint32_t i = 0; i < RV_UPLOADS_MAX; i++)
+		if (in->uploads[i].state == UPLOAD_QUEUED && (!next || in->uploads[i].order < next->order))
+			next = &in->uploads[i];
+	if (!next)
+		return;
+	job = (struct loader_job){ .workspace_id = next->workspace_id, .open = next->open };
+	if (next->add_to) {
+		const struct coord_graph *g = coord_run_graph(coord_shell_core(in->c->shell), next->add_to);
+
+		if (!g || !coord_graph_open(g)) { /* it has gone meanwhile */
+			(void)rv_fail(&err, RV_E_CONFLICT, "run %s takes no more units", rv_run_id_of(next->add_to).text);
+			if (next->asker.peer)
+				clients_refuse(in->c, next->asker, &err);
+			drop(in, next);
+			return;
+		}
+		job.run = next->add_to;
+		job.head = coord_graph_head(g);
+	} else {
+		job.run = new_run(in, real_us);
+	}
 	next->state = UPLOAD_LOADING;
 	in->loading = next;
-	loader_start(in->loader, next->fd, run, next->workspace_id);
+	loader_start(in->loader, next->fd, &job);
 	next->fd = -1; /* the thread's, which closes it */
 }
 
@@ -392,13 +448,21 @@ static void finished(struct intake *in, struct loaded *l, uint64_t now_us, uint6
 {
 	struct upload *u = in->loading;
 	struct proto_fact fact = l->fact;
+	struct taken t = { .submission = u->submission };
 
 	in->loading = NULL;
-	if (!l->failed) {
+	if (!l->failed && u->add_to) {
+		fact.units_added.submission = u->submission;
+		l->failed = coord_shell_add_units(in->c->shell, l->graph, &fact, now_us, real_us, &l->err) < 0;
+		t.run = u->add_to;
+		t.units = fact.units_added.units;
+	} else if (!l->failed) {
 		fact.run_accepted.priority = u->priority;
 		fact.run_accepted.submission = u->submission;
 		fact.run_accepted.workspace_id = rv_str_of(u->workspace_id);
 		l->failed = coord_shell_accept(in->c->shell, &l->graph, &fact, now_us, real_us, &l->err) < 0;
+		t.run = fact.run_accepted.run;
+		t.units = fact.run_accepted.units;
 	}
 	if (l->failed) {
 		refuse(in, u, l);
@@ -406,7 +470,7 @@ static void finished(struct intake *in, struct loaded *l, uint64_t now_us, uint6
 	} else {
 		in->c->stats.uploads_taken++;
 		if (u->asker.peer)
-			submitted(in, u->asker, u->submission, u->bytes, fact.run_accepted.run);
+			submitted(in, u->asker, u->submission, u->bytes, &t);
 	}
 	loader_release(in->loader);
 	drop(in, u);

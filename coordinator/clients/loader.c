@@ -29,6 +29,8 @@ struct loader {
 	bool blobs_open;
 	const char *estimates_dir;
 	char workspace_id[RV_NAME_BYTES_MAX + 1];
+	bool open;
+	struct rv_buf head;
 	struct loaded loaded;
 };
 
@@ -52,6 +54,11 @@ static void load(struct loader *l)
 	struct loaded *out = &l->loaded;
 	struct plan *plan = NULL;
 
+	if (l->head.bytes) {
+		opt.head = rv_buf_str(&l->head);
+		opt.outer = true;
+		opt.shown_name = "the units";
+	}
 	out->failed = true;
 	if (!diags) {
 		(void)rv_fail(&out->err, RV_E_NO_MEMORY, "no memory to read a plan");
@@ -65,6 +72,8 @@ static void load(struct loader *l)
 			(void)plan_diags_text(diags, &out->diags);
 	} else if (!(plan->workspace.id = rv_arena_str(&plan->arena, rv_str_of(l->workspace_id))).at) {
 		(void)rv_fail(&out->err, RV_E_NO_MEMORY, "no memory for a plan");
+	} else if ((plan->open = l->open || l->head.bytes) && l->head.bytes) {
+		out->failed = coord_shell_prepare_units(&l->blobs, plan, l->run, &out->graph, &out->fact, &out->err) < 0;
 	} else {
 		out->failed = coord_shell_prepare(&l->blobs, l->estimates_dir, plan, l->run, &out->graph, &out->fact, &out->err) < 0;
 	}
@@ -125,6 +134,7 @@ int loader_create(struct loader **out, const char *state_dir, const char *estima
 	pthread_mutex_init(&l->mutex, NULL);
 	pthread_cond_init(&l->changed, NULL);
 	rv_buf_init(&l->loaded.diags, 0);
+	rv_buf_init(&l->head, 0);
 	l->estimates_dir = estimates_dir;
 	l->fd = -1;
 	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -165,6 +175,7 @@ void loader_destroy(struct loader **lp)
 	}
 	coord_graph_destroy(&l->loaded.graph);
 	rv_buf_release(&l->loaded.diags);
+	rv_buf_release(&l->head);
 	if (l->blobs_open)
 		rv_blobs_close(&l->blobs);
 	if (l->event_fd >= 0)
@@ -175,13 +186,16 @@ void loader_destroy(struct loader **lp)
 	*lp = NULL;
 }
 
-void loader_start(struct loader *l, int fd, uint64_t run, const char *workspace_id)
+void loader_start(struct loader *l, int fd, const struct loader_job *job)
 {
 	pthread_mutex_lock(&l->mutex);
 	rv_check(l->job == IDLE);
 	l->fd = fd;
-	l->run = run;
-	(void)snprintf(l->workspace_id, sizeof l->workspace_id, "%s", workspace_id);
+	l->run = job->run;
+	l->open = job->open;
+	(void)snprintf(l->workspace_id, sizeof l->workspace_id, "%s", job->workspace_id);
+	rv_buf_reset(&l->head);
+	(void)rv_buf_put_str(&l->head, job->head);
 	l->job = WANTED;
 	pthread_cond_signal(&l->changed);
 	pthread_mutex_unlock(&l->mutex);

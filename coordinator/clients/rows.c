@@ -146,6 +146,8 @@ static void put_run(struct coord_clients *c, struct page *p, const struct journa
 		put_number(p->text, "tokens", n.tokens);
 		put_number(p->text, "cost_microusd", n.cost_microusd);
 	}
+	if (coord_run_is_open(core, run))
+		put_flag(p->text, "open", true);
 	put_flag(p->text, "in_memory", coord_run_graph(core, run) != NULL);
 	(void)rv_buf_putc(p->text, '}');
 	row_done(p);
@@ -384,6 +386,30 @@ static uint64_t put_active(struct coord_clients *c, struct page *p, uint64_t run
 	return 0;
 }
 
+/* --- the plan of an open run, without its units: one row, the plan itself --------------------------------------------------------------- */
+
+static int put_head(struct coord_clients *c, struct page *p, const struct proto_ask *m, struct rv_err *err)
+{
+	const struct coord_graph *g = clients_find_unit(c, m->run, RV_STR(""), &(uint32_t){ 0 }, err);
+	struct rv_str head;
+
+	if (!g)
+		return -1;
+	if (!coord_graph_open(g)) {
+		(void)rv_fail(err, RV_E_CONFLICT, "run %s is not open: it takes no more units", rv_run_id_of(m->run).text);
+		return rv_hint(err, "`reeve submit --open` makes a run that does, until `reeve close`");
+	}
+	head = coord_graph_head(g);
+	if (head.bytes > PAGE_BYTES)
+		return rv_fail(err, RV_E_LIMIT, "the plan of run %s has %zu bytes beside its units; with more than %zu none can be added",
+			       rv_run_id_of(m->run).text, head.bytes, PAGE_BYTES);
+	while (head.bytes && head.at[head.bytes - 1] == '\n')
+		head.bytes--;
+	(void)rv_buf_put_str(p->text, head);
+	row_done(p);
+	return 0;
+}
+
 /* --- the request ----------------------------------------------------------------------------------------------------------------------- */
 
 static int gather(struct coord_clients *c, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
@@ -408,6 +434,8 @@ static int gather(struct coord_clients *c, const struct proto_ask *m, struct pag
 		if (c->cfg.access)
 			*next = coord_access_tokens(c->cfg.access, m->cursor, p->limit, real_us, p->text, p->ends, &p->count);
 		return 0;
+	case PROTO_ASK_HEAD:
+		return put_head(c, p, m, err);
 	case PROTO_ASK_EXPLAIN:
 		return put_explain(c, p, m, next, err);
 	case PROTO_ASK_ACTIVE:

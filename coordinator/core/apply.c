@@ -4,6 +4,7 @@
  * |---|---|
  * | epoch | EPOCH |
  * | a run: that it is there, priority, max_workers, limits.failed, paused | RUN_ACCEPTED, MUTATION |
+ * | a run: open, more units | RUN_ACCEPTED, UNITS_ADDED, MUTATION |
  * | a run: stopped, why | RUN_STOPPED; or derived: policy and limits applied to ENDED |
  * | a run: ended, how | RUN_FINISHED |
  * | a unit: attempt, node, tries, counters of failures | ASSIGNED, ATTEMPT_ENDED, ENDED |
@@ -40,9 +41,10 @@ static void apply_run_accepted(struct coord *c, const struct proto_fact *f, stru
 
 	rv_check(g != NULL);
 	rv_check(g->run == f->run_accepted.run);
+	rv_check(g->open == f->run_accepted.open);
 	*r = (struct coord_run){ .g = g, .id = g->run, .order = c->runs_seen++, .priority = f->run_accepted.priority,
 				 .state = COORD_RUN_RUNNING, .stop_root = COORD_NONE, .first_failed = COORD_NONE,
-				 .max_workers = g->max_workers, .failed_max = g->limits.failed, .limit = g->limits.budget,
+				 .open = f->run_accepted.open, .max_workers = g->max_workers, .failed_max = g->limits.failed, .limit = g->limits.budget,
 				 .cancel_at = COORD_NONE, .stop_grace_us = RV_NEVER,
 				 .attempts = { COORD_NONE, COORD_NONE }, .deadline_us = RV_NEVER, .no_workspace = no_workspace };
 	memset(no_workspace, 0, (c->cfg.nodes_max + 63) / 64 * sizeof(uint64_t));
@@ -57,6 +59,21 @@ static void apply_run_accepted(struct coord *c, const struct proto_fact *f, stru
 	coord_spread_recount(c, r);
 	coord_run_begin(c, r);
 	coord_run_check(c, r);
+}
+
+/* Once it has been folded, an act of the same id is known. */
+static void apply_units_added(struct coord *c, const struct proto_fact *f, const struct coord_graph *part)
+{
+	struct coord_run *r = coord_run_find(c, f->units_added.run);
+
+	rv_check(r && part);
+	rv_check(r->open && !r->ended);
+	rv_check(f->units_added.first == r->g->unit_count);
+	coord_grow(c, r, part);
+	rv_check(r->g->unit_count == f->units_added.first + f->units_added.units);
+	coord_tell(c, COORD_T_UNITS_ADDED, r, COORD_NONE)->units = f->units_added.units;
+	coord_budget_changed(c, r);
+	coord_ready_update_run(c, r);
 }
 
 static void apply_assigned(struct coord *c, const struct proto_fact *f)
@@ -262,6 +279,9 @@ void coord_apply(struct coord *c, const struct proto_fact *f, struct coord_graph
 		break;
 	case PROTO_FACT_RUN_ACCEPTED:
 		apply_run_accepted(c, f, g);
+		break;
+	case PROTO_FACT_UNITS_ADDED:
+		apply_units_added(c, f, g);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		apply_assigned(c, f);

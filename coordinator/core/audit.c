@@ -90,7 +90,7 @@ static void audit_ready(const struct coord_run *r)
 		const struct coord_unit *u = coord_unit_at(r, i);
 		bool in = rv_rankset_has(&coord_unit_class(r, u)->ready, u->local);
 
-		audit(4, r->g->order[coord_unit_class(r, u)->unit_first + u->local].unit == i);
+		audit(4, coord_unit_class(r, u)->order[u->local].unit == i);
 		audit(4, in == (u->state == COORD_UNIT_READY && !(u->flags & COORD_U_DIR_WAIT)));
 		audit(4, !(u->flags & COORD_U_DIR_WAIT) || u->state == COORD_UNIT_READY);
 		audit(4, !(u->flags & COORD_U_WOKEN) || in);
@@ -234,7 +234,7 @@ static void audit_end(const struct coord *c, const struct coord_run *r)
 	audit(10, !r->ended || (ended == r->g->unit_count && !r->active));
 	audit(10, !r->sweep && r->cancel_at == COORD_NONE);
 	if (c->live && !r->ended && ended == r->g->unit_count)
-		audit(10, r->g->has_verify && !coord_state_ended(coord_unit_at(r, r->g->unit_count)->state));
+		audit(10, (r->open && !r->stop) || (r->g->has_verify && !coord_state_ended(coord_unit_at(r, r->g->unit_count)->state)));
 	if (r->stop && !r->active)
 		audit(10, ended == r->g->unit_count);
 }

@@ -30,6 +30,8 @@ int coord_build_classes(struct coord_build *b, struct rv_err *err); /* shapes, c
 int coord_build_specs(struct coord_build *b, struct rv_err *err);
 int coord_build_dirs(struct coord_build *b, struct rv_err *err);
 int coord_build_ranks(struct coord_build *b, struct rv_err *err);   /* needs edges and classes */
+/* Its id, and those of its instances that a pattern names, into g->names. -1: no memory. */
+int coord_graph_name_tmpl(struct coord_graph *g, uint32_t t);
 /* Does this unit take part in exclusion by directories? */
 bool coord_build_has_dirs(const struct coord_build *b, const struct plan_unit *u);
 

@@ -237,6 +237,9 @@ void coord_step(struct coord *c, const struct coord_event *ev, struct coord_effe
 	case COORD_EV_SERVING:
 		serving(c, ev);
 		break;
+	case COORD_EV_UNITS_ADDED:
+		coord_decide(c, ev->run_accepted.fact, ev->run_accepted.graph);
+		break;
 	case COORD_EV_RUN_ACCEPTED:
 		coord_decide(c, ev->run_accepted.fact, ev->run_accepted.graph);
 		break;
@@ -321,7 +324,8 @@ uint64_t coord_digest(const struct coord *c)
 		h = mix(h, (uint64_t)r->state << 32 | (uint64_t)r->reason << 24 | (uint64_t)r->stop << 16 | (uint64_t)r->stop_cancels << 2 |
 				   (uint64_t)r->paused << 1 | r->ended);
 		h = mix(h, (uint64_t)(uint32_t)r->priority << 32 | r->max_workers);
-		h = mix(h, r->failed_max);
+		h = mix(h, (uint64_t)r->open << 32 | r->failed_max);
+		h = mix(h, (uint64_t)r->g->unit_count << 32 | r->g->used.links);
 		h = mix(h, (uint64_t)r->retries << 32 | r->node_lost);
 		h = digest_spend(h, r);
 		for (uint32_t k = 0; k < r->g->vertex_count; k++)

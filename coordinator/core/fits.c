@@ -75,6 +75,8 @@ static const char *accepted_fits(const struct coord *c, uint64_t run)
 static uint64_t run_of(const struct proto_fact *f)
 {
 	switch (f->kind) {
+	case PROTO_FACT_UNITS_ADDED:
+		return f->units_added.run;
 	case PROTO_FACT_ASSIGNED:
 		return f->assigned.key.run;
 	case PROTO_FACT_ENDED:
@@ -113,6 +115,10 @@ const char *coord_fact_fits(const struct coord *c, const struct proto_fact *f)
 	if (!r)
 		return "something of a run that nobody has accepted";
 	switch (f->kind) {
+	case PROTO_FACT_UNITS_ADDED:
+		if (!r->open || r->ended)
+			return "units for a run that is not open";
+		return f->units_added.first == r->g->unit_count ? NULL : "units with other numbers than the next";
 	case PROTO_FACT_ASSIGNED:
 		return assigned_fits(c, r, f);
 	case PROTO_FACT_ENDED:

@@ -1,5 +1,6 @@
 /* graph.c - a run's tables, built from a plan; the order of building is that of coord_graph_build() */
 #include "coordinator/core/build.h"
+#include "common/plan/save.h"
 #include "common/plan/template.h"
 
 #include <stdlib.h>
@@ -45,6 +46,8 @@ static int alloc_tmpls(struct coord_build *b, struct rv_err *err)
 		tm->join_root = tm->gate_root = tm->dirs = COORD_NONE;
 		g->more[t].items = g->more[t].ids = COORD_NONE;
 		tm->trigger = (uint32_t)u->settings->trigger;
+		if (u->flags & PLAN_UNIT_OUTER)
+			tm->flags |= COORD_TMPL_OUTER;
 		if (u->settings->satisfied)
 			tm->flags |= COORD_TMPL_SATISFIED;
 		units += tm->count;
@@ -111,6 +114,8 @@ static int name_instances(struct coord_build *b, struct rv_err *err)
 	g->ids = RV_ARENA_ARRAY(&g->arena, struct rv_str, id_count + 1u);
 	if (!g->items || !g->ids)
 		return no_memory(err);
+	g->used.items = item_count;
+	g->used.ids = id_count;
 	item_count = id_count = 0;
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		const struct plan_unit *u = coord_build_unit(b, t);
@@ -164,6 +169,7 @@ static int build_edges(struct coord_build *b, struct rv_err *err)
 	fill = RV_ARENA_ARRAY(&b->temp, uint32_t, p->unit_count + 1u);
 	if (!g->in || !g->out || !fill)
 		return no_memory(err);
+	g->used.in = g->used.out = (uint32_t)written;
 	for (uint32_t t = 0, at = 0; t < p->unit_count; t++) {
 		g->tmpls[t].out_first = fill[t] = at;
 		at += g->tmpls[t].out_count;
@@ -270,6 +276,39 @@ static int copy_workspace(struct coord_build *b, struct rv_err *err)
 	return copy_str(b, w->namespace_root, &b->g->shared.namespace_root, err);
 }
 
+/* What units of the same id are compared by, and how they are found. */
+static int note_contents(struct coord_build *b, struct rv_err *err)
+{
+	struct coord_graph *g = b->g;
+
+	rv_buf_reset(&b->text);
+	plan_save_head(b->plan, &b->text);
+	if (b->text.failed || copy_str(b, rv_buf_str(&b->text), &g->head, err) < 0)
+		return no_memory(err);
+	for (uint32_t t = 0; t < b->plan->unit_count; t++) {
+		if (g->tmpls[t].flags & COORD_TMPL_OUTER)
+			continue;
+		rv_buf_reset(&b->text);
+		plan_save_unit(b->plan, &b->plan->units[t], &b->text);
+		if (b->text.failed || coord_graph_name_tmpl(g, t) < 0)
+			return no_memory(err);
+		g->more[t].content = rv_hash(0x756e6974u, rv_buf_str(&b->text));
+	}
+	return 0;
+}
+
+int coord_graph_name_tmpl(struct coord_graph *g, uint32_t t)
+{
+	const struct coord_tmpl_more *m = &g->more[t];
+
+	if (rv_strmap_add(&g->names, m->id, t) == RV_MAP_NONE)
+		return -1;
+	for (uint32_t k = 0; m->ids != COORD_NONE && k < g->tmpls[t].count; k++)
+		if (rv_strmap_add(&g->names, g->ids[m->ids + k], t) == RV_MAP_NONE)
+			return -1;
+	return 0;
+}
+
 static int build_all(struct coord_build *b, struct rv_err *err)
 {
 	struct coord_graph *g = b->g;
@@ -280,6 +319,7 @@ static int build_all(struct coord_build *b, struct rv_err *err)
 	g->placement = p->placement;
 	g->limits = p->limits;
 	g->timeout_us = p->timeout_us;
+	g->open = p->open;
 	g->workspace = rv_hash(0x776f726b73706163u, p->workspace.root);
 	if (copy_str(b, p->name, &g->name, err) < 0 || copy_workspace(b, err) < 0 || alloc_tmpls(b, err) < 0 || alloc_units(b, err) < 0 ||
 	    name_instances(b, err) < 0 || build_edges(b, err) < 0 || coord_build_classes(b, err) < 0)
@@ -287,7 +327,9 @@ static int build_all(struct coord_build *b, struct rv_err *err)
 	fill_units(b);
 	if (alloc_meters(b, err) < 0 || coord_build_ranks(b, err) < 0 || coord_build_dirs(b, err) < 0 || coord_build_specs(b, err) < 0)
 		return -1;
-	return alloc_timers(b, err);
+	if (alloc_timers(b, err) < 0)
+		return -1;
+	return g->open ? note_contents(b, err) : 0;
 }
 
 int coord_graph_build(const struct plan *p, uint64_t run, const uint64_t *estimates_us, struct coord_graph **out,
@@ -301,6 +343,7 @@ int coord_graph_build(const struct plan *p, uint64_t run, const uint64_t *estima
 		return no_memory(err);
 	g->run = run;
 	rv_arena_init(&g->arena, 0);
+	rv_strmap_init(&g->names, run);
 	rv_arena_init(&b.temp, 0);
 	rv_buf_init(&b.text, TEXT_BYTES_MAX);
 	rv_strmap_init(&b.specs, 1);
@@ -319,6 +362,7 @@ void coord_graph_destroy(struct coord_graph **g)
 {
 	if (!*g)
 		return;
+	rv_strmap_release(&(*g)->names);
 	rv_arena_release(&(*g)->arena);
 	free(*g);
 	*g = NULL;

@@ -27,6 +27,9 @@ uint64_t coord_graph_run(const struct coord_graph *g);
 struct rv_str coord_graph_name(const struct coord_graph *g);
 uint32_t coord_graph_unit_count(const struct coord_graph *g);
 uint64_t coord_graph_edge_count(const struct coord_graph *g);
+/* May units be added to it at all? Then its plan without units, one line of JSON; else "". */
+bool coord_graph_open(const struct coord_graph *g);
+struct rv_str coord_graph_head(const struct coord_graph *g);
 size_t coord_graph_bytes(const struct coord_graph *g);
 
 #define COORD_UNIT_ID_BYTES 160 /* room for an id with its number */

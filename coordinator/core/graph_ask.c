@@ -35,6 +35,16 @@ uint64_t coord_graph_edge_count(const struct coord_graph *g)
 	return g->edge_count;
 }
 
+bool coord_graph_open(const struct coord_graph *g)
+{
+	return g->open;
+}
+
+struct rv_str coord_graph_head(const struct coord_graph *g)
+{
+	return g->head;
+}
+
 size_t coord_graph_bytes(const struct coord_graph *g)
 {
 	return g->arena.held_bytes + sizeof(*g);
@@ -91,9 +101,31 @@ static uint32_t find_instance(const struct coord_graph *g, const struct coord_tm
 											     : COORD_NONE;
 }
 
+/* By the table of names. An id with a number is its template's, if that is there. */
+static uint32_t find_named(const struct coord_graph *g, struct rv_str id, uint32_t *count)
+{
+	uint32_t t = rv_strmap_get(&g->names, id);
+	size_t n = id.bytes;
+
+	if (t != RV_MAP_NONE && rv_str_equal(g->more[t].id, id)) {
+		*count = g->tmpls[t].count;
+		return g->tmpls[t].first;
+	}
+	if (t != RV_MAP_NONE)
+		return find_instance(g, &g->tmpls[t], id);
+	while (n && id.at[n - 1] >= '0' && id.at[n - 1] <= '9')
+		n--;
+	if (n < 2 || n == id.bytes || id.at[n - 1] != '-')
+		return COORD_NONE;
+	t = rv_strmap_get(&g->names, rv_str(id.at, n - 1));
+	return t != RV_MAP_NONE && g->tmpls[t].flags & COORD_TMPL_MANY ? find_instance(g, &g->tmpls[t], id) : COORD_NONE;
+}
+
 uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_t *count)
 {
 	*count = 1;
+	if (g->open)
+		return find_named(g, id, count);
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		const struct coord_tmpl *tm = &g->tmpls[t];
 		uint32_t unit;
@@ -204,7 +236,7 @@ bool coord_graph_needs_deps(const struct coord_graph *g, uint32_t unit)
 
 bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit)
 {
-	return tmpl_of(g, unit)->flags & COORD_TMPL_OUTPUT_WANTED;
+	return g->open || tmpl_of(g, unit)->flags & COORD_TMPL_OUTPUT_WANTED;
 }
 
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)

@@ -46,9 +46,10 @@ static void shape_key(struct rv_buf *key, const struct plan_settings *s)
 	}
 }
 
-static void class_key(struct rv_buf *key, const struct plan_settings *s, uint32_t shape, bool dirs)
+static void class_key(struct rv_buf *key, const struct plan_settings *s, uint32_t shape, bool dirs, int32_t priority)
 {
 	rv_buf_reset(key);
+	rv_buf_put_u32(key, (uint32_t)priority);
 	rv_buf_put_u32(key, shape);
 	rv_buf_put_u32(key, s->agent);
 	rv_buf_put_u8(key, dirs);
@@ -99,7 +100,7 @@ static int draft_classes(struct coord_build *b, struct draft *drafts, const stru
 		shape = intern(b, &shape_map, g->shape_count);
 		if (shape != COORD_NONE && shape == g->shape_count)
 			shapes[g->shape_count++] = s;
-		class_key(&b->text, s, shape, dirs);
+		class_key(&b->text, s, shape, dirs, b->plan->open ? s->priority : 0);
 		*known = intern(b, &class_map, g->class_count);
 		if (shape == COORD_NONE || *known == COORD_NONE)
 			rc = no_memory(err);
@@ -170,6 +171,8 @@ static int build_shapes(struct coord_build *b, const struct plan_settings *const
 	if (!g->shapes || !g->labels || !g->resources || !items || !where)
 		return no_memory(err);
 	rv_heap_init(&g->ready, items, where, g->shape_count + 1u);
+	g->used.labels = labels;
+	g->used.resources = resources;
 	labels = resources = 0;
 	for (uint32_t i = 0; i < g->shape_count; i++)
 		if (fill_shape(b, &g->shapes[i], from[i], &labels, &resources, err) < 0)
@@ -186,6 +189,7 @@ static void fill_class(struct coord_build *b, struct coord_class *c, const struc
 	c->shape = d->shape;
 	c->agent = s->agent == PLAN_NONE ? COORD_NONE : s->agent;
 	c->dirs = d->dirs;
+	c->priority = b->plan->open ? s->priority : 0;
 	c->quick = !s->agent_unit || s->profile == PLAN_PROFILE_MOCK;
 	c->prefetch = !d->dirs && !s->lock_count && !s->resource_count && !limited && !s->at_most_once;
 	c->next_waiting = COORD_NONE;
@@ -220,6 +224,7 @@ static int build_classes(struct coord_build *b, const struct draft *drafts, stru
 		at += sh->class_count;
 		sh->class_count = 0;
 	}
+	g->used.class_locks = locks;
 	locks = 0;
 	for (uint32_t i = 0; i < g->class_count; i++) {
 		struct coord_shape *sh = &g->shapes[drafts[i].shape];
@@ -319,6 +324,7 @@ static int build_settings(struct coord_build *b, struct rv_err *err)
 			g->settings[count++] = s;
 	}
 	rv_strmap_release(&map);
+	g->used.settings = count;
 	for (uint32_t t = 0; t < g->tmpl_count && rc == 0; t++)
 		g->more[t].setting = of[coord_build_unit(b, t)->settings->index];
 	return rc;

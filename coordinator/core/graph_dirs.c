@@ -109,6 +109,9 @@ int coord_build_dirs(struct coord_build *b, struct rv_err *err)
 	g->prefixes = RV_ARENA_ARRAY(&g->arena, uint64_t, n.prefixes + 1);
 	if (!g->dirsets || !g->dirs || !g->prefixes)
 		return no_memory(err);
+	g->used.dirsets = (uint32_t)n.sets;
+	g->used.dirs = (uint32_t)n.dirs;
+	g->used.prefixes = (uint32_t)n.prefixes;
 	(void)walk_all(b, true); /* the same walk, now with room */
 	return 0;
 }

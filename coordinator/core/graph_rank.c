@@ -97,8 +97,6 @@ static int compare_keys(const void *a, const void *b)
 /* Counts ranks out to units, class by class. */
 static void set_ranks(struct coord_graph *g, const struct rank_key *keys)
 {
-	uint32_t rank = 0;
-
 	for (uint32_t i = 0; i < g->tmpl_count; i++) {
 		struct coord_tmpl *tm = &g->tmpls[keys[i].tmpl];
 		struct coord_class *c = &g->classes[g->more[keys[i].tmpl].class];
@@ -106,9 +104,9 @@ static void set_ranks(struct coord_graph *g, const struct rank_key *keys)
 		for (uint32_t k = 0; k < tm->count; k++) {
 			struct coord_unit *u = &g->units[tm->first + k];
 
-			u->rank = rank++;
+			u->rank = g->ranks++;
 			u->local = c->unit_count++;
-			g->order[c->unit_first + u->local] = (struct coord_place){ tm->first + k, u->rank };
+			c->order[u->local] = (struct coord_place){ tm->first + k, u->rank };
 		}
 	}
 }
@@ -152,7 +150,7 @@ static int alloc_ready_sets(struct coord_graph *g, struct rv_err *err)
 			return no_memory(err);
 		rv_rankset_init(&cl->ready, words, room);
 		cl->first = RV_RANK_NONE;
-		cl->unit_first = at;
+		cl->order = g->order + at;
 		at += cl->unit_count;
 		cl->unit_count = 0;
 	}

@@ -308,6 +308,8 @@ static int build_each(struct coord_build *b, struct spec_room *r, struct rv_err 
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		uint32_t at;
 
+		if (g->tmpls[t].flags & COORD_TMPL_OUTER)
+			continue;
 		if (encode_unit(b, t, r, err) < 0)
 			return -1;
 		at = rv_strmap_get(&b->specs, rv_buf_str(&r->encoded));

@@ -32,6 +32,7 @@ enum coord_event_kind {
 	COORD_EV_FACT = 1,       /* replay: the next fact of the journal */
 	COORD_EV_SERVING,        /* replay is over, the epoch claimed: from now on live */
 	COORD_EV_RUN_ACCEPTED,   /* a checked plan became a run; takes its graph */
+	COORD_EV_UNITS_ADDED,    /* more units for an open run; its part was fitted (coord_admit_units) and is borrowed */
 	COORD_EV_MUTATION,       /* a person's act, checked by coord_client_check() before */
 	COORD_EV_RUN_STOP,       /* interrupt: nothing new starts, what runs is cancelled */
 	COORD_EV_HELLO,          /* a page of a node's HELLO */
@@ -59,7 +60,7 @@ struct coord_event {
 	union {
 		struct {
 			const struct proto_fact *fact;
-			struct coord_graph *graph; /* RUN_ACCEPTED: the graph, rebuilt from the plan blob; taken */
+			struct coord_graph *graph; /* RUN_ACCEPTED: the graph, rebuilt from the plan blob; taken. UNITS_ADDED: the part, fitted; borrowed */
 			uint64_t position;         /* journal row and place in it, for transitions */
 			uint32_t index;
 		} fact;
@@ -68,8 +69,8 @@ struct coord_event {
 			uint8_t boot_id[16];       /* of the host, for the fact */
 		} serving;
 		struct {
-			struct coord_graph *graph;          /* taken */
-			const struct proto_fact *fact;      /* the RUN_ACCEPTED fact to emit */
+			struct coord_graph *graph;          /* taken; of UNITS_ADDED borrowed */
+			const struct proto_fact *fact;      /* the RUN_ACCEPTED or UNITS_ADDED fact to emit */
 		} run_accepted;
 		struct {
 			const struct proto_fact *fact;      /* a MUTATION fact */
@@ -146,6 +147,8 @@ enum coord_transition_kind {
 	COORD_T_NODE_RECOVERED,
 	COORD_T_NODE_DRAINED,
 	COORD_T_NODE_LEFT,
+	COORD_T_RUN_CLOSED,       /* no more units are added */
+	COORD_T_UNITS_ADDED,
 };
 
 enum coord_unit_state {
@@ -179,6 +182,7 @@ struct coord_transition {
 	enum proto_reason reason;
 	uint32_t root_cause;      /* unit that failed first, for skips and fail-fast; COORD_NONE: none */
 	uint64_t delay_us;        /* RETRY_WAIT */
+	uint32_t units;           /* UNITS_ADDED: how many */
 	const struct proto_result *result; /* UNIT_FINISHED, RETRY_WAIT, RESULT_FENCED: may be NULL */
 };
 
@@ -253,6 +257,12 @@ uint64_t coord_digest(const struct coord *c);        /* of what is folded; equal
 
 /* Would this run, this act be taken? -1 says why not (limits, unknown run or unit, wrong state); nothing has changed. */
 int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct rv_err *err);
+/* Fits what is added to the run (core/grow.h), right before the step or the fold that takes it. -1: why not; nothing has changed. *added, *there: how many
+ * of its units are new, and how many were there already, with the same content. */
+int coord_admit_units(struct coord *c, uint64_t run, struct coord_graph *part, uint32_t *added, uint32_t *there, struct rv_err *err);
+/* After that: does it bring anything? An empty template is something, too. */
+bool coord_part_is_new(const struct coord_graph *part);
+bool coord_run_is_open(const struct coord *c, uint64_t run); /* false: no such run, too */
 int coord_client_check(const struct coord *c, const struct proto_fact *mutation, struct rv_err *err);
 
 /* --- asking (between steps) -------------------------------------------------------------------------------------------- */

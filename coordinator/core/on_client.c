@@ -1,5 +1,6 @@
 /* on_client.c - what people ask for: checked before, then a fact like any other */
 #include "common/plant.h"
+#include "coordinator/core/grow.h"
 #include "coordinator/core/state.h"
 
 /* --- request ids: repeated = already done --- */
@@ -44,6 +45,51 @@ int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct r
 	if (c->lock_count + new_locks > COORD_LOCKS_MAX)
 		return rv_fail(err, RV_E_LIMIT, "the live runs name more than %u locks", COORD_LOCKS_MAX);
 	return 0;
+}
+
+int coord_admit_units(struct coord *c, uint64_t run, struct coord_graph *part, uint32_t *added, uint32_t *there, struct rv_err *err)
+{
+	struct coord_run *r = coord_run_find(c, run);
+
+	if (!r)
+		return rv_fail(err, RV_E_NOT_FOUND, "no such run");
+	if (!r->g->open) {
+		(void)rv_fail(err, RV_E_CONFLICT, "the run takes no more units");
+		return rv_hint(err, "`reeve submit --open` makes one that does");
+	}
+	if (!r->open || r->ended || r->stop)
+		return rv_fail(err, RV_E_CONFLICT, "the run %s: it takes no more units", !r->open ? "is closed" : r->ended ? "has ended" : "is stopping");
+	if (part->paths_most > c->cfg.paths_max)
+		return rv_fail(err, RV_E_LIMIT, "a unit's allowed_directories have %u parts; the limit is %u", part->paths_most, c->cfg.paths_max);
+	if (coord_part_fit(r->g, part, err) < 0)
+		return -1;
+	*added = part->part->new_units;
+	*there = part->part->there_units;
+	return 0;
+}
+
+bool coord_part_is_new(const struct coord_graph *part)
+{
+	return part->part->new_tmpls;
+}
+
+bool coord_run_is_open(const struct coord *c, uint64_t run)
+{
+	uint32_t slot = rv_intmap_get(&c->run_map, run);
+
+	return slot != RV_MAP_NONE && c->runs[slot].open && !c->runs[slot].ended;
+}
+
+static void close_run(struct coord *c, struct coord_run *r)
+{
+	if (!r->open)
+		return;
+	r->open = false;
+	c->mutated++;
+	if (r->ended)
+		return;
+	coord_tell(c, COORD_T_RUN_CLOSED, r, COORD_NONE);
+	coord_run_check(c, r);
 }
 
 static int check_node(const struct coord *c, uint32_t node, struct rv_err *err)
@@ -110,6 +156,8 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 	if (!r)
 		return rv_fail(err, RV_E_NOT_FOUND, "no such run");
 	switch (f->mutation.what) {
+	case PROTO_MUT_CLOSE:
+		return r->g->open ? 0 : rv_fail(err, RV_E_CONFLICT, "the run was not submitted as an open one");
 	case PROTO_MUT_SET_MAX_WORKERS:
 		if (f->mutation.value < 0 || f->mutation.value > (int64_t)RV_WORKERS_MAX)
 			return rv_fail(err, RV_E_USAGE, "max_workers is 0 to %u", RV_WORKERS_MAX);
@@ -440,6 +488,9 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 		if (is_held(coord_unit_at(r, unit)) == (f->mutation.what == PROTO_MUT_HOLD))
 			break; /* as it was */
 		c->mutated += coord_unit_event(c, r, unit, f->mutation.what == PROTO_MUT_HOLD ? COORD_UE_HOLD : COORD_UE_RELEASE, NULL) == COORD_MOVED;
+		break;
+	case PROTO_MUT_CLOSE:
+		close_run(c, r);
 		break;
 	case PROTO_MUT_SKIP:
 		skip_unit(c, r, unit);

@@ -228,7 +228,7 @@ static uint32_t node_for(const struct coord *c, const struct wish *w)
 /* --- what waits --- */
 
 /* Does a better unit of this run wait for room that it could have? */
-static bool better_waits(const struct coord_run *r, uint32_t rank)
+static bool better_waits(const struct coord_run *r, uint64_t rank)
 {
 	uint32_t left = r->parked_shapes;
 
@@ -360,7 +360,7 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 	for (uint32_t i = 0; i < AVOID_LOOKS && local != RV_RANK_NONE; i++) {
 		uint32_t node;
 
-		w->unit = w->r->g->order[w->cl->unit_first + local].unit;
+		w->unit = w->cl->order[local].unit;
 		node = node_for(c, w);
 		if (node != COORD_NONE)
 			return node;
@@ -383,7 +383,7 @@ static bool place_first(struct coord *c, struct coord_run *r)
 
 	w.class = w.sh->class_first + rv_heap_first(&w.sh->ready)->value;
 	w.cl = &r->g->classes[w.class];
-	w.ahead = w.cl->prefetch && !(r->parked_shapes && better_waits(r, (uint32_t)first->key));
+	w.ahead = w.cl->prefetch && !(r->parked_shapes && better_waits(r, first->key));
 	node = choose(c, &w);
 	if (node == COORD_NONE) {
 		park(c, &w);
@@ -458,7 +458,7 @@ bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r
 			continue;
 		w.class = sh->class_first + first->value;
 		w.cl = &r->g->classes[w.class];
-		w.unit = r->g->order[w.cl->unit_first + w.cl->first].unit;
+		w.unit = w.cl->order[w.cl->first].unit;
 		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID)
 			continue;
 		for (uint32_t i = 0; i < c->node_count; i++)

@@ -208,6 +208,8 @@ const char *coord_transition_name(enum coord_transition_kind k)
 		[COORD_T_RUN_PAUSED] = "run_paused",
 		[COORD_T_RUN_UNPAUSED] = "run_unpaused",
 		[COORD_T_RUN_CHANGED] = "run_changed",
+		[COORD_T_RUN_CLOSED] = "run_closed",
+		[COORD_T_UNITS_ADDED] = "units_added",
 		[COORD_T_RUN_FINISHED] = "run_finished",
 		[COORD_T_UNIT_READY] = "unit_ready",
 		[COORD_T_UNIT_ASSIGNED] = "unit_assigned",

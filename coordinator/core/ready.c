@@ -14,7 +14,7 @@ static uint32_t class_head_rank(const struct coord_run *r, const struct coord_cl
 
 	if (cl->first == RV_RANK_NONE)
 		return UINT32_MAX;
-	p = &r->g->order[cl->unit_first + cl->first];
+	p = &cl->order[cl->first];
 	__builtin_prefetch(&r->g->units[p->unit]); /* it is placed soon */
 	return p->rank;
 }
@@ -57,7 +57,7 @@ void coord_ready_update(struct coord *c, struct coord_run *r, uint32_t class)
 	if (cl->block || rank == UINT32_MAX)
 		rv_heap_remove(&sh->ready, class - sh->class_first);
 	else
-		rv_heap_set(&sh->ready, class - sh->class_first, rank, class);
+		rv_heap_set(&sh->ready, class - sh->class_first, (uint64_t)((int64_t)INT32_MAX - cl->priority) << 32 | rank, class);
 	update_shape(c, r, cl->shape);
 }
 

@@ -153,6 +153,13 @@ void coord_run_begin(struct coord *c, struct coord_run *r)
 	sweep_start(c, r, COORD_SWEEP_BEGIN);
 }
 
+void coord_run_begin_from(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	rv_check(!r->sweep);
+	sweep_start(c, r, COORD_SWEEP_BEGIN);
+	r->sweep_at = unit;
+}
+
 bool coord_run_sweeps(struct coord *c)
 {
 	for (uint32_t i = 0; i < c->run_count && c->sweeps; i++) {
@@ -194,7 +201,7 @@ static enum proto_end_state outcome(const struct coord_run *r, enum proto_reason
 	const struct coord_unit *verify = r->g->has_verify ? coord_unit_at(r, r->g->unit_count) : NULL;
 
 	*reason = PROTO_REASON_NONE;
-	if (r->counts[COORD_UNIT_SUCCEEDED] == r->g->unit_count && (!verify || verify->state == COORD_UNIT_SUCCEEDED))
+	if (!r->open && r->counts[COORD_UNIT_SUCCEEDED] == r->g->unit_count && (!verify || verify->state == COORD_UNIT_SUCCEEDED))
 		return PROTO_END_SUCCEEDED;
 	*reason = (enum proto_reason)r->stop;
 	if (r->stop == PROTO_REASON_CANCELLED || r->stop == PROTO_REASON_INTERRUPTED)
@@ -247,8 +254,8 @@ static void check(struct coord *c, struct coord_run *r)
 {
 	r->check_end = false;
 	c->checks--;
-	if (r->ended || r->sweep)
-		return;
+	if (r->ended || r->sweep || (r->open && !r->stop))
+		return; /* an open run may get more */
 	if (coord_run_ended_count(r) == r->g->unit_count)
 		all_ended(c, r);
 	else if (r->stop && !r->active)

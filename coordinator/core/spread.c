@@ -160,6 +160,27 @@ void coord_spread_units(const struct coord_run *r, const struct coord_tmpl *tm)
 		look_ahead(r, out[i]);
 }
 
+/* Edges to what was added later, `at` of them told before. */
+static uint32_t link_at(const struct coord_graph *g, const struct coord_tmpl *tm, uint32_t at)
+{
+	uint32_t link = tm->flags & COORD_TMPL_LINKED ? g->more[tm - g->tmpls].links : COORD_NONE;
+
+	while (at-- && link != COORD_NONE)
+		link = g->links[link].next;
+	return link;
+}
+
+static bool spread_links(struct coord *c, struct coord_run *r, const struct coord_tmpl *tm, struct news n)
+{
+	for (uint32_t at = link_at(r->g, tm, c->work_cursor - tm->out_count); at != COORD_NONE; at = r->g->links[at].next) {
+		if (!coord_room(c, 4))
+			return false;
+		tell_edge(c, r, r->g->links[at].edge, n);
+		c->work_cursor++;
+	}
+	return true;
+}
+
 static bool spread_row(struct coord *c, struct coord_run *r, const struct coord_tmpl *tm, struct news n)
 {
 	const uint32_t *out = r->g->out + tm->out_first;
@@ -173,7 +194,7 @@ static bool spread_row(struct coord *c, struct coord_run *r, const struct coord_
 			look_ahead(r, out[c->work_cursor + AHEAD]);
 		tell_edge(c, r, out[c->work_cursor], n);
 	}
-	return true;
+	return !(tm->flags & COORD_TMPL_LINKED) || spread_links(c, r, tm, n);
 }
 
 /* The instance's part in its template's join. */
@@ -226,21 +247,30 @@ static enum plan_trigger edge_trigger(const struct coord_run *r, uint32_t edge)
 }
 
 /* A join speaks twice: its first failure to those who need every success, its end to the others. */
+static void join_speaks(struct coord *c, struct coord_run *r, const struct coord_tmpl *tm, uint32_t edge, bool done)
+{
+	bool strict = edge_trigger(r, edge) == PLAN_ALL_SUCCESS, failed = tm->flags & COORD_TMPL_JOIN_FAILED;
+	struct news n = { .ok = done && tm->flags & COORD_TMPL_JOIN_OK, .root_cause = tm->join_root };
+
+	if (done ? !(strict && failed) : strict)
+		tell_edge(c, r, edge, n);
+}
+
 static bool spread_join(struct coord *c, struct coord_run *r, uint32_t t, bool done)
 {
 	const struct coord_tmpl *tm = &r->g->tmpls[t];
 	const uint32_t *out = r->g->out + tm->out_first;
-	bool failed = tm->flags & COORD_TMPL_JOIN_FAILED;
 
 	for (; c->work_cursor < tm->out_count; c->work_cursor++) {
-		uint32_t edge = out[c->work_cursor];
-		bool strict = edge_trigger(r, edge) == PLAN_ALL_SUCCESS;
-		struct news n = { .ok = done && tm->flags & COORD_TMPL_JOIN_OK, .root_cause = tm->join_root };
-
 		if (!coord_room(c, 4))
 			return false;
-		if (done ? !(strict && failed) : strict)
-			tell_edge(c, r, edge, n);
+		join_speaks(c, r, tm, out[c->work_cursor], done);
+	}
+	for (uint32_t at = link_at(r->g, tm, c->work_cursor - tm->out_count); at != COORD_NONE; at = r->g->links[at].next) {
+		if (!coord_room(c, 4))
+			return false;
+		join_speaks(c, r, tm, r->g->links[at].edge, done);
+		c->work_cursor++;
 	}
 	return true;
 }
@@ -359,6 +389,16 @@ static void recount_many(struct coord_run *r, struct coord_tmpl *tm, struct hear
 	}
 }
 
+static void recount_waiting(struct coord_run *r, struct coord_tmpl *tm)
+{
+	struct heard h = hear_deps(r->g, tm);
+
+	if (tm->flags & COORD_TMPL_MANY)
+		recount_many(r, tm, h);
+	else
+		r->g->waiting[tm->first] = h.left | (h.ok ? COORD_WAIT_OK : 0);
+}
+
 void coord_spread_recount(struct coord *c, struct coord_run *r)
 {
 	struct coord_graph *g = r->g;
@@ -366,14 +406,27 @@ void coord_spread_recount(struct coord *c, struct coord_run *r)
 	rv_check(c->work_first == COORD_NONE);
 	for (uint32_t t = 0; t < g->tmpl_count; t++)
 		recount_join(r, &g->tmpls[t]);
-	for (uint32_t t = 0; t < g->tmpl_count; t++) {
-		struct coord_tmpl *tm = &g->tmpls[t];
-		struct heard h = hear_deps(g, tm);
+	for (uint32_t t = 0; t < g->tmpl_count; t++)
+		recount_waiting(r, &g->tmpls[t]);
+}
 
-		if (tm->flags & COORD_TMPL_MANY)
-			recount_many(r, tm, h);
-		else
-			g->waiting[tm->first] = h.left | (h.ok ? COORD_WAIT_OK : 0);
+/* Joins of templates that stand for many are kept up to date; what a plain unit says is read off its state. */
+void coord_spread_count_new(struct coord_run *r, uint32_t from)
+{
+	struct coord_graph *g = r->g;
+
+	for (uint32_t t = from; t < g->tmpl_count; t++)
+		recount_join(r, &g->tmpls[t]);
+	for (uint32_t t = from; t < g->tmpl_count; t++) {
+		struct coord_tmpl *tm = &g->tmpls[t];
+
+		for (uint32_t i = 0; i < tm->in_count; i++) {
+			uint32_t d = g->in[tm->in_first + i];
+
+			if (d < from && !(g->tmpls[d].flags & COORD_TMPL_MANY))
+				recount_join(r, &g->tmpls[d]);
+		}
+		recount_waiting(r, tm);
 	}
 }
 

@@ -148,6 +148,7 @@ struct coord_run {
 	uint8_t stop;               /* enum proto_reason: why nothing new starts; NONE */
 	bool stop_cancels;          /* and what runs is cancelled */
 	bool paused, started, ended;
+	bool open;                  /* units may be added; folded */
 	bool recounted;             /* units were reset: some pending one may be blocked already */
 	uint32_t stop_root;         /* unit that failed first */
 	uint32_t first_failed;
@@ -362,6 +363,7 @@ void coord_work_push(struct coord *c, uint32_t vertex);
 bool coord_work(struct coord *c);
 /* The counters of the whole graph anew from the states of its units (after a reset), then what is ready is swept up. */
 void coord_spread_recount(struct coord *c, struct coord_run *r);
+void coord_spread_count_new(struct coord_run *r, uint32_t from); /* templates from this one on */
 void coord_spread_begin(struct coord *c, struct coord_run *r, uint32_t unit);
 
 /* --- ready.c: queues of what may be placed --------------------------------------------------------------------------------------- */
@@ -442,6 +444,7 @@ void coord_attempt_lost(struct coord *c, uint32_t slot);
 /* --- run.c ------------------------------------------------------------------------------------------------------------------------------------ */
 
 void coord_run_begin(struct coord *c, struct coord_run *r); /* makes ready what may be */
+void coord_run_begin_from(struct coord *c, struct coord_run *r, uint32_t unit); /* units from this one on are new */
 void coord_run_stop(struct coord *c, struct coord_run *r, enum proto_reason reason, uint32_t root, uint64_t grace_us);
 void coord_run_failed_check(struct coord *c, struct coord_run *r, uint32_t unit); /* have as many failed as may? `unit`: the root then */
 void coord_run_unit_failed(struct coord *c, struct coord_run *r, uint32_t unit);
@@ -512,6 +515,8 @@ uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_clas
 /* --- apply.c: facts folded, live and in replay -------------------------------------------------------------------------------------------------------- */
 
 void coord_apply(struct coord *c, const struct proto_fact *f, struct coord_graph *g);
+/* grow.c: a part that was fitted. */
+void coord_grow(struct coord *c, struct coord_run *r, const struct coord_graph *part);
 /* Emits, then applies. */
 void coord_decide(struct coord *c, const struct proto_fact *f, struct coord_graph *g);
 

@@ -16,6 +16,7 @@
 
 #include "common/arena.h"
 #include "common/heap.h"
+#include "common/map.h"
 #include "common/limits.h"
 #include "common/plan/plan.h"
 #include "common/rankset.h"
@@ -114,6 +115,8 @@ enum coord_tmpl_flag {
 	COORD_TMPL_OUTPUT_WANTED = 1u << 5,
 	COORD_TMPL_SATISFIED = 1u << 6,
 	COORD_TMPL_DIRS_EACH = 1u << 7,    /* dirs: one set an instance, dirs + k */
+	COORD_TMPL_OUTER = 1u << 8,        /* of a part: stands for one that the run has */
+	COORD_TMPL_LINKED = 1u << 9,       /* units that were added depend on it: more edges behind its row (coord_tmpl_more.links) */
 	/* these change */
 	COORD_TMPL_JOIN_FAILED = 1u << 16, /* some instance did not succeed */
 	COORD_TMPL_JOIN_OK = 1u << 17,     /* some did */
@@ -148,6 +151,8 @@ struct coord_tmpl_more {
 	uint32_t digits;
 	uint32_t meter_first;          /* in graph->meters, COORD_NONE: no agent runs its units */
 	uint32_t join_failed_link, join_done_link, gate_link; /* of the work queue */
+	uint32_t links;                /* first in graph->links, where LINKED */
+	uint64_t content;              /* open runs: hash of all that the plan says of it */
 };
 
 /* What the core needs to know of a plan_settings. */
@@ -214,9 +219,12 @@ struct coord_class {
 	uint32_t lock_first, lock_count; /* in graph->class_locks */
 	bool dirs;                   /* its units hold directories */
 	bool prefetch;               /* may be sent ahead: needs slots and nothing else */
+	int32_t priority;            /* open runs: of all its units, since ranks are made an addition at a time; else 0 */
 	bool quick;                  /* command units, mock, noop: one ahead a slot while nothing is known */
 	enum coord_class_block block;
-	uint32_t unit_first, unit_count; /* in graph->order */
+	uint32_t unit_count;
+	uint32_t coming;             /* units of a part that is being fitted */
+	struct coord_place *order;   /* its units by local rank */
 	struct rv_rankset ready;     /* local ranks */
 	uint32_t first;              /* of them; RV_RANK_NONE */
 	uint64_t next_waiting;       /* in the list of the lock or agent it is parked at */
@@ -246,6 +254,17 @@ struct coord_meter {
 	uint32_t agent;             /* that a person chose in place of its own; COORD_NONE: none */
 };
 
+/* An edge to what was added later than the template it comes from. */
+struct coord_link {
+	uint32_t edge, next; /* next: in graph->links, COORD_NONE */
+};
+
+/* How many of each table there are, or is room for. */
+struct coord_sizes {
+	uint32_t in, out, links, items, ids, settings, dirsets, dirs, prefixes, labels, resources, class_locks;
+	uint32_t tmpls, vertices, specs, shapes, classes, meters, agents, timers; /* room alone: their counts stand beside the tables */
+};
+
 struct coord_lock_name {
 	struct rv_str name;
 	uint64_t hash;
@@ -270,6 +289,12 @@ struct coord_graph {
 	struct proto_workspace shared; /* what is told of it to nodes */
 	bool estimated;         /* some unit has an estimate */
 	bool timers;            /* some unit can wait for a time: `timers` has room */
+	bool open;              /* units may be added: `names` is kept, and outputs of all units */
+	struct coord_sizes used, room; /* room 0: none but for what is there */
+	uint32_t ranks;         /* the next rank */
+	struct rv_str head;     /* open: its plan without units, as plan_save() writes it */
+	struct rv_strmap names; /* open: ids of templates, and of instances that are named by a pattern -> template */
+	struct coord_part *part; /* of a graph that is added to another (grow.h): where everything goes */
 
 	struct coord_tmpl *tmpls;
 	struct coord_tmpl_more *more; /* beside it */
@@ -277,7 +302,8 @@ struct coord_graph {
 	struct coord_unit *units;
 	struct coord_times *times;
 	uint32_t *waiting;      /* a unit's counter */
-	struct coord_place *order; /* class by class: units by local rank */
+	struct coord_place *order; /* class by class: what the classes' orders are parts of */
+	struct coord_link *links;
 	uint32_t *out, *in;
 	struct rv_str *specs;
 	uint32_t spec_count;

@@ -8,7 +8,7 @@
 static bool ready_units(const struct coord_run *r, const struct coord_class *cl, struct coord_wait *out)
 {
 	for (uint32_t i = 0; i < cl->unit_count; i++) {
-		uint32_t unit = r->g->order[cl->unit_first + i].unit;
+		uint32_t unit = cl->order[i].unit;
 
 		if (coord_unit_at(r, unit)->state != COORD_UNIT_READY)
 			continue;

@@ -1,6 +1,7 @@
 /* Whatever happens, in whatever order: the facts folded anew give the live state, however small the room for effects was. */
 #include "common/prng.h"
 #include "tests/lib/coord_driver.h"
+#include "tests/lib/plan_slice.h"
 #include "tests/lib/test.h"
 
 #define UNITS 24u
@@ -80,6 +81,45 @@ static void random_plan(struct world *w, struct plan_build *b)
 	}
 	if (!below(w, 3))
 		plan_build_verify(b);
+}
+
+/* As a whole, or the beginning of an open run. */
+static void random_submit(struct world *w)
+{
+	struct plan_build *b = &w->plan[w->plans++];
+	uint32_t count;
+
+	random_plan(w, b);
+	count = below(w, b->plan.unit_count + 1);
+	if (below(w, 2) && plan_slice_may(&b->plan, count))
+		driver_submit_open(&w->d, b, count);
+	else
+		driver_submit(&w->d, b);
+}
+
+static void close_run(struct world *w, uint64_t run)
+{
+	char star[16];
+
+	(void)snprintf(star, sizeof(star), "%u*", (unsigned)run);
+	(void)driver_act(&w->d, PROTO_MUT_CLOSE, star, 0);
+}
+
+/* More of the plan of an open run, or what it has once more, or no more. */
+static void random_addition(struct world *w, uint64_t run)
+{
+	const struct plan *p = &w->plan[run - 1].plan;
+	uint32_t slices = w->d.cut_count[run - 1], from = slices ? w->d.cuts[run - 1][slices - 1] : 0, left = p->unit_count - from, count;
+
+	if (!slices)
+		return;
+	count = left ? 1 + below(w, left) : 0;
+	if (!below(w, 5) && from)
+		(void)driver_add_again(&w->d, run, slices > 1 ? w->d.cuts[run - 1][slices - 2] : 0, from); /* there already */
+	else if (!left && !below(w, 3))
+		close_run(w, run);
+	else if (count && slices < DRIVER_SLICES && plan_slice_may(p, from + count))
+		(void)driver_add(&w->d, run, count);
 }
 
 /* A live attempt, any; false: none. */
@@ -223,8 +263,9 @@ static void random_step(struct world *w)
 	else if (kind < 92)
 		driver_wait(&w->d, 70000000);
 	else if (kind < 93 && w->plans < 3) {
-		random_plan(w, &w->plan[w->plans]);
-		driver_submit(&w->d, &w->plan[w->plans++]);
+		random_submit(w);
+	} else if (kind < 97) {
+		random_addition(w, below(w, w->d.run_count) + 1);
 	} else {
 		driver_turn(&w->d);
 	}
@@ -298,6 +339,15 @@ static void heal(struct world *w)
 	struct proto_attempt_key key;
 	uint32_t node;
 
+	for (uint32_t run = 1; run <= w->d.run_count; run++) {
+		uint32_t slices = w->d.cut_count[run - 1];
+
+		if (!slices)
+			continue;
+		if (w->d.cuts[run - 1][slices - 1] < w->plan[run - 1].plan.unit_count)
+			(void)driver_add(&w->d, run, w->plan[run - 1].plan.unit_count - w->d.cuts[run - 1][slices - 1]);
+		close_run(w, run);
+	}
 	act_on_all(w, PROTO_MUT_UNPAUSE);
 	act_on_all(w, PROTO_MUT_RELEASE);
 	act_on_all(w, PROTO_MUT_SET_MAX_WORKERS);
@@ -335,8 +385,7 @@ static void one_world(uint64_t seed)
 	driver_serve(&w.d);
 	for (uint32_t i = 0, n = 1 + below(&w, 3); i < n; i++)
 		driver_join(&w.d, i == 0 ? "n0" : i == 1 ? "n1" : "n2", 3 + i, 2);
-	random_plan(&w, &w.plan[0]);
-	driver_submit(&w.d, &w.plan[w.plans++]);
+	random_submit(&w);
 	if (w.d.room == COORD_EFFECTS_MIN)
 		w.d.room = COORD_EFFECTS_MIN + 4 * 64; /* what a HELLO of 64 attempts needs */
 	for (uint32_t i = 0; i < STEPS; i++) {

@@ -149,12 +149,12 @@ class Client:
     def submit(self, plan, priority=0, workspace="", piece=PIECE_BYTES, submission=None):
         """`plan`: bytes, JSON lines. Gives (submission, run)."""
         submission = submission or int.from_bytes(os.urandom(8), "little") | 1
-        got, offset, run = self.ask(SUBMIT_BEGIN, submission, len(plan), priority, workspace, answer=SUBMITTED)
+        got, offset, run, _ = self.ask(SUBMIT_BEGIN, submission, len(plan), priority, workspace, 0, False, answer=SUBMITTED)
         need(got == submission, "another submission")
         while not run and offset < len(plan):
-            _, offset, run = self.ask(SUBMIT_DATA, submission, offset, plan[offset : offset + piece], answer=SUBMITTED)
+            _, offset, run, _ = self.ask(SUBMIT_DATA, submission, offset, plan[offset : offset + piece], answer=SUBMITTED)
         if not run:
-            _, offset, run = self.ask(SUBMIT_COMMIT, submission, digest_of(plan), answer=SUBMITTED, wait_s=30)
+            _, offset, run, _ = self.ask(SUBMIT_COMMIT, submission, digest_of(plan), answer=SUBMITTED, wait_s=30)
         return submission, uint(run)
 
     # ------------------------------------------------------------ blobs and logs

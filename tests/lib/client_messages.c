@@ -60,7 +60,7 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 {
 	switch (kind) {
 	case PROTO_ASK:
-		out->ask = (struct proto_ask){ number(m, UINT64_MAX), (enum proto_ask_what)from(m, PROTO_ASK_ABOUT, PROTO_ASK_ACTIVE),
+		out->ask = (struct proto_ask){ number(m, UINT64_MAX), (enum proto_ask_what)from(m, PROTO_ASK_ABOUT, PROTO_ASK_HEAD),
 					       number(m, UINT64_MAX), text_of(m, RV_UNIT_ID_BYTES_MAX), number(m, UINT64_MAX),
 					       from(m, 1, PROTO_ROWS_MAX) };
 		return;
@@ -81,7 +81,7 @@ static void make_request(struct maker *m, enum proto_msg_kind kind, struct proto
 		out->submit_begin = (struct proto_submit_begin){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1),
 								 1 + number(m, UINT64_MAX - 1),
 								 m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX),
-								 text_of(m, RV_NAME_BYTES_MAX) };
+								 text_of(m, RV_NAME_BYTES_MAX), number(m, UINT64_MAX), number(m, 1) };
 		return;
 	case PROTO_SUBMIT_DATA:
 		out->submit_data = (struct proto_submit_data){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1),
@@ -166,7 +166,7 @@ void client_message_make(struct maker *m, enum proto_msg_kind kind, struct proto
 		return;
 	case PROTO_SUBMITTED:
 		out->submitted = (struct proto_submitted){ number(m, UINT64_MAX), 1 + number(m, UINT64_MAX - 1), number(m, UINT64_MAX),
-							   number(m, UINT64_MAX) };
+							   number(m, UINT64_MAX), (uint32_t)number(m, UINT32_MAX) };
 		return;
 	case PROTO_TOKEN_CREATED:
 		out->token_created.request = number(m, UINT64_MAX);
@@ -230,7 +230,7 @@ static void same_request(const struct proto_msg *a, const struct proto_msg *b)
 		return;
 	case PROTO_SUBMIT_BEGIN:
 		SAME(submit_begin.submission), SAME(submit_begin.bytes), SAME(submit_begin.priority);
-		SAME_STR(submit_begin.workspace_id);
+		SAME_STR(submit_begin.workspace_id), SAME(submit_begin.add_to), SAME(submit_begin.open);
 		return;
 	case PROTO_SUBMIT_DATA:
 		SAME(submit_data.submission), SAME(submit_data.offset);
@@ -306,7 +306,7 @@ void client_message_same(const struct proto_msg *a, const struct proto_msg *b)
 		SAME_STR(refused.message), SAME_STR(refused.hint);
 		return;
 	case PROTO_SUBMITTED:
-		SAME(submitted.submission), SAME(submitted.offset), SAME(submitted.run);
+		SAME(submitted.submission), SAME(submitted.offset), SAME(submitted.run), SAME(submitted.units);
 		return;
 	case PROTO_TOKEN_CREATED:
 		SAME_32(token_created.server_key);

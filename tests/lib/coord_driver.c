@@ -1,4 +1,5 @@
 /* coord_driver.c - see coord_driver.h */
+#include "tests/lib/plan_slice.h"
 #include "tests/lib/coord_driver.h"
 
 #include "common/check.h"
@@ -343,6 +344,64 @@ void driver_submit(struct driver *d, struct plan_build *b)
 	driver_turn(d);
 }
 
+void driver_submit_open(struct driver *d, struct plan_build *b, uint32_t count)
+{
+	uint64_t run = d->run_count + 1;
+	struct proto_fact f = { .kind = PROTO_FACT_RUN_ACCEPTED };
+	struct coord_event ev = { .kind = COORD_EV_RUN_ACCEPTED };
+	struct rv_err err;
+
+	assert_true(d->run_count < DRIVER_RUNS);
+	d->cuts[d->run_count][0] = count;
+	d->cut_count[d->run_count] = 1;
+	d->plans[d->run_count++] = b;
+	ev.run_accepted.fact = &f;
+	ev.run_accepted.graph = plan_slice_graph(&b->plan, 0, count, run);
+	f.run_accepted.run = run;
+	f.run_accepted.name = RV_STR("test");
+	f.run_accepted.units = coord_graph_unit_count(ev.run_accepted.graph);
+	f.run_accepted.open = true;
+	if (coord_admit_run(d->c, ev.run_accepted.graph, &err) < 0)
+		fail_msg("%s", err.msg);
+	driver_step(d, &ev);
+	driver_turn(d);
+}
+
+int driver_add_again(struct driver *d, uint64_t run, uint32_t from, uint32_t to)
+{
+	struct proto_fact f = { .kind = PROTO_FACT_UNITS_ADDED };
+	struct coord_event ev = { .kind = COORD_EV_UNITS_ADDED };
+	struct coord_graph *part = plan_slice_graph(&d->plans[run - 1]->plan, from, to, run);
+	struct rv_err err;
+	uint32_t there;
+	int rc = coord_admit_units(d->c, run, part, &f.units_added.units, &there, &err);
+
+	if (rc == 0 && coord_part_is_new(part)) {
+		f.units_added.run = run;
+		f.units_added.first = coord_graph_unit_count(coord_run_graph(d->c, run));
+		f.units_added.submission = d->cut_count[run - 1];
+		ev.run_accepted.fact = &f;
+		ev.run_accepted.graph = part;
+		driver_step(d, &ev);
+		rc = 1;
+	}
+	coord_graph_destroy(&part);
+	driver_turn(d);
+	return rc;
+}
+
+int driver_add(struct driver *d, uint64_t run, uint32_t count)
+{
+	uint32_t *cuts = d->cuts[run - 1], *n = &d->cut_count[run - 1], from = cuts[*n - 1];
+	int rc;
+
+	assert_true(*n < DRIVER_SLICES);
+	rc = driver_add_again(d, run, from, from + count);
+	if (rc == 1)
+		cuts[(*n)++] = from + count;
+	return rc;
+}
+
 static void split(const char *unit, uint64_t *run, const char **id)
 {
 	const char *slash = strchr(unit, '/');
@@ -573,6 +632,21 @@ void expect_unit_at(struct driver *d, const char *unit, const char *state, const
 
 /* --- replay --- */
 
+/* The slice of that number, fitted. */
+static struct coord_graph *added_part(struct driver *d, struct coord *c, const struct proto_fact *f)
+{
+	const uint32_t *cuts = d->cuts[f->units_added.run - 1];
+	uint64_t n = f->units_added.submission;
+	struct coord_graph *part = plan_slice_graph(&d->plans[f->units_added.run - 1]->plan, cuts[n - 1], cuts[n], f->units_added.run);
+	uint32_t added, there;
+	struct rv_err err;
+
+	if (coord_admit_units(c, f->units_added.run, part, &added, &there, &err) < 0)
+		fail_msg("what was added before is refused in a replay: %s", err.msg);
+	assert_int_equal(added, f->units_added.units);
+	return part;
+}
+
 static struct coord *replayed(struct driver *d)
 {
 	struct coord *c = coord_create(&d->cfg);
@@ -581,6 +655,7 @@ static struct coord *replayed(struct driver *d)
 	struct proto_fact f;
 	struct rv_err err;
 	uint64_t position = 0, now_us = d->now_us;
+	struct coord_graph *part = NULL;
 	int rc;
 
 	d->now_us = 0; /* as the shell does: facts happened at no time */
@@ -590,9 +665,14 @@ static struct coord *replayed(struct driver *d)
 	while ((rc = proto_fact_decode(&at, &arena, &f, &err)) == 1) {
 		struct coord_event ev = { .kind = COORD_EV_FACT, .fact = { .fact = &f, .position = ++position } };
 
-		if (f.kind == PROTO_FACT_RUN_ACCEPTED)
+		if (f.kind == PROTO_FACT_RUN_ACCEPTED && f.run_accepted.open)
+			ev.fact.graph = plan_slice_graph(&d->plans[f.run_accepted.run - 1]->plan, 0, d->cuts[f.run_accepted.run - 1][0], f.run_accepted.run);
+		else if (f.kind == PROTO_FACT_RUN_ACCEPTED)
 			ev.fact.graph = plan_build_graph(d->plans[f.run_accepted.run - 1], f.run_accepted.run);
+		else if (f.kind == PROTO_FACT_UNITS_ADDED)
+			part = ev.fact.graph = added_part(d, c, &f);
 		step_on(d, c, &ev, false);
+		coord_graph_destroy(&part);
 	}
 	d->now_us = now_us;
 	rv_arena_release(&arena);

@@ -27,6 +27,7 @@ enum driver_show { SHOW_SENDS = 1, SHOW_TELLS = 2, SHOW_FACTS = 4, SHOW_SHELL = 
 
 #define DRIVER_EFFECTS 8192u
 #define DRIVER_RUNS 8u
+#define DRIVER_SLICES 64u
 
 struct driver {
 	struct coord *c;
@@ -42,6 +43,8 @@ struct driver {
 	uint64_t incarnation;     /* of nodes that say HELLO; 1 */
 	uint64_t session[64];
 	struct plan_build *plans[DRIVER_RUNS];
+	uint32_t cuts[DRIVER_RUNS][DRIVER_SLICES]; /* of an open run: where each slice of its plan ends */
+	uint32_t cut_count[DRIVER_RUNS];
 	uint32_t run_count;
 	/* called for each effect, before it is turned to text; may be NULL */
 	void (*hook)(struct driver *d, const struct coord_effect *e);
@@ -60,6 +63,12 @@ void driver_hello(struct driver *d, uint32_t node, const char *name, uint8_t boo
 		  const struct proto_held *held, uint32_t held_count);
 void driver_gone(struct driver *d, uint32_t node);
 void driver_submit(struct driver *d, struct plan_build *b); /* runs are numbered from 1; turns */
+/* An open run of the first `count` units of the plan; then the next `count` of it are added: 1, 0 there was nothing new, -1 refused. They
+ * may be cut there (plan_slice_may). */
+void driver_submit_open(struct driver *d, struct plan_build *b, uint32_t count);
+int driver_add(struct driver *d, uint64_t run, uint32_t count);
+/* The slice from unit `from` on once more. */
+int driver_add_again(struct driver *d, uint64_t run, uint32_t from, uint32_t to);
 void driver_turn(struct driver *d);
 void driver_wait(struct driver *d, uint64_t us); /* time passes, then a turn */
 /* Steps to each deadline until `us` have passed, nodes beating all the while. */

@@ -144,7 +144,7 @@ class Peer:
         plan = ''.join(line + '\n' for line in lines).encode()
         submission = int.from_bytes(os.urandom(7), 'big') | 1
         kinds = (SUBMITTED, REFUSED)
-        for message in ([SUBMIT_BEGIN, 1, submission, len(plan), 0, ''], [SUBMIT_DATA, 2, submission, 0, plan],
+        for message in ([SUBMIT_BEGIN, 1, submission, len(plan), 0, '', 0, False], [SUBMIT_DATA, 2, submission, 0, plan],
                         [SUBMIT_COMMIT, 3, submission, hashlib.blake2b(plan, digest_size=32).digest()]):
             answer = self.ask(message, kinds)
             assert answer and answer[0] == SUBMITTED, answer

@@ -43,6 +43,32 @@ static bool is_verify(const struct sim_run *r, uint32_t unit)
 	return r->template_of[unit] == PLAN_NONE;
 }
 
+/* Slices of an open run: of different sizes, none of them empty but perhaps the first. */
+static void draw_cuts(const struct sim_world *w, struct sim_run *r)
+{
+	uint32_t units = r->plan->unit_count, at = w->spec->open ? (uint32_t)(rv_hash_u64(w->spec->seed, r->id) % (units + 1)) : units;
+
+	r->cuts[r->cut_count++] = at;
+	while (at < units && r->cut_count < SIM_SLICES_MAX) {
+		uint32_t left = units - at;
+
+		at += r->cut_count + 1 == SIM_SLICES_MAX ? left : 1 + (uint32_t)(rv_hash_u64(w->spec->seed, r->id + r->cut_count) % left);
+		r->cuts[r->cut_count++] = at;
+	}
+}
+
+/* I17: numbers of units go on, whatever is lost in between. */
+static void on_units(struct sim_world *w, const struct proto_fact *f)
+{
+	struct sim_run *r = sim_run_of(w, f->units_added.run);
+
+	if (f->units_added.first != r->known)
+		sim_broken(w, "I17: units are added from number %u on, the journal has %u", f->units_added.first, r->known);
+	r->known += f->units_added.units;
+	if (r->known > r->plan->instance_count)
+		sim_broken(w, "I17: %u units of %llu: some were added twice", r->known, (unsigned long long)r->plan->instance_count);
+}
+
 void sim_checker_init(struct sim_world *w)
 {
 	uint32_t i, u;
@@ -65,6 +91,7 @@ void sim_checker_init(struct sim_world *w)
 			r->template_of[u] = sim_plan_template(r->plan, u);
 		r->submit_us = i ? sim_below(&w->misc_prng, w->spec->heal_us / 2 + 1) : sim_below(&w->misc_prng, 100000);
 		r->max_workers = r->plan->max_workers;
+		draw_cuts(w, r);
 	}
 }
 
@@ -379,8 +406,10 @@ static void on_finished(struct sim_world *w, const struct proto_fact *f)
 	r->finished = true;
 	r->may_go_on = false;
 	check_used(w, r);
-	if (sum != r->plan->instance_count)
-		sim_broken(w, "I15: %u units ended of %llu", sum, (unsigned long long)r->plan->instance_count);
+	if (sum != r->known)
+		sim_broken(w, "I15: %u units ended of %u", sum, r->known);
+	if (f->run_finished.state == PROTO_END_SUCCEEDED && sum != r->plan->instance_count)
+		sim_broken(w, "I17: a run of %llu units succeeded with %u", (unsigned long long)r->plan->instance_count, sum);
 	for (i = 0; i < r->unit_count; i++) {
 		if (is_verify(r, i))
 			continue;
@@ -399,6 +428,10 @@ void sim_checker_fact(struct sim_world *w, const struct proto_fact *f)
 	switch (f->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
 		sim_run_of(w, f->run_accepted.run)->accepted = true;
+		sim_run_of(w, f->run_accepted.run)->known = f->run_accepted.units;
+		break;
+	case PROTO_FACT_UNITS_ADDED:
+		on_units(w, f);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		sim_members_check(w, f->assigned.node, f->assigned.key.unit, NULL);
@@ -438,6 +471,10 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 	switch (f->kind) {
 	case PROTO_FACT_RUN_ACCEPTED:
 		sim_run_of(w, f->run_accepted.run)->accepted = true;
+		sim_run_of(w, f->run_accepted.run)->known = f->run_accepted.units;
+		break;
+	case PROTO_FACT_UNITS_ADDED:
+		on_units(w, f);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		u = unit_of(w, f->assigned.key, &r);
@@ -780,7 +817,7 @@ void sim_checker_explain(const struct sim_world *w)
 			const struct sim_unit *u = &r->units[k];
 			struct coord_unit_view v = { 0 };
 
-			if (w->coord.core && coord_run_graph(w->coord.core, r->id) && k < r->plan->instance_count)
+			if (w->coord.core && coord_run_graph(w->coord.core, r->id) && k < coord_graph_unit_count(coord_run_graph(w->coord.core, r->id)))
 				coord_unit_view(w->coord.core, r->id, k, &v);
 			if (!u->ended && v.state < COORD_UNIT_SUCCEEDED)
 				printf("  unit %u: assigned %u settled %u active %d node %u, the core says %s attempt %u; starts %u live %u; slots %u agent %d lock %d dirs %d\n",

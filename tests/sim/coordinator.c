@@ -3,6 +3,7 @@
  * It may die between any two effects, before or after a row is appended, and between a commit and any of the frames that it
  * releases.
  */
+#include "tests/lib/plan_slice.h"
 #include "tests/sim/world.h"
 
 #include "common/check.h"
@@ -328,6 +329,8 @@ static void on_frame(struct sim_world *w, uint64_t peer, struct rv_str frame)
 	}
 }
 
+static bool mutate(struct sim_world *w, enum proto_mutation what, struct sim_run *r, uint32_t unit, uint32_t node, int64_t value);
+
 static void submit_due(struct sim_world *w)
 {
 	uint32_t i;
@@ -345,13 +348,75 @@ static void submit_due(struct sim_world *w)
 			continue;
 		fact.run_accepted.run = r->id;
 		fact.run_accepted.name = r->plan->name;
-		fact.run_accepted.units = (uint32_t)r->plan->instance_count;
-		if (coord_graph_build(r->plan, r->id, NULL, &g, &err) < 0 || coord_admit_run(w->coord.core, g, &err) < 0)
+		if (w->spec->open)
+			g = plan_slice_graph(r->plan, 0, r->cuts[0], r->id);
+		else if (coord_graph_build(r->plan, r->id, NULL, &g, &err) < 0)
+			rv_check(!"a plan that is refused");
+		fact.run_accepted.open = w->spec->open;
+		fact.run_accepted.units = coord_graph_unit_count(g);
+		if (coord_admit_run(w->coord.core, g, &err) < 0)
 			rv_check(!"a plan that is refused");
 		ev.run_accepted.graph = g;
 		ev.run_accepted.fact = &fact;
 		sim_note(w, "run submitted", i, 0, 0);
 		step(w, &ev);
+	}
+}
+
+/* How many slices of an open run the core has. */
+static uint32_t slices_there(const struct sim_run *r, const struct coord_graph *g)
+{
+	uint32_t tmpls = coord_graph_template_count(g) - (coord_graph_verify_spec(g).bytes ? 1 : 0), n = 1;
+
+	while (n < r->cut_count && r->cuts[n] <= tmpls)
+		n++;
+	return n;
+}
+
+static void add_slice(struct sim_world *w, struct sim_run *r, uint32_t slice, bool is_new)
+{
+	struct coord_graph *part = plan_slice_graph(r->plan, slice ? r->cuts[slice - 1] : 0, r->cuts[slice], r->id);
+	struct coord_event ev = { .kind = COORD_EV_UNITS_ADDED };
+	struct proto_fact fact = { .kind = PROTO_FACT_UNITS_ADDED };
+	uint32_t there;
+	struct rv_err err;
+
+	fact.units_added.run = r->id;
+	fact.units_added.submission = slice;
+	fact.units_added.first = coord_graph_unit_count(coord_run_graph(w->coord.core, r->id));
+	if (coord_admit_units(w->coord.core, r->id, part, &fact.units_added.units, &there, &err) == 0) {
+		if (coord_part_is_new(part) != is_new)
+			sim_broken(w, "I17: slice %u is %s, and was taken for the opposite", slice, is_new ? "new" : "there");
+		ev.run_accepted.fact = &fact;
+		ev.run_accepted.graph = part;
+		if (is_new) {
+			sim_note(w, "units added", (uint32_t)r->id, slice, fact.units_added.units);
+			step(w, &ev);
+		}
+	}
+	coord_graph_destroy(&part);
+}
+
+/* Slices in order, from time to time one that is there already, as of a client that did not hear of it; then no more. What a crash took away is
+ * added again, since the core is asked what it has. */
+static void add_due(struct sim_world *w)
+{
+	for (uint32_t i = 0; w->spec->open && i < w->spec->runs && !w->coord.crashed; i++) {
+		struct sim_run *r = &w->runs[i];
+		const struct coord_graph *g = coord_run_graph(w->coord.core, r->id);
+		uint32_t slices;
+
+		if (!g || !coord_run_is_open(w->coord.core, r->id))
+			continue;
+		slices = slices_there(r, g);
+		if (sim_below(&w->fault_prng, 4) == 0)
+			add_slice(w, r, (uint32_t)sim_below(&w->fault_prng, slices), false);
+		else if (r->submit_us + slices * (w->spec->heal_us / 8) > w->now_us)
+			continue;
+		else if (slices < r->cut_count)
+			add_slice(w, r, slices, true);
+		else
+			(void)mutate(w, PROTO_MUT_CLOSE, r, RV_MAP_NONE, RV_MAP_NONE, 0);
 	}
 }
 
@@ -367,6 +432,7 @@ void sim_coord_wake(struct sim_world *w)
 	if (!c->core || c->paused_until_us > w->now_us)
 		return;
 	submit_due(w);
+	add_due(w);
 	while (!c->crashed && sim_inbox_take(&c->inbox, &item)) {
 		if (item.is_word) {
 			struct coord_event gone = { .kind = COORD_EV_NODE_GONE, .peer = item.link };
@@ -409,6 +475,19 @@ static struct coord *new_core(struct sim_world *w)
 	return core;
 }
 
+static struct coord_graph *added_part(struct sim_world *w, struct coord *core, const struct proto_fact *f)
+{
+	const struct sim_run *r = sim_run_of(w, f->units_added.run);
+	uint64_t slice = f->units_added.submission;
+	struct coord_graph *part = plan_slice_graph(r->plan, r->cuts[slice - 1], r->cuts[slice], r->id);
+	uint32_t added, there;
+	struct rv_err err;
+
+	if (coord_admit_units(core, r->id, part, &added, &there, &err) < 0 || added != f->units_added.units || !coord_part_is_new(part))
+		sim_broken(w, "I7: slice %u was added, and does not fit the same journal any more", (uint32_t)slice);
+	return part;
+}
+
 /* Folds rows 1..count into a core. */
 static void fold(struct sim_world *w, struct coord *core, struct coord_effects *out, uint32_t count)
 {
@@ -420,6 +499,7 @@ static void fold(struct sim_world *w, struct coord *core, struct coord_effects *
 		struct rv_str at = rv_buf_str(&row->records);
 		struct proto_fact f;
 		uint32_t index = 0, k;
+		struct coord_graph *part = NULL;
 		struct rv_err err;
 
 		rv_arena_init(&arena, 0);
@@ -434,8 +514,12 @@ static void fold(struct sim_world *w, struct coord *core, struct coord_effects *
 			if (f.kind == PROTO_FACT_RUN_ACCEPTED) {
 				struct sim_run *r = sim_run_of(w, f.run_accepted.run);
 
-				if (coord_graph_build(r->plan, r->id, NULL, &ev.fact.graph, &err) < 0)
+				if (f.run_accepted.open)
+					ev.fact.graph = plan_slice_graph(r->plan, 0, r->cuts[0], r->id);
+				else if (coord_graph_build(r->plan, r->id, NULL, &ev.fact.graph, &err) < 0)
 					rv_check(!"a plan that is refused");
+			} else if (f.kind == PROTO_FACT_UNITS_ADDED) {
+				part = ev.fact.graph = added_part(w, core, &f);
 			}
 			do {
 				out->count = 0;
@@ -449,6 +533,7 @@ static void fold(struct sim_world *w, struct coord *core, struct coord_effects *
 				}
 				ev = (struct coord_event){ .kind = COORD_EV_AGAIN, .real_us = row->real_us };
 			} while (out->again);
+			coord_graph_destroy(&part);
 		}
 		rv_arena_release(&arena);
 	}

@@ -1,6 +1,7 @@
 /* spec.c - drawing a world from a seed */
 #include "tests/sim/spec.h"
 
+#include "common/map.h"
 #include "common/plan/plan.h"
 #include "common/prng.h"
 
@@ -328,6 +329,7 @@ void sim_spec_draw(uint64_t seed, struct sim_spec *s)
 	s->curve = chance(&p, 50);
 	if (chance(&p, 40))
 		draw_aim(&p, s);
+	s->open = rv_hash_u64(seed, 0x6f70656eu) % 4 == 0; /* of the seed itself: other worlds stay what they were */
 	/* One world in ten knows no faults at all: there nothing may be wasted. */
 	if (chance(&p, 10)) {
 		s->loss_ppm = s->duplicate_ppm = s->reorder_ppm = s->slow_ppm = 0;
@@ -400,6 +402,7 @@ void sim_spec_print(const struct sim_spec *s)
 	NUMBER(max_workers);
 	NUMBER(run_timeout_us);
 	NUMBER(verify);
+	NUMBER(open);
 	NUMBER(order_by_id);
 	NUMBER(prepare_fail_ppm);
 	NUMBER(environment_ppm);

@@ -83,6 +83,7 @@ struct sim_spec {
 	uint32_t max_workers;
 	uint64_t run_timeout_us;
 	bool verify, order_by_id;
+	bool open;                    /* runs are submitted in slices, and closed */
 	uint32_t prepare_fail_ppm, environment_ppm, slow_daemon_pm, slow_warden_pm;
 	uint64_t slow_local_us;       /* how slow daemon and warden are then */
 	uint64_t prefetch_us;

@@ -258,7 +258,7 @@ static void heal_acts(struct sim_world *w)
 
 			if (!w->runs[i].accepted || !coord_run_graph(w->coord.core, w->runs[i].id))
 				break;
-			if (u >= w->runs[i].plan->instance_count)
+			if (u >= coord_graph_unit_count(coord_run_graph(w->coord.core, w->runs[i].id)))
 				continue;
 			coord_unit_view(w->coord.core, w->runs[i].id, u, &view);
 			if (view.state != COORD_UNIT_HELD && !(view.state == COORD_UNIT_PENDING && w->counts.faults[SIM_F_HOLD_UNIT]))

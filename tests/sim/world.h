@@ -325,6 +325,8 @@ struct sim_unit {
 	uint32_t told_attempt;       /* the newest that a node was sent */
 };
 
+#define SIM_SLICES_MAX 6u
+
 struct sim_run {
 	struct plan *plan;
 	uint64_t id;
@@ -335,6 +337,8 @@ struct sim_run {
 	bool accepted, finished;     /* in the journal */
 	bool submitted;
 	uint64_t submit_us;
+	uint32_t cuts[SIM_SLICES_MAX], cut_count; /* open: where each slice of the plan ends */
+	uint32_t known;              /* units that the journal says to be there */
 	uint32_t active, max_workers;
 	uint64_t used;               /* tokens, as the journal's results say */
 	bool may_go_on;              /* it had finished, or not, when a retry or resume came: it may finish once more */

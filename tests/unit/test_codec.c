@@ -1048,6 +1048,14 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 		f->run_accepted.priority = m->fill == FILL_LEAST ? INT32_MIN : (int32_t)number(m, INT32_MAX);
 		f->run_accepted.submission = number(m, UINT64_MAX);
 		f->run_accepted.workspace_id = text_of(m, RV_NAME_BYTES_MAX);
+		f->run_accepted.open = number(m, 1);
+		break;
+	case PROTO_FACT_UNITS_ADDED:
+		f->units_added.run = number(m, UINT64_MAX);
+		digest_of(m, f->units_added.plan_blob);
+		f->units_added.first = (uint32_t)number(m, UINT32_MAX);
+		f->units_added.units = (uint32_t)number(m, UINT32_MAX);
+		f->units_added.submission = number(m, UINT64_MAX);
 		break;
 	case PROTO_FACT_ASSIGNED:
 		f->assigned.key = key_of(m);
@@ -1135,8 +1143,16 @@ static void same_fact(const struct proto_fact *a, const struct proto_fact *b)
 		assert_int_equal(a->run_accepted.priority, b->run_accepted.priority);
 		assert_true(a->run_accepted.submission == b->run_accepted.submission);
 		same_str(a->run_accepted.workspace_id, b->run_accepted.workspace_id);
+		assert_int_equal(a->run_accepted.open, b->run_accepted.open);
 		return;
 	}
+	case PROTO_FACT_UNITS_ADDED:
+		assert_true(a->units_added.run == b->units_added.run);
+		assert_memory_equal(a->units_added.plan_blob, b->units_added.plan_blob, PROTO_DIGEST_BYTES);
+		assert_int_equal(a->units_added.first, b->units_added.first);
+		assert_int_equal(a->units_added.units, b->units_added.units);
+		assert_true(a->units_added.submission == b->units_added.submission);
+		return;
 	case PROTO_FACT_ENDED:
 		same_key(a->ended.key, b->ended.key);
 		assert_int_equal(a->ended.node, b->ended.node);
@@ -1260,7 +1276,8 @@ static void damaged_facts_are_refused(void **state)
 	assert_int_equal(FACT("\x00"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x01\x90"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x02\x91\x00"), RV_E_VERSION);
-	assert_int_equal(FACT("\x02\x91\x0c"), RV_E_VERSION);             /* a kind of the future */
+	assert_int_equal(FACT("\x02\x91\x0d"), RV_E_VERSION);             /* a kind of the future */
+	assert_int_equal(FACT("\x02\x91\x0c"), RV_E_CORRUPT);             /* UNITS_ADDED without a field */
 	assert_int_equal(FACT("\x03\x93\x06\x01\x01"), RV_E_CORRUPT);
 	assert_int_equal(FACT("\x04\x93\x06\x01\x01"), RV_OK);            /* RUN_STOPPED */
 	assert_int_equal(FACT("\x04\x93\x06\x01\x7f"), RV_E_CORRUPT);     /* no such reason */

@@ -90,7 +90,7 @@ static void requests_have_limits(void **state)
 	(void)state;
 	rig_init(&g);
 	LIMIT(ask.what, PROTO_ASK_ABOUT, 0);
-	LIMIT(ask.what, PROTO_ASK_ACTIVE, PROTO_ASK_ACTIVE + 1);
+	LIMIT(ask.what, PROTO_ASK_HEAD, PROTO_ASK_HEAD + 1);
 	LIMIT(ask.limit, 1, 0);
 	LIMIT(ask.limit, PROTO_ROWS_MAX, PROTO_ROWS_MAX + 1);
 	TEXT_LIMIT(ask.unit, RV_UNIT_ID_BYTES_MAX);
@@ -247,7 +247,7 @@ static void the_reader_has_the_same_limits(void **state)
 	/* ASK: as it should be; nothing asked; no such question; no rows; too many; a negative number; a field less, a field more */
 	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x02\x00\xa0\x00\x01"), RV_OK);
 	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x00\x00\xa0\x00\x01"), RV_E_CORRUPT);
-	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x08\x00\xa0\x00\x01"), RV_E_CORRUPT);
+	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x09\x00\xa0\x00\x01"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x02\x00\xa0\x00\x00"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x97\x40\x01\x02\x00\xa0\x00\xcd\x03\xe9"), RV_E_CORRUPT);
 	assert_int_equal(TO_COORD("\x92\x01\x97\x40\xff\x02\x00\xa0\x00\x01"), RV_E_CORRUPT);
