@@ -33,8 +33,11 @@ static int on_run(struct act *a, const char *verb, enum takes takes, const char 
 	t = cli_query_target(word, CLI_WORD_RUN_UNIT);
 	if (takes == ONLY_RUN && t.unit.bytes)
 		return cli_failf(RV_E_USAGE, "`reeve %s` is for a whole run: name RUN without a unit", verb);
-	if (takes == ONLY_UNIT && !t.unit.bytes)
-		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
+	if (takes == ONLY_UNIT && !t.unit.bytes) {
+		(void)rv_fail(&err, RV_E_USAGE, "a unit is missing: RUN/UNIT");
+		cli_query_hint_unit(&a->query, verb, rv_str_of(word), &err);
+		return cli_fail(&err);
+	}
 	if (t.unit.bytes > RV_UNIT_ID_BYTES_MAX)
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
 	status = cli_query_ask(&a->query, CLI_PLACE_RUNS, t.run, &a->client, &err) || cli_rows_find_run(a->client, t.run, &id, &err) ? cli_fail(&err) : CLI_OK;

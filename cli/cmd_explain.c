@@ -131,6 +131,7 @@ static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
 		(void)rv_buf_puts(out, "it has ended");
 		put_member(out, ": ", row, "state", "");
 		put_member(out, " (", row, "reason", ")");
+		(void)rv_buf_puts(out, "; `reeve status RUN/UNIT` and `reeve logs RUN/UNIT` say more");
 	} else if (rv_str_equal(what, RV_STR("active"))) {
 		(void)rv_buf_printf(out, "attempt %llu is there and %s", (unsigned long long)cli_row_uint(row, "attempt"),
 				    cli_row_true(row, "started") ? "runs" : "has not started");

@@ -65,7 +65,7 @@ void cli_query_hint_unit(const struct cli_query *q, const char *verb, struct rv_
 	struct cli_runview v;
 	uint32_t unit;
 
-	if (err->code != RV_E_NOT_FOUND || !word.bytes)
+	if ((err->code != RV_E_NOT_FOUND && err->code != RV_E_USAGE) || !word.bytes)
 		return;
 	if (cli_runview_open(&v, &opt, NULL) == 0 && cli_find_unit(v.graph, word, &unit, NULL) == 0)
 		(void)rv_hint(err, "a unit of the newest run has that name: `reeve %s %s/%.*s%s`", verb, v.id.text,

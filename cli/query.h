@@ -33,7 +33,7 @@ struct cli_target {
 	struct rv_str run, unit;
 };
 
-/* Where there is no run of this name, but the newest run has such a unit, `err` (RV_E_NOT_FOUND, else left alone) says what to type. */
+/* Where there is no run of this name, but the newest run has such a unit, `err` (RV_E_NOT_FOUND or RV_E_USAGE, else left alone) says what to type. */
 void cli_query_hint_unit(const struct cli_query *q, const char *verb, struct rv_str word, struct rv_err *err);
 
 /* RUN[/UNIT]. For verbs that need a unit a word without a slash is the unit, of the newest run, unless it is a whole run id:

@@ -26,6 +26,7 @@ valid nodes
 want_json 'len(d["nodes"]) == 1 and d["nodes"][0]["attempts"] == 1'
 expect 2 reeve hold b
 want_err "a unit is missing"
+want_err "reeve hold $run/b"
 expect 0 reeve hold $run/b
 expect 0 reeve hold $run/b
 want_out "nothing changed"

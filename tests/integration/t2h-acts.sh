@@ -83,6 +83,7 @@ expect 0 reeve hold $run/-dash
 want_out "hold $run/-dash: 1 changed"
 expect 2 reeve hold -- -dash
 want_err "a unit is missing"
+want_err "reeve hold $run/-dash"
 expect 0 reeve explain -- -dash
 want_out held
 
