@@ -129,3 +129,14 @@ if command -v zsh >/dev/null && command -v tmux >/dev/null; then
 elif [ -n "${CI:-}" ]; then
 	fail "no zsh or no tmux in CI"
 fi
+
+say "docs/cli.md names every verb, and each that is not built where it says what is not"
+expect 0 reeve help
+not_built=$(sed -n 's/^Not built yet: //p' "$T/out")
+sed -n '/^## Not built yet/,$p' "$top/docs/cli.md" >"$T/not-built"
+for verb in $not_built; do
+	want_in "$T/not-built" "\`$verb\`"
+done
+for verb in $(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$T/out"); do
+	grep -Eq "\`(reeve )?$verb[ \`]" "$top/docs/cli.md" || fail "docs/cli.md has no \"$verb\""
+done
