@@ -186,6 +186,7 @@ static const char *const map_titles[PLAN_MAPS] = {
 	[PLAN_MAP_WORKSPACE] = "workspace",
 	[PLAN_MAP_RETRY] = "retry",
 	[PLAN_MAP_MOCK] = "mock",
+	[PLAN_MAP_PREAMBLE] = "preamble",
 	[PLAN_MAP_VERIFY] = "verify",
 	[PLAN_MAP_FOR_EACH] = "for_each",
 	[PLAN_MAP_EVIDENCE] = "evidence",

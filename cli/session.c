@@ -461,6 +461,12 @@ static int finish(struct session *s)
 	return status;
 }
 
+/* Gone on with, and nothing was left of it to do: it stays as it ended, and nobody will say so again. */
+static bool ended_before(const struct session *s)
+{
+	return coord_run_state(coord_shell_core(cli_host_coordinator(s->host)), s->number, NULL) >= COORD_RUN_SUCCEEDED;
+}
+
 static int execute(struct session *s)
 {
 	struct rv_err err = { 0 };
@@ -468,6 +474,8 @@ static int execute(struct session *s)
 	if (start(s, &err) < 0)
 		return cli_fail(&err);
 	say_opening(s);
+	if (ended_before(s))
+		cli_host_end(s->host, RV_NEVER, PROTO_REASON_NONE);
 	plan_destroy(&s->cfg->plan); /* the graph has what it needs */
 	if (cli_host_run(s->host, &err) < 0)
 		return cli_fail(&err);

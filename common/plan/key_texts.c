@@ -18,6 +18,7 @@ struct key_text {
 #define W(key, text) { PLAN_MAP_WORKSPACE, PLAN_W_##key, text }
 #define R(key, text) { PLAN_MAP_RETRY, PLAN_R_##key, text }
 #define M(key, text) { PLAN_MAP_MOCK, PLAN_M_##key, text }
+#define PR(key, text) { PLAN_MAP_PREAMBLE, PLAN_PR_##key, text }
 #define V(key, text) { PLAN_MAP_VERIFY, PLAN_V_##key, text }
 #define F(key, text) { PLAN_MAP_FOR_EACH, PLAN_F_##key, text }
 #define E(key, text) { PLAN_MAP_EVIDENCE, PLAN_E_##key##_key, text }
@@ -130,6 +131,8 @@ static const struct key_text texts[] = {
 	M(fail, "how many first tries fail"),
 	M(output, "what it answers"),
 	M(tokens, "how many tokens it says it used"),
+
+	PR(text, "the text itself"),
 
 	V(command, "the program and its arguments"),
 	V(timeout_s, "seconds it may run"),

@@ -91,9 +91,9 @@ expect 0 reeve key revoke --coordinator "$CO" two
 finish two 6
 at two
 node two
-wait_until 10 grep -q "does not know this node" "$T/two.err"
+finish two 6
+want_in "$T/two.err" "does not know this node"
 want_eq "$(node_row two state | grep -c joined)" 0
-kill -TERM "$(pid_of two)" "$(pid_of one)" "$(pid_of co)"
-finish two 0
+kill -TERM "$(pid_of one)" "$(pid_of co)"
 finish one 0
 finish co 0

@@ -304,7 +304,7 @@ static void events_carry_number_unit_and_ending(void **state)
 	accept(w);
 	feed(w, t);
 	cli_event_json(&t, &w->tally, NULL, 7, 2, &w->out);
-	assert_string_equal(w->out.at, "{\"type\":\"unit_finished\",\"position\":7,\"index\":2,\"time\":\"2025-11-25T17:26:55.000000Z\","
+	assert_string_equal(w->out.at, "{\"type\":\"unit_finished\",\"position\":7,\"index\":2,\"part\":0,\"time\":\"2025-11-25T17:26:55.000000Z\","
 				       "\"run\":\"0000000011\",\"unit\":\"a\",\"attempt\":1,\"try\":1,\"state\":\"failed\",\"exit\":3,"
 				       "\"class\":\"agent\",\"reason\":\"exit\",\"error\":\"exit status 3\","
 				       "\"started_at\":\"2025-11-25T17:26:53.000000Z\",\"finished_at\":\"2025-11-25T17:26:54.500000Z\","

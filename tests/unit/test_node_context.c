@@ -212,10 +212,11 @@ static void cookies_come_back(void **state)
 	close(top);
 }
 
-/* Exit records outlive an upgrade: version 1 had no lease, version 2 no place, everything else is where it was. */
+/* Exit records outlive an upgrade: version 1 had no lease, version 2 no place, version 3 no kind of agent and no steps; everything else is where
+ * it was. */
 static void cookies_of_earlier_versions_are_read(void **state)
 {
-	enum { LEASE_AT = 1 + 8 + 4 + 4 + 8 + 4 + 4 };
+	enum { LEASE_AT = 1 + 8 + 4 + 4 + 8 + 4 + 4, ID_AT = LEASE_AT + 16, KIND_AT = ID_AT + 4 + 6 + 1 + 3 };
 	const struct proto_dispatch d = { .key = { 5, 6, 7 }, .epoch = 8, .try_number = 2, .lease_us = 9, .unit_id = RV_STR("unit-x") };
 	struct node_specs specs;
 	struct rv_arena arena;
@@ -229,8 +230,17 @@ static void cookies_of_earlier_versions_are_read(void **state)
 	rv_buf_init(&cookie, 0);
 	rv_buf_init(&old, 0);
 	assert_int_equal(node_cookie_write(make_spec(&specs, 3, 10), &d, 0, NULL, &cookie, &err), 0);
+	rv_buf_put(&old, cookie.at, KIND_AT);
+	rv_buf_put(&old, cookie.at + KIND_AT + 2, cookie.bytes - KIND_AT - 2);
+	old.at[0] = 3;
+	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
+	assert_int_equal(c.agent_kind, PROTO_AGENT_COMMAND);
+	assert_int_equal(c.glob_count, 3);
+	rv_buf_reset(&cookie); /* of this one the older ones lack more */
+	assert_int_equal(rv_buf_put_str(&cookie, rv_buf_str(&old)), 0);
+	rv_buf_reset(&old);
 	rv_buf_put(&old, cookie.at, LEASE_AT + 8); /* then the place */
-	rv_buf_put(&old, cookie.at + LEASE_AT + 16, cookie.bytes - LEASE_AT - 16);
+	rv_buf_put(&old, cookie.at + ID_AT, cookie.bytes - ID_AT);
 	old.at[0] = 2;
 	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
 	assert_int_equal(c.lease_us, 9);
@@ -238,13 +248,13 @@ static void cookies_of_earlier_versions_are_read(void **state)
 	assert_int_equal(c.glob_count, 3);
 	rv_buf_reset(&old);
 	rv_buf_put(&old, cookie.at, LEASE_AT);
-	rv_buf_put(&old, cookie.at + LEASE_AT + 16, cookie.bytes - LEASE_AT - 16);
+	rv_buf_put(&old, cookie.at + ID_AT, cookie.bytes - ID_AT);
 	old.at[0] = 1;
 	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), 0);
 	assert_str(c.unit_id, "unit-x");
 	assert_int_equal(c.lease_us, 0);
 	assert_int_equal(c.glob_count, 3);
-	old.at[0] = 4;
+	old.at[0] = 5;
 	assert_int_equal(node_cookie_read(rv_buf_str(&old), NULL, &arena, &c, &err), -1);
 	assert_int_equal(err.code, RV_E_VERSION);
 	rv_buf_release(&old);
