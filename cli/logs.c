@@ -158,10 +158,10 @@ static int read_remote(struct cli_logs *l, struct rv_err *err)
 			(void)rv_fail(err, RV_E_NOT_FOUND, "what attempt %u of unit \"%.*s\" printed cannot be had", l->attempt, RV_STR_ARGS(id));
 			return rv_hint(err, "its node, which keeps it, is away or does not answer; of a failed attempt it would have left the last 64 KiB");
 		}
-		if (p->next < l->seen[0])
-			return rv_fail(err, RV_E_CORRUPT, "the log of unit \"%.*s\" goes back", RV_STR_ARGS(id));
+		if (p->next < l->seen[0] || (p->next == l->seen[0] && p->bytes.bytes && !p->ended))
+			return rv_fail(err, RV_E_CORRUPT, "the log of unit \"%.*s\" does not go on", RV_STR_ARGS(id));
 		l->ended = p->ended;
-		l->tail_only |= p->tail_only;
+		l->tail_only |= p->tail_only && p->bytes.bytes;
 		l->seen[0] = p->next;
 		if (!p->bytes.bytes)
 			break;

@@ -136,6 +136,8 @@ static void say_tail(struct logs *l, struct relay *r)
 		piece.offset = from;
 		piece.next = from + bytes;
 		piece.ended = piece.next == text->bytes;
+		if (piece.ended && r->offset != UINT64_MAX && r->offset > text->bytes) /* who had read further on its node gets no more, and does not go back */
+			piece.offset = piece.next = r->offset;
 		piece.bytes = rv_str(text->at + from, bytes);
 	}
 	say_piece(l, r, &piece);

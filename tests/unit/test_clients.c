@@ -779,6 +779,42 @@ static void what_printed_nothing_has_an_empty_log_while_its_node_is_here(void **
 	free(d);
 }
 
+/* Positions of a node's log and of the last bytes that are left of it have nothing in common: who read further on the node is not sent back. */
+static void the_last_bytes_of_a_node_that_is_gone_never_lead_back(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m, ask = { .kind = PROTO_LOG }, result = { .kind = PROTO_RESULT };
+	uint64_t run, epoch;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	result.result = (struct proto_result){ .key = dispatched(d, &epoch), .outcome = PROTO_FAILED, .class = PROTO_CLASS_AGENT, .reason = PROTO_REASON_EXIT,
+					       .exit = 3, .flags = PROTO_RESULT_STARTED };
+	result.result.epoch = epoch;
+	result.result.error = result.result.enforcement = result.result.limits = RV_STR("");
+	result.result.tail = (struct proto_value){ .kind = PROTO_VALUE_INLINE, .inline_bytes = RV_STR("last words") };
+	say(d, NODE, &node_, &result);
+	want(d, NODE, PROTO_RESULT_ACK, &m);
+	coord_shell_peer_gone(d->shell, NODE, d->now_us, rv_clock_realtime_us());
+	ask.log = (struct proto_log){ .request = 6, .run = run, .unit = RV_STR("a"), .stream = 3, .bytes_max = 1000 };
+	say(d, ANNE, &operator_, &ask);
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_str(m.log_piece.bytes, "last words");
+	assert_true(m.log_piece.tail_only);
+	ask.log.request = 7;
+	ask.log.offset = (uint64_t)500 << 32 | 20; /* both streams' in one number */
+	say(d, ANNE, &operator_, &ask);
+	want(d, ANNE, PROTO_LOG_BYTES, &m);
+	assert_true(m.log_piece.known);
+	assert_true(m.log_piece.ended);
+	assert_int_equal(m.log_piece.bytes.bytes, 0);
+	assert_true(m.log_piece.next == ask.log.offset);
+	desk_close(d);
+	free(d);
+}
+
 static void what_is_active_tells_which_has_begun(void **state)
 {
 	struct desk *d = calloc(1, sizeof *d);
@@ -849,6 +885,7 @@ int main(void)
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
 		TEST(what_printed_nothing_has_an_empty_log_while_its_node_is_here),
+		TEST(the_last_bytes_of_a_node_that_is_gone_never_lead_back),
 		TEST(what_is_active_tells_which_has_begun),
 		TEST(a_live_run_takes_no_plans_and_lets_nobody_in),
 	};
