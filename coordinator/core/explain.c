@@ -290,8 +290,10 @@ static void explain_node(struct question *q, uint32_t node)
 	if (o.why == COORD_WHY_QUARANTINED)
 		o.amount = rv_sat_sub(n->probe_us, q->c->now_us);
 	if (o.why == COORD_WHY_FULL) {
-		o.limit = sh->slots ? n->slots : n->agent_slots;
-		o.used = sh->slots ? n->slots_used : n->agent_used;
+		bool slots = n->slots_used + sh->slots > n->slots; /* a unit may need both kinds */
+
+		o.limit = slots ? n->slots : n->agent_slots;
+		o.used = slots ? n->slots_used : n->agent_used;
 	}
 	tell(q, &o);
 }

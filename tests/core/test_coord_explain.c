@@ -105,6 +105,26 @@ static void dependencies_and_room(void **state)
 	done(&d, &b);
 }
 
+static void the_slots_that_are_full_are_told(void **state)
+{
+	struct driver d;
+	struct plan_build b;
+
+	(void)state;
+	setup(&d, &b);
+	plan_build_unit(&b, "a", "");
+	plan_build_unit(&b, "b", "");
+	plan_build_agent(&b, "a", "x", 0); /* agents that take a CPU as well */
+	plan_build_agent(&b, "b", "x", 0);
+	plan_build_settings(&b, "a")->slots = plan_build_settings(&b, "b")->slots = 1;
+	driver_submit(&d, &b);
+	driver_join(&d, "n1", 4, 1);
+	driver_turn(&d);
+	why(&d, "a", "active; ");
+	why(&d, "b", "node 1/1 n1 full; ");
+	done(&d, &b);
+}
+
 static void what_people_do(void **state)
 {
 	struct driver d;
@@ -275,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dependencies_and_room),
+		cmocka_unit_test(the_slots_that_are_full_are_told),
 		cmocka_unit_test(what_people_do),
 		cmocka_unit_test(what_nobody_has_and_who_holds_it),
 		cmocka_unit_test(each_node_says_all_that_it_lacks),
