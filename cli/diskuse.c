@@ -24,7 +24,7 @@ int cli_diskuse_add(struct cli_diskuse *d, const char *path, struct rv_err *err)
 	while ((e = fts_read(fts))) {
 		if (e->fts_info == FTS_DNR)
 			d->unread++;
-		if (e->fts_info == FTS_DP || e->fts_info == FTS_NS || e->fts_info == FTS_ERR)
+		if (e->fts_info == FTS_DP || e->fts_info == FTS_DNR || e->fts_info == FTS_NS || e->fts_info == FTS_ERR)
 			continue; /* a directory's second time; something that went meanwhile */
 		d->files++;
 		d->bytes += (uint64_t)e->fts_statp->st_blocks * BLOCK_BYTES;
