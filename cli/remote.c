@@ -139,7 +139,8 @@ static int ask(struct cli_runview *v, uint32_t wait_ms, bool *more, struct rv_er
 		return -1;
 	if (answer.fact_rows.next < v->next || (answer.fact_rows.next == v->next && answer.fact_rows.next_index < r->next_index))
 		return rv_fail(err, RV_E_CORRUPT, "%s goes back in its journal", cli_client_shown(r->client));
-	*more = answer.fact_rows.next != v->next || answer.fact_rows.next_index != r->next_index;
+	*more = answer.fact_rows.next != v->next || answer.fact_rows.next_index != r->next_index ||
+		(r->notes_next != UINT64_MAX && answer.fact_rows.notes_next != r->notes_next);
 	r->told_bytes = 0;
 	for (uint32_t i = 0; i < answer.fact_rows.piece_count; i++) {
 		r->told_bytes += answer.fact_rows.pieces[i].records.bytes;
