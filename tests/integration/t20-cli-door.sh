@@ -22,7 +22,7 @@ valid error "$T/err"
 want_empty "$T/out"
 
 # Every verb of the whole program is known: what is not built says what it waits for.
-for verb in credentials mcp add close; do
+for verb in credentials mcp; do
 	expect 2 reeve $verb
 	want_err "waits for: "
 	expect 2 reeve $verb -o json
@@ -36,8 +36,8 @@ expect 5 env REEVE_COORDINATOR=x "$REEVE" status
 want_err "there is no coordinator in x"
 expect 2 reeve status --coordinator x --state y
 want_err "give one of them"
-expect 2 reeve submit x --open
-want_err "waits for: "
+expect 2 reeve add
+want_err "needs a run and a file of units"
 expect 2 reeve drain n --deadline soon
 want_err '"soon" is not a duration'
 expect 2 reeve drain n --deadline 1000d

@@ -257,7 +257,7 @@ def client_requests():
     yield [peer.ASK, 2, 5, 0, '', 0, 10]
     yield [65, 3, 0, 0, 0, 2**64 - 1, 1000, 0]
     yield [peer.ACT, 4, 77, 1, 1, '', '', 0, b'', b'', '']
-    yield [67, 5, 99, 10, 0, '']
+    yield [67, 5, 99, 10, 0, '', 0, False]
     yield [68, 6, 99, 0, b'x']
     yield [69, 7, 99, bytes(32)]
     yield [70, 8, 1, 'a', 0, 3, 0, 100, 0]
