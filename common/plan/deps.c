@@ -79,12 +79,12 @@ static uint32_t add_stub(struct plan_loader *l, uint32_t for_unit, struct rv_str
 {
 	struct plan *p = l->plan;
 	struct plan_unit *u = plan_next_unit(l);
-	uint32_t *slot;
+	uint32_t *slot = l->lines ? NULL : plan_vec_add(l, &l->unit_nodes, sizeof(*slot));
 
 	name = rv_arena_str(&p->arena, name);
-	if (!name.at || !u || (!l->lines && !(slot = plan_vec_add(l, &l->unit_nodes, sizeof(*slot)))))
+	if (!name.at || !u || (!slot && !l->lines))
 		return PLAN_NONE;
-	if (!l->lines)
+	if (slot)
 		*slot = 0;
 	*u = (struct plan_unit){ .settings = p->units[for_unit].settings, .id = name, .estimate_us = PLAN_ESTIMATE_NONE, .flags = PLAN_UNIT_OUTER,
 				 .pos = p->units[for_unit].pos };
