@@ -78,6 +78,12 @@ static void rule_asked(struct coord *c, struct coord_run *r, uint32_t unit, uint
 		coord_unit_event(c, r, unit, COORD_UE_READY, NULL);
 }
 
+/* The sweep that begins a run, or the units added to it, has yet to come to this one, and asks then: only it knows of what had ended before. */
+static bool sweep_asks(const struct coord_run *r, uint32_t unit)
+{
+	return r->sweep == COORD_SWEEP_BEGIN && unit >= r->sweep_at && !coord_unit_is_verify(r, unit);
+}
+
 static void tell_unit(struct coord *c, struct coord_run *r, uint32_t unit, struct news n)
 {
 	uint32_t *waiting = &r->g->waiting[unit];
@@ -94,7 +100,7 @@ static void tell_unit(struct coord *c, struct coord_run *r, uint32_t unit, struc
 		return; /* skipped or cancelled already */
 	if (!n.ok && coord_unit_trigger(u) == PLAN_ALL_SUCCESS)
 		skip(c, r, unit, n.root_cause);
-	else if (!(*waiting & COORD_WAIT_COUNT))
+	else if (!(*waiting & COORD_WAIT_COUNT) && !sweep_asks(r, unit))
 		rule_asked(c, r, unit, *waiting, n.root_cause);
 }
 
