@@ -115,6 +115,11 @@ static void count_attempt(struct coord *c, struct coord_run *r, struct coord_uni
 	(void)c;
 }
 
+static void count_loss(struct coord_unit *u, uint64_t weight)
+{
+	u->node_lost = (uint16_t)rv_min_u64(u->node_lost + weight, UINT16_MAX);
+}
+
 static void apply_ended(struct coord *c, const struct proto_fact *f)
 {
 	struct coord_run *r = coord_run_find(c, f->ended.key.run);
@@ -127,6 +132,8 @@ static void apply_ended(struct coord *c, const struct proto_fact *f)
 	if (e.state == COORD_UNIT_CANCELLED && e.reason == PROTO_REASON_FAIL_FAST)
 		e.root_cause = r->stop_root;
 	count_attempt(c, r, coord_unit_at(r, f->ended.key.unit), &f->ended.result);
+	if (f->ended.result.class == PROTO_CLASS_NODE_LOST) /* what may have begun stays known, whatever becomes of the unit after a person has asked for it again */
+		count_loss(coord_unit_at(r, f->ended.key.unit), rv_max_u64(coord_loss_weight(&f->ended.result), 1));
 	coord_unit_event(c, r, f->ended.key.unit, COORD_UE_END, &e);
 }
 
@@ -170,7 +177,7 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 		u->flags |= COORD_U_AVOID;
 		break;
 	case PROTO_CLASS_NODE_LOST:
-		u->node_lost = (uint16_t)rv_min_u64(u->node_lost + coord_loss_weight(res), UINT16_MAX);
+		count_loss(u, coord_loss_weight(res));
 		r->node_lost++;
 		u->flags |= COORD_U_AVOID | COORD_U_LOST;
 		break;

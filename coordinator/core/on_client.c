@@ -245,7 +245,7 @@ static bool nothing_to_do(const struct coord_run *r, bool units_reset)
 /* It began, or may have, and is to begin once at most: only a person who names it starts it again. */
 static bool spent(const struct coord_run *r, const struct coord_unit *u)
 {
-	return coord_unit_setting(r, u)->at_most_once && !RV_PLANT(ONCE_RESUMED) && (u->tries || u->reason == PROTO_REASON_LOST);
+	return coord_unit_setting(r, u)->at_most_once && !RV_PLANT(ONCE_RESUMED) && (u->tries || u->node_lost || u->reason == PROTO_REASON_LOST);
 }
 
 static void resume(struct coord *c, struct coord_run *r)
