@@ -26,7 +26,7 @@ int coord_outbox_add_free(struct coord_outbox *o, uint64_t peer, const struct pr
 int coord_outbox_seal(struct coord_outbox *o, uint64_t position, struct rv_err *err);
 /* Sends what waits for no more than `durable`. */
 void coord_outbox_release(struct coord_outbox *o, uint64_t durable);
-/* Forgets what waits for this peer: it is to be told no more (its key was revoked). */
+/* Forgets what waits for this peer: it is to be told no more (its key was revoked, or its node has left it). */
 int coord_outbox_drop(struct coord_outbox *o, uint64_t peer, struct rv_err *err);
 size_t coord_outbox_bytes(const struct coord_outbox *o); /* sealed and not yet sent */
 uint64_t coord_outbox_dropped(const struct coord_outbox *o); /* frames that a send refused */

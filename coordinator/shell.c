@@ -252,6 +252,8 @@ static uint32_t send_message(struct coord_shell *s, uint32_t i)
 
 static void perform(struct coord_shell *s, uint64_t real_us)
 {
+	struct rv_err err;
+
 	for (uint32_t i = 0; i < s->effects.count;) {
 		struct coord_effect *fx = &s->effects.items[i];
 
@@ -285,6 +287,10 @@ static void perform(struct coord_shell *s, uint64_t real_us)
 			if (s->learned)
 				coord_learned_drop_run(s->learned, coord_graph_run(fx->release));
 			coord_graph_destroy(&fx->release);
+			break;
+		case COORD_FX_LINK_OVER:
+			if (coord_outbox_drop(s->outbox, fx->peer, &err) < 0)
+				fail(s, &err);
 			break;
 		default:
 			rv_check(!"an effect of the core that the shell does not know");

@@ -157,6 +157,7 @@ void coord_wire_message(const struct coord_effect *fx, const struct coord_wire_d
 	case COORD_FX_REPLY:
 	case COORD_FX_RUN_FINISHED:
 	case COORD_FX_RELEASE_RUN:
+	case COORD_FX_LINK_OVER:
 		break;
 	}
 	rv_check(!"an effect that is a message of its own");

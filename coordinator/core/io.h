@@ -116,6 +116,7 @@ enum coord_effect_kind {
 	COORD_FX_REPLY,        /* a mutation was done, or had been before */
 	COORD_FX_RUN_FINISHED, /* every unit is terminal and the fact is emitted */
 	COORD_FX_RELEASE_RUN,  /* gives the graph back */
+	COORD_FX_LINK_OVER,    /* the node has left `peer`, or come over another link: what still waits for that one is told nobody */
 };
 
 /* What happened, for people and programs that watch (cli.md "Event types"). */

@@ -114,6 +114,8 @@ static uint32_t greet(struct coord *c, uint64_t peer, const struct proto_node_in
 		n->rebooted = true;
 	}
 	again = n->state != COORD_N_AWAY && n->peer == peer && !n->rebooted;
+	if (n->peer && n->peer != peer)
+		(void)coord_emit(c, COORD_FX_LINK_OVER, n->peer);
 	if (n->state != COORD_N_AWAY)
 		coord_node_away(c, node);
 	began(c, node, info);
@@ -426,6 +428,7 @@ void coord_on_node(struct coord *c, const struct coord_event *ev)
 		return;
 	}
 	if (ev->kind == COORD_EV_NODE_GONE) {
+		(void)coord_emit(c, COORD_FX_LINK_OVER, n->peer);
 		coord_node_away(c, (uint32_t)(n - c->nodes));
 		coord_tell_node(c, COORD_T_NODE_LEFT, (uint32_t)(n - c->nodes));
 		return;

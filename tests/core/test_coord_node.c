@@ -55,7 +55,9 @@ static void a_node_that_comes_back_keeps_what_runs(void **state)
 	one(f);
 	driver_started(&f->d, "a");
 	h = held(f, "a", PROTO_HELD_RUNNING);
+	f->d.left_peer = 0;
 	driver_gone(&f->d, 0);
+	assert_int_not_equal(f->d.left_peer, 0); /* what waits for that link goes nowhere any more */
 	driver_hello(&f->d, 0, "n1", 1, 2, 1, &h, 1);
 	expect(&f->d, "> n1 WELCOME");
 	expect(&f->d, "> n1 VERDICT a#1 keep");

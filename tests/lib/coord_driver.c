@@ -193,6 +193,9 @@ static void show(struct driver *d, const struct coord_effect *e)
 			add_line(d, "! run %u %s %s", (unsigned)e->run_finished.run, coord_run_state_name(e->run_finished.state),
 				 proto_reason_name(e->run_finished.reason));
 		break;
+	case COORD_FX_LINK_OVER:
+		d->left_peer = e->peer;
+		break;
 	case COORD_FX_RELEASE_RUN: {
 		struct coord_graph *g = e->release;
 

@@ -42,6 +42,7 @@ struct driver {
 	uint32_t node_count;
 	uint64_t incarnation;     /* of nodes that say HELLO; 1 */
 	uint64_t session[64];
+	uint64_t left_peer;       /* that nothing more is sent to, since its node left it; the newest */
 	struct plan_build *plans[DRIVER_RUNS];
 	uint32_t cuts[DRIVER_RUNS][DRIVER_SLICES]; /* of an open run: where each slice of its plan ends */
 	uint32_t cut_count[DRIVER_RUNS];

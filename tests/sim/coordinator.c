@@ -138,6 +138,7 @@ static void perform(struct sim_world *w)
 {
 	struct sim_coordinator *c = &w->coord;
 	uint32_t i = 0;
+	struct rv_err err;
 
 	while (i < c->effects.count && !boundary(w)) {
 		struct coord_effect *fx = &c->effects.items[i];
@@ -159,6 +160,10 @@ static void perform(struct sim_world *w)
 			break;
 		case COORD_FX_RELEASE_RUN:
 			coord_graph_destroy(&fx->release);
+			break;
+		case COORD_FX_LINK_OVER:
+			if (coord_outbox_drop(c->outbox, fx->peer, &err) < 0)
+				rv_check(!"no memory");
 			break;
 		default:
 			break;
