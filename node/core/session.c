@@ -67,7 +67,7 @@ uint64_t node_session_patience_us(const struct node_core *n)
 
 static void set_greeting(struct node_core *n)
 {
-	uint64_t us = rv_min_u64(rv_max_u64(node_session_patience_us(n), GREETING_US_MIN), GREETING_US_MAX);
+	uint64_t us = GREETING_US_MIN;
 
 	for (uint32_t i = 0; i < n->greetings && us < GREETING_US_MAX; i++)
 		us *= 2;

@@ -161,8 +161,8 @@ static void a_hello_without_an_answer_makes_a_new_link(void **state)
 	script_open(&s, 1);
 	ev_connected(&s);
 	expect(&s, "HELLO 0 last");
-	assert_int_equal(node_core_next_deadline(s.core), 105 * SEC);
-	s.now_us = 105 * SEC;
+	assert_int_equal(node_core_next_deadline(s.core), 101 * SEC); /* though it holds nothing: something may have been sent to it */
+	s.now_us = 101 * SEC;
 	script_turn(&s);
 	expect(&s, "reconnect");
 	script_close(&s);
