@@ -396,6 +396,50 @@ int lab_await_count(const struct lab *lab, int want, uint64_t timeout_us)
 	return await(lab, false, want, timeout_us);
 }
 
+/* Of "PID (NAME) STATE PPID ..." */
+static bool is_zombie_of(const char *pid, pid_t parent)
+{
+	char path[64], stat[512], state;
+	const char *end;
+	ssize_t n;
+	int fd, of;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, stat, sizeof(stat) - 1);
+	(void)close(fd);
+	stat[n > 0 ? n : 0] = '\0';
+	end = strrchr(stat, ')');
+	return end && sscanf(end + 1, " %c %d", &state, &of) == 2 && state == 'Z' && of == parent;
+}
+
+static bool has_zombie(pid_t parent)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+	bool found = false;
+
+	while (proc && !found && (e = readdir(proc)))
+		found = e->d_name[0] >= '1' && e->d_name[0] <= '9' && is_zombie_of(e->d_name, parent);
+	if (proc)
+		(void)closedir(proc);
+	return found;
+}
+
+int lab_await_zombie(const struct lab *lab, uint64_t timeout_us)
+{
+	uint64_t end = lab_now() + timeout_us;
+
+	while (!has_zombie(lab->c.pid)) {
+		if (lab_now() > end)
+			return -1;
+		pause_us(1000);
+	}
+	return 0;
+}
+
 int lab_await_deaf(const struct lab *lab, int want, uint64_t timeout_us)
 {
 	return await(lab, true, want, timeout_us);

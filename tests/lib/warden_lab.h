@@ -58,6 +58,8 @@ void lab_await(struct lab *lab, enum warden_msg type, struct warden_frame *f);
 /* Processes whose command line has the mark; waits until it is `want` or timeout_us is over; gives the last count. */
 int lab_count(const struct lab *lab);
 int lab_await_count(const struct lab *lab, int want, uint64_t timeout_us);
+/* Until a child of the warden has ended and is not reaped: its end can be waited for. -1: none by then. */
+int lab_await_zombie(const struct lab *lab, uint64_t timeout_us);
 int lab_await_deaf(const struct lab *lab, int want, uint64_t timeout_us); /* those that ignore TERM by now */
 uint64_t lab_now(void);
 

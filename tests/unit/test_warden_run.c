@@ -857,7 +857,7 @@ static void recorded_first(struct lab *lab)
 		snprintf(command, sizeof(command), "exec pkill -9 -f -- '--unit stay [l]%s'", lab->mark + 1);
 		LAB_CHECK(system(command) == 0);
 	}
-	LAB_CHECK(lab_await_count(lab, 0, LAB_PATIENCE_US) == 0);
+	LAB_CHECK(lab_await_zombie(lab, LAB_PATIENCE_US) == 0); /* its command line is gone a little earlier */
 	close(lab->c.fd);
 	lab->c.fd = -1;
 	kill(lab->c.pid, SIGCONT);
