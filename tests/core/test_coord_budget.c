@@ -1,33 +1,5 @@
 /* Limits of tokens and cost: what agents report while they run and when they end, by unit, agent and run. */
-#include "tests/lib/coord_driver.h"
-#include "tests/lib/test.h"
-
-struct fixture {
-	struct driver d;
-	struct plan_build b;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	driver_init(&f->d, NULL);
-	plan_build_init(&f->b);
-	driver_serve(&f->d);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	driver_check_replay(&f->d);
-	driver_release(&f->d);
-	plan_build_release(&f->b);
-	free(f);
-	return 0;
-}
+#include "tests/core/coord_fixture.h"
 
 /* a, b, c are of the agent m, d of the agent n; `slots` at once. */
 static void four(struct fixture *f, uint64_t slots)

@@ -1,34 +1,6 @@
 /* Mistakes that systems like this one are known to have made, as far as they concern the coordinator; others of them are tests of what they
  * concern: fail_fast_keeps_a_success_of_the_same_batch, backoff_is_never_above_its_maximum (test_coord_policy.c), the locks of test_lock.c. */
-#include "tests/lib/coord_driver.h"
-#include "tests/lib/test.h"
-
-struct fixture {
-	struct driver d;
-	struct plan_build b;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	driver_init(&f->d, NULL);
-	plan_build_init(&f->b);
-	driver_serve(&f->d);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	driver_check_replay(&f->d);
-	driver_release(&f->d);
-	plan_build_release(&f->b);
-	free(f);
-	return 0;
-}
+#include "tests/core/coord_fixture.h"
 
 /* The results of a level were once told by their place in it, with the skipped ones left out. */
 static void a_level_of_skipped_ok_ok_keeps_results_with_their_ids(void **state)
