@@ -40,20 +40,18 @@ static int exit_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Says why all units end although nobody asked for it; of a signal always. */
-static void tell_end(const struct warden *w)
+/* Says why all units end although nobody asked for it (`unasked`); of a signal always. */
+static void tell_end(const struct rv_log *log, int status, bool unasked, uint32_t units_ended)
 {
 	char number[16], units[16];
 
-	(void)snprintf(units, sizeof(units), "%u", w->running + w->queued);
-	if (WIFSIGNALED(w->daemon_status)) {
-		(void)snprintf(number, sizeof(number), "%d", WTERMSIG(w->daemon_status));
-		rv_log(w->says, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", units, NULL);
-	} else if (w->life < WARDEN_ENDING) {
-		bool lost = w->running || w->queued;
-
-		(void)snprintf(number, sizeof(number), "%d", WEXITSTATUS(w->daemon_status));
-		rv_log(w->says, lost ? RV_LOG_ERROR : RV_LOG_WARN, "daemon_died", "exit", number, "units_ended", units, NULL);
+	(void)snprintf(units, sizeof(units), "%u", units_ended);
+	if (WIFSIGNALED(status)) {
+		(void)snprintf(number, sizeof(number), "%d", WTERMSIG(status));
+		rv_log(log, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", units, NULL);
+	} else if (unasked) {
+		(void)snprintf(number, sizeof(number), "%d", WEXITSTATUS(status));
+		rv_log(log, units_ended ? RV_LOG_ERROR : RV_LOG_WARN, "daemon_died", "exit", number, "units_ended", units, NULL);
 	}
 }
 
@@ -62,20 +60,12 @@ void parent_daemon_end(struct warden *w)
 {
 	w->daemon_ended = false;
 	warden_drain_channel(w);
-	tell_end(w);
 	warden_daemon_gone(w);
-}
-
-static void tell_signal(const struct rv_log *log, int status)
-{
-	char number[16];
-
-	(void)snprintf(number, sizeof(number), "%d", WTERMSIG(status));
-	rv_log(log, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", "0", NULL);
+	tell_end(w->says, w->daemon_status, w->cut_off, w->units_cut);
 }
 
 /* Everything of the units is gone and the channel closed: the daemon sees it and exits. Signals go on being passed, orphans reaped. */
-static int wait_for_daemon(const struct rv_log *log, pid_t daemon, uint64_t patience_us)
+static int wait_for_daemon(const struct rv_log *log, pid_t daemon, const struct warden_end *end, uint64_t patience_us)
 {
 	uint64_t until = clock_mono_us() + (patience_us ? patience_us : WARDEN_DAEMON_END_US);
 	sigset_t wanted;
@@ -95,8 +85,7 @@ static int wait_for_daemon(const struct rv_log *log, pid_t daemon, uint64_t pati
 		}
 		while ((pid = waitpid(-1, &status, left ? WNOHANG : 0)) > 0)
 			if (pid == daemon) {
-				if (WIFSIGNALED(status))
-					tell_signal(log, status);
+				tell_end(log, status, end->cut_off, end->units_cut);
 				return exit_status(status);
 			}
 		if (pid < 0 && errno == ECHILD)
@@ -144,7 +133,7 @@ int warden_parent_main(const struct warden_daemon *daemon, const struct warden_o
 	}
 	failed = warden_serve(fds[1], options, pid, daemon->log, &end);
 	if (end.daemon_alive) {
-		int status = wait_for_daemon(daemon->log, pid, options ? options->daemon_end_us : 0);
+		int status = wait_for_daemon(daemon->log, pid, &end, options ? options->daemon_end_us : 0);
 
 		return failed ? failed : status;
 	}

@@ -116,6 +116,8 @@ struct warden {
 	const struct rv_log *says;    /* parent.h; NULL: of no node */
 	pid_t daemon_pid;             /* the daemon, where it is our child (parent.h); 0: it is not, or has been reaped */
 	int daemon_status;            /* of wait4(), once it has */
+	bool cut_off;                 /* the channel ended before anyone asked for an end, while this many were queued or ran */
+	uint32_t units_cut;
 	bool parent, daemon_ended;    /* it is our child; it has been reaped and that has not been looked at yet */
 	char *scratch;                /* CAPTURE_READ_BYTES */
 	uint64_t now;                 /* CLOCK_MONOTONIC of this turn */
@@ -144,6 +146,8 @@ void attempts_release(struct warden *w);
 struct warden_end {
 	bool daemon_alive;
 	int daemon_status;            /* of wait4(), if it is not */
+	bool cut_off;                 /* as in struct warden */
+	uint32_t units_cut;
 };
 
 /* warden.c */

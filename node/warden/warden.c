@@ -70,6 +70,10 @@ void warden_daemon_gone(struct warden *w)
 {
 	if (w->fd < 0)
 		return;
+	if (w->life < WARDEN_ENDING) {
+		w->cut_off = true;
+		w->units_cut = w->running + w->queued;
+	}
 	daemon_gone(w);
 	begin_end(w, RV_NEVER);
 }
@@ -639,6 +643,8 @@ int warden_serve(int fd, const struct warden_options *options, pid_t daemon, con
 	if (end) {
 		end->daemon_alive = w->daemon_pid > 0;
 		end->daemon_status = w->daemon_status;
+		end->cut_off = w->cut_off;
+		end->units_cut = w->units_cut;
 	}
 	free(w);
 	return failed ? 3 : 0;

@@ -202,6 +202,11 @@ static bool is_connected(struct wait *w)
 	return w->event == NET_DEALER_CONNECTED;
 }
 
+static bool nowhere_to_send(struct wait *w)
+{
+	return net_dealer_send(w->p->d, RV_STR("lost")) == -1;
+}
+
 static bool is_lost(struct wait *w)
 {
 	return w->event == NET_DEALER_LOST;
@@ -324,7 +329,7 @@ static void nothing_said_to_a_dead_link_is_said_to_the_next(void **state)
 	assert_int_equal(net_loop_create(&w.loop, wait_turn, &w, NULL), 0);
 	assert_int_equal(net_dealer_watch(p.d, w.loop, NULL), 0);
 	wait_for(&w, is_lost);
-	assert_int_equal(net_dealer_send(p.d, RV_STR("lost")), -1);
+	wait_for(&w, nowhere_to_send); /* libzmq closes the listener behind our back: it may have answered once more */
 
 	net_router_config_init(&cfg);
 	cfg.endpoint = endpoint;

@@ -70,8 +70,41 @@ static void enter_container(void)
 	LAB_CHECK(!mount("proc", "/proc", "proc", 0, NULL));
 }
 
+static const char *heard_path(const struct fake *f)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/heard", f->lab->dir);
+	return path;
+}
+
+/* What the warden logs; it has closed what it inherited by then. */
+static void overhear(void *arg, const char *line, size_t bytes)
+{
+	FILE *file = fopen(heard_path(arg), "a");
+
+	LAB_CHECK(file && fwrite(line, 1, bytes, file) == bytes && !fclose(file));
+}
+
+/* How many units the one daemon_died told of; -1: none was logged. */
+static long units_lost(const struct fake *f)
+{
+	FILE *file = fopen(heard_path(f), "r");
+	char text[4096];
+	const char *units;
+
+	if (!file)
+		return -1;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	(void)fclose(file);
+	units = strstr(text, " units_ended=");
+	LAB_CHECK(strstr(text, "event=daemon_died") && units);
+	return strtol(units + strlen(" units_ended="), NULL, 10);
+}
+
 static pid_t start(struct fake *f)
 {
+	struct rv_log log = { .sink = overhear, .arg = f, .level = RV_LOG_DEBUG };
 	struct warden_options options = { .daemon_end_us = GRACE_US };
 	struct rv_err err;
 	pid_t pid;
@@ -85,7 +118,7 @@ static pid_t start(struct fake *f)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (f->as_pid_1)
 			enter_container();
-		_exit(warden_parent_main(&(struct warden_daemon){ .main = daemon_main, .arg = f }, &options, &err));
+		_exit(warden_parent_main(&(struct warden_daemon){ .main = daemon_main, .arg = f, .log = &log }, &options, &err));
 	}
 	close(f->up[1]);
 	return pid;
@@ -146,6 +179,26 @@ static void its_death(struct lab *lab)
 	LAB_CHECK(status_of(pid) == 128 + SIGKILL);
 	LAB_CHECK(lab_now() - t0 < GRACE_US + SLACK_US);
 	LAB_CHECK(lab_count(lab) == 0);
+	LAB_CHECK(units_lost(&f) == 2);
+}
+
+/* Its descriptors are closed before it is a zombie: the warden may have ended everything before it is told of the death. */
+static int die_slowly(struct fake *f)
+{
+	spawn(f, "stay", 1);
+	close(f->lab->c.fd);
+	LAB_CHECK(lab_await_count(f->lab, 0, LAB_PATIENCE_US) == 0);
+	raise(SIGKILL);
+	return 0;
+}
+
+static void its_slow_death(struct lab *lab)
+{
+	struct fake f = { .lab = lab, .act = die_slowly };
+	pid_t pid = start(&f);
+
+	LAB_CHECK(status_of(pid) == 128 + SIGKILL);
+	LAB_CHECK(units_lost(&f) == 1);
 }
 
 static int leave(struct fake *f)
@@ -168,6 +221,7 @@ static void its_exit(struct lab *lab)
 	LAB_CHECK(hear(&f) == 1);
 	LAB_CHECK(status_of(pid) == 5);
 	LAB_CHECK(lab_count(lab) == 0);
+	LAB_CHECK(units_lost(&f) == 1);
 	LAB_CHECK(hear(&f) == -1); /* that one was ended, too */
 }
 
@@ -334,6 +388,12 @@ static void when_the_daemon_dies_its_units_end_and_so_does_the_warden(void **sta
 	at_each_level(its_death);
 }
 
+static void units_that_ended_before_its_death_was_known_are_counted(void **state)
+{
+	(void)state;
+	at_each_level(its_slow_death);
+}
+
 static void a_daemon_that_exits_is_seen_even_if_the_channel_stays_open(void **state)
 {
 	(void)state;
@@ -372,6 +432,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(when_the_daemon_dies_its_units_end_and_so_does_the_warden),
+		cmocka_unit_test(units_that_ended_before_its_death_was_known_are_counted),
 		cmocka_unit_test(a_daemon_that_exits_is_seen_even_if_the_channel_stays_open),
 		cmocka_unit_test(signals_are_passed_on_and_end_nothing_by_themselves),
 		cmocka_unit_test(orphans_are_reaped),
