@@ -7,7 +7,7 @@ set -eu
 base="gcc g++ libc6-dev binutils pkg-config python3 libzmq3-dev libczmq-dev libmsgpack-dev libsodium-dev libsqlite3-dev
 libjansson-dev libfyaml-dev libncurses-dev libcmocka-dev uuid-dev libbsd-dev procps"
 for_ci="clang valgrind python3-zmq python3-msgpack iproute2 tcpdump podman podman-compose runc netavark aardvark-dns iptables
-debootstrap mandoc zsh fish tmux"
+debootstrap mandoc zsh fish tmux chromium"
 modules="libzmq libczmq libsodium sqlite3 jansson libfyaml ncursesw cmocka"
 
 say() {
