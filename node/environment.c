@@ -1,6 +1,7 @@
 #include "node/environment.h"
 
 #include "common/map.h"
+#include "common/plan/plan.h"
 
 static bool starts(struct rv_str s, const char *with)
 {
@@ -40,7 +41,7 @@ bool node_env_is_ours(struct rv_str name)
 	for (size_t i = 0; i < RV_ARRAY_LEN(names); i++)
 		if (rv_str_equal(name, rv_str_of(names[i])))
 			return true;
-	return starts(name, "REEVE_RESOURCE_") || starts(name, "REEVE_MCP_");
+	return starts(name, "REEVE_RESOURCE_") || starts(name, "REEVE_MCP_") || plan_env_is_ralph(name);
 }
 
 static bool node_default(enum node_env_base base, struct rv_str name)

@@ -5,7 +5,7 @@
  *
  * `run`, plain command: everything the caller has. `run`, agent unit: less names that end in _KEY _TOKEN _SECRET
  * _PASSWORD, or those and _N. `node`: only PATH LANG LC_* TZ USER SHELL, and HOME for plain commands. --pass-env adds.
- * What an outer reeve told its own attempt (REEVE_RUN_ID, ...) is never inherited. Pure.
+ * What an outer reeve told its own attempt (REEVE_RUN_ID, RALPH_WORKER_ID, ...) is never inherited. Pure.
  */
 #ifndef NODE_ENVIRONMENT_H
 #define NODE_ENVIRONMENT_H
@@ -23,7 +23,7 @@ bool node_env_inherits(const struct node_daemon_config *cfg, enum node_env_base 
  * first stands. -1: no memory. */
 int node_env_base(const struct node_daemon_config *cfg, enum node_env_base base, struct rv_buf *out, uint32_t *count);
 
-/* Names an attempt is given by reeve itself. */
+/* Names an attempt is given by reeve itself, those of compat_env among them. */
 bool node_env_is_ours(struct rv_str name);
 
 #endif

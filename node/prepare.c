@@ -427,11 +427,10 @@ static int write_files(struct node_preparer *p, struct node_scene *s, struct nod
 	return put_file(s, NODE_FILE_MANIFEST, rv_buf_str(&p->file), why);
 }
 
-static int make_namespace(struct node_preparer *p, struct node_scene *s, uint64_t session_key, struct node_failure *why)
+static int make_namespace(struct node_preparer *p, struct node_scene *s, struct node_failure *why)
 {
 	const struct proto_dispatch *d = &s->dispatch;
 
-	(void)snprintf(s->session, sizeof(s->session), "%s-%llx", p->label, (unsigned long long)session_key);
 	if (node_namespace_make(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &s->fd, &why->err) < 0)
 		return workspace_fault(why);
 	rv_buf_reset(&p->namespace);
@@ -471,7 +470,9 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	node_context_scope(&spec->spec, rv_buf_str(&p->deps), rv_buf_str(&p->prev), d->item, &s->scope);
 	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
 		goto fail;
-	if ((spec->spec.flags & PROTO_SPEC_NAMESPACE) && make_namespace(p, s, session_key, why) < 0)
+	if (spec->spec.flags & (PROTO_SPEC_NAMESPACE | PROTO_SPEC_RALPH_ENV)) /* else the warden makes it */
+		(void)snprintf(s->session, sizeof(s->session), "%s-%llx", p->label, (unsigned long long)session_key);
+	if ((spec->spec.flags & PROTO_SPEC_NAMESPACE) && make_namespace(p, s, why) < 0)
 		goto fail;
 	if (set_cwd(p, s, why) < 0)
 		goto fail;

@@ -44,7 +44,7 @@ struct node_scene {
 	struct proto_dispatch dispatch; /* its dependencies in place, wherever they came from */
 	char run_id[16];
 	uint64_t owner;             /* what it is known by to `holdings` */
-	char session[NODE_SESSION_BYTES]; /* "" where there is no namespace: the warden makes it */
+	char session[NODE_SESSION_BYTES]; /* "" where nothing but the process is told it: the warden makes it */
 	struct plan_scope scope;    /* for texts of the unit */
 	bool fills;                 /* TEMPLATED: `scope` is to be used */
 	struct rv_str prompt;       /* filled */

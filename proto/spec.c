@@ -10,7 +10,7 @@
 #include "common/limits.h"
 #include "proto/parts.h"
 
-#define SPEC_FLAGS_ALL ((uint64_t)(PROTO_SPEC_NEEDS_DEPS << 1) - 1)
+#define SPEC_FLAGS_ALL ((uint64_t)(PROTO_SPEC_RALPH_ENV << 1) - 1)
 
 enum field_kind {
 	FIELD_U32 = 1, /* also enums: up to .max */

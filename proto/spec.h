@@ -29,6 +29,7 @@ enum proto_spec_flag {
 	PROTO_SPEC_HAS_DIRS = 1u << 6,       /* allowed_directories is present, maybe empty */
 	PROTO_SPEC_NO_WORKSPACE = 1u << 7,   /* workspace mode none */
 	PROTO_SPEC_NEEDS_DEPS = 1u << 8,     /* wants the outputs of its dependencies */
+	PROTO_SPEC_RALPH_ENV = 1u << 9,      /* gets the RALPH_* variables besides ours */
 };
 
 struct proto_pair {

@@ -1,6 +1,6 @@
 /* digest.c - what units run, as a number: equal digests, and `--resume` may go on
  *
- * Covered: prompt, command, accept, unless, agent, its preamble, model, environment, context, directories, dependencies, items, working directory and
+ * Covered: prompt, command, accept, unless, agent, its preamble, model, environment and compat_env, context, directories, dependencies, items, working directory and
  * the files named. Not covered: limits, timeouts, retries, priority, placement, resources, labels.
  */
 #include "loader.h"
@@ -48,6 +48,8 @@ static void put_optional(struct rv_buf *b, const struct plan *p, const struct pl
 		(void)rv_buf_put_u8(b, 'u');
 		put_argv(b, s->unless);
 	}
+	if (p->compat_ralph)
+		(void)rv_buf_put_u8(b, 'r');
 	if (a && a->preamble != PLAN_PREAMBLE_BUILT_IN) {
 		(void)rv_buf_put_u8(b, 'p');
 		put_str(b, a->preamble_text);

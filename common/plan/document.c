@@ -432,6 +432,19 @@ static void apply_scalars(struct plan_loader *l, const uint32_t *found)
 		p->lost_after_us = plan_node_us(l, found[PLAN_P_lost_after_s]);
 }
 
+/* Asked for before anything is walked: wherever it stands, the names that it sets may not be in any `env`. */
+static void find_compat(struct plan_loader *l, uint32_t map)
+{
+	for (uint32_t k = plan_first(map); k < plan_end(l->tree, map); k = plan_next(l->tree, k + 1)) {
+		uint32_t v = k + 1;
+
+		if (!rv_str_equal(plan_node_text(l->tree, k), RV_STR("compat_env")) || l->tree->nodes[v].kind != PLAN_ARRAY)
+			continue;
+		for (uint32_t n = plan_first(v); n < plan_end(l->tree, v); n = plan_next(l->tree, n))
+			l->plan->compat_ralph |= l->tree->nodes[n].kind == PLAN_STRING && rv_str_equal(plan_node_text(l->tree, n), RV_STR("ralph"));
+	}
+}
+
 static int apply_tables(struct plan_loader *l, const uint32_t *found, int tree)
 {
 	apply_scalars(l, found);
@@ -484,6 +497,7 @@ int plan_read_document(struct plan_loader *l, uint32_t *units)
 			      plan_kind_name((enum plan_kind)l->tree->nodes[0].kind));
 		return 0;
 	}
+	find_compat(l, 0);
 	(void)plan_walk(l, 0, PLAN_MAP_PLAN, found);
 	*units = found[PLAN_P_units];
 	if (l->set_tree.count) {

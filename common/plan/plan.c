@@ -27,6 +27,19 @@ NAMES(plan_trigger_name, plan_trigger, [PLAN_ALL_SUCCESS] = "all_success", [PLAN
 NAMES(plan_evidence_name, plan_evidence, [PLAN_EVIDENCE_EXIT] = "exit",
       [PLAN_EVIDENCE_ARTIFACT_AND_EXIT] = "artifact_and_exit", [PLAN_EVIDENCE_ARTIFACT] = "artifact")
 
+bool plan_env_is_ralph(struct rv_str name)
+{
+	static const char *const names[] = {
+		"RALPH_MCP_ENDPOINT", "RALPH_WORKER_ID", "RALPH_WORKER_NAMESPACE", "RALPH_WORKER_ARTIFACT_DIR", "RALPH_PARALLEL_WORKER_MANIFEST",
+		"RALPH_AGENT_LABEL_SCOPE",
+	};
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(names); i++)
+		if (rv_str_equal(name, rv_str_of(names[i])))
+			return true;
+	return false;
+}
+
 uint32_t plan_find_unit(const struct plan *p, struct rv_str id)
 {
 	uint32_t i;

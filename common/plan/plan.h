@@ -233,6 +233,7 @@ struct plan {
 	enum plan_order order;
 	enum plan_placement placement;
 	enum plan_keep_logs keep_logs;
+	bool compat_ralph;           /* units see the RALPH_* variables besides ours */
 	uint64_t timeout_us;
 	uint64_t lost_after_us;      /* 0: by kind of unit (RV_LOST_AFTER_US_*) */
 	struct plan_limits limits;
@@ -252,6 +253,9 @@ struct plan {
 	bool open;                   /* its run stays open for more units: no part of the file, whoever submits it tells */
 	uint8_t digest[PLAN_DIGEST_BYTES]; /* over what units run: equal = `--resume` may go on */
 };
+
+/* Whether a variable of this name is one that compat_env: [ralph] sets. */
+bool plan_env_is_ralph(struct rv_str name);
 
 /* Destroys the plan, nulls the pointer; NULL is fine. */
 void plan_destroy(struct plan **plan);

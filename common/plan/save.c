@@ -206,6 +206,8 @@ void plan_save_head(const struct plan *p, struct rv_buf *b)
 	put_word(b, "order", plan_order_name(p->order));
 	put_word(b, "placement", plan_placement_name(p->placement));
 	put_word(b, "keep_logs", plan_keep_logs_name(p->keep_logs));
+	if (p->compat_ralph)
+		put_json(b, "compat_env", RV_STR("[\"ralph\"]"));
 	if (p->timeout_us)
 		put_seconds(b, "timeout_s", p->timeout_us);
 	if (p->lost_after_us)

@@ -156,7 +156,7 @@ static bool context_key_holds(struct rv_str s)
 	       !rv_str_equal(s, RV_STR("_note")) && !rv_str_equal(s, RV_STR("item"));
 }
 
-static bool rule_holds(enum plan_rule rule, struct rv_str s)
+static bool rule_holds(const struct plan_loader *l, enum plan_rule rule, struct rv_str s)
 {
 	switch (rule) {
 	case PLAN_RULE_NAME:
@@ -164,7 +164,7 @@ static bool rule_holds(enum plan_rule rule, struct rv_str s)
 	case PLAN_RULE_TEXT:
 		return s.bytes > 0;
 	case PLAN_RULE_ENV:
-		return env_name_holds(s);
+		return env_name_holds(s) && !(l->plan->compat_ralph && plan_env_is_ralph(s));
 	case PLAN_RULE_CONTEXT:
 		return context_key_holds(s);
 	case PLAN_RULE_NONE:
@@ -184,6 +184,10 @@ static void tell_rule(struct plan_loader *l, const char *key, enum plan_rule rul
 	switch (rule) {
 	case PLAN_RULE_ENV:
 		g = plan_error_at(l, PLAN_E_ENV, node, "\"%s\" cannot set %s", key, q);
+		if (env_name_holds(s)) {
+			plan_diag_hint(g, "with compat_env: [ralph] reeve sets it");
+			return;
+		}
 		plan_diag_hint(g, "names starting REEVE_ or LD_, BASH_ENV, IFS, empty names and names with = are refused");
 		return;
 	case PLAN_RULE_CONTEXT:
@@ -263,7 +267,7 @@ static int check_scalar(struct plan_loader *l, const char *key, uint32_t node, e
 			tell_words(l, key, words, node);
 		return -1;
 	}
-	if (!rule_holds(rule, plan_node_text(l->tree, node))) {
+	if (!rule_holds(l, rule, plan_node_text(l->tree, node))) {
 		if (!quiet)
 			tell_rule(l, key, rule, node);
 		return -1;
@@ -310,7 +314,7 @@ static int check_part(struct plan_loader *l, const struct plan_key *key, uint32_
 bool plan_value_holds(const struct plan_loader *l, const struct plan_key *key, uint32_t value)
 {
 	/* Quiet checks add nothing, so the loader is not changed. */
-	return (!key->free_keys || rule_holds((enum plan_rule)key->part_rule, plan_node_text(l->tree, value - 1))) &&
+	return (!key->free_keys || rule_holds(l, (enum plan_rule)key->part_rule, plan_node_text(l->tree, value - 1))) &&
 	       check_part((struct plan_loader *)(uintptr_t)l, key, value, true) == 0;
 }
 
@@ -326,7 +330,7 @@ static int check_parts(struct plan_loader *l, const struct plan_key *key, uint32
 		return 0;
 	for (n = plan_first(node); n < plan_end(t, node); n = plan_next(t, value)) {
 		value = map ? n + 1 : n;
-		if (map && !rule_holds((enum plan_rule)key->part_rule, plan_node_text(t, n))) {
+		if (map && !rule_holds(l, (enum plan_rule)key->part_rule, plan_node_text(t, n))) {
 			tell_rule(l, key->name, (enum plan_rule)key->part_rule, n);
 			rc = -1;
 		}

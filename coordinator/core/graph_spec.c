@@ -117,6 +117,7 @@ static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_
 	flags |= coord_build_has_dirs(b, u) || s->lock_count || s->at_most_once ? PROTO_SPEC_EXCLUSIVE : 0;
 	flags |= dirs ? PROTO_SPEC_HAS_DIRS : 0;
 	flags |= b->plan->workspace.mode == PLAN_MODE_NONE ? PROTO_SPEC_NO_WORKSPACE : 0;
+	flags |= b->plan->compat_ralph ? PROTO_SPEC_RALPH_ENV : 0;
 	if (u->flags & PLAN_UNIT_USES_CONTEXT && (u->dep_count || tm->same_as != COORD_NONE)) {
 		flags |= PROTO_SPEC_NEEDS_DEPS;
 		tm->flags |= COORD_TMPL_NEEDS_DEPS;

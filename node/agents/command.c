@@ -56,6 +56,18 @@ static void put_namespace(const struct node_scene *s, struct strv *v)
 		put_path(v, "REEVE_DEPS=", ns, NODE_DIR_DEPS);
 }
 
+/* compat_env: what a worker of that tool looks for. There is no MCP endpoint yet: RALPH_MCP_ENDPOINT is unset. */
+static void put_ralph(const struct node_scene *s, struct strv *v)
+{
+	put_pair(v, "RALPH_WORKER_ID=", s->dispatch.unit_id);
+	put_pair(v, "RALPH_AGENT_LABEL_SCOPE=", rv_str_of(s->session));
+	if (s->fd < 0)
+		return;
+	put_pair(v, "RALPH_WORKER_NAMESPACE=", s->namespace);
+	put_path(v, "RALPH_WORKER_ARTIFACT_DIR=", s->namespace, NODE_DIR_ARTIFACTS);
+	put_path(v, "RALPH_PARALLEL_WORKER_MANIFEST=", s->namespace, NODE_FILE_MANIFEST);
+}
+
 static int cannot_hold(const struct node_preparer *p, const struct proto_pair *wanted, enum node_holdings_took took, struct node_failure *why)
 {
 	if (took == NODE_HOLDINGS_NOT_WHOLE) {
@@ -115,6 +127,8 @@ static int put_ours(struct node_preparer *p, const struct node_scene *s, struct 
 		return -1;
 	if (s->fd >= 0)
 		put_namespace(s, v);
+	if (spec->flags & PROTO_SPEC_RALPH_ENV)
+		put_ralph(s, v);
 	return 0;
 }
 

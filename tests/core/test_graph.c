@@ -131,6 +131,31 @@ static void equal_specs_are_kept_once(void **state)
 	plan_build_release(&b);
 }
 
+static void the_names_of_another_tool_are_of_every_unit(void **state)
+{
+	struct plan_build b;
+	struct coord_graph *g;
+	struct proto_spec s;
+	struct rv_arena arena;
+
+	(void)state;
+	for (int asked = 0; asked < 2; asked++) {
+		plan_build_init(&b);
+		plan_build_unit(&b, "a", "");
+		plan_build_unit(&b, "b", "a");
+		b.plan.compat_ralph = asked;
+		g = build(&b);
+		rv_arena_init(&arena, 0);
+		for (uint32_t u = 0; u < 2; u++) {
+			assert_int_equal(proto_spec_decode(coord_graph_spec(g, u), &arena, &s, NULL), 0);
+			assert_int_equal((s.flags & PROTO_SPEC_RALPH_ENV) != 0, asked);
+		}
+		rv_arena_release(&arena);
+		coord_graph_destroy(&g);
+		plan_build_release(&b);
+	}
+}
+
 /* The spec as the node reads it. */
 static void a_units_context_lies_over_the_plans(void **state)
 {
@@ -345,6 +370,7 @@ int main(void)
 		cmocka_unit_test(dependencies_are_counted_out),
 		cmocka_unit_test(items_are_numbers_or_json),
 		cmocka_unit_test(equal_specs_are_kept_once),
+		cmocka_unit_test(the_names_of_another_tool_are_of_every_unit),
 		cmocka_unit_test(a_units_context_lies_over_the_plans),
 		cmocka_unit_test(a_units_rank_is_priority_then_path_then_place),
 		cmocka_unit_test(learned_times_stand_in_for_estimates),

@@ -35,6 +35,41 @@ want_json 'd["compat_env"] == ["ralph"]'
 cp "$T/out" ralph/compat.json
 expect 0 reeve run --mock ralph/compat.json
 
+# With real commands as its agent: a worker of that tool finds its own names, whatever its caller is told, and a user's may not stand in their way.
+cat >ralph/worker.sh <<'END'
+#!/bin/sh
+set -eu
+[ "$RALPH_WORKER_ID" = "$REEVE_UNIT_ID" ]
+[ "$RALPH_WORKER_NAMESPACE" = "$REEVE_NAMESPACE" ]
+[ "$RALPH_AGENT_LABEL_SCOPE" = "$REEVE_SESSION_ID" ]
+[ -z "${RALPH_MCP_ENDPOINT-}" ]
+grep -q "\"$RALPH_WORKER_ID\"" "$RALPH_PARALLEL_WORKER_MANIFEST"
+cd "$RALPH_WORKER_NAMESPACE"
+echo "$RALPH_WORKER_ID was here" >"$RALPH_WORKER_ARTIFACT_DIR/report.txt"
+echo "$RALPH_WORKER_ID: $OTHER"
+END
+chmod +x ralph/worker.sh
+export RALPH_MCP_ENDPOINT=http://outer RALPH_WORKER_ID=outer
+python3 - "$PWD/ralph/worker.sh" <<'END'
+import json, sys
+d = json.load(open("ralph/compat.json"))
+d["agents"]["default"] = {"command": [sys.argv[1]], "env": {"OTHER": "kept"}}
+json.dump(d, open("ralph/real.json", "w"))
+d["agents"]["default"]["env"]["RALPH_WORKER_ID"] = "mine"
+json.dump(d, open("ralph/collides.json", "w"))
+del d["compat_env"]
+d["agents"]["default"]["command"] = ["sh", "-c", 'echo x >"$REEVE_ARTIFACTS/x"; env | grep ^RALPH_']
+json.dump(d, open("ralph/own.json", "w"))
+END
+expect 0 reeve run ralph/real.json --state s-real -o json
+want_json 'd["state"] == "succeeded" and len(units) == 5 and all(u["output"] == i + ": kept" and [a["name"] for a in u["artifacts"]] == ["report.txt"] for i, u in units.items())'
+expect 2 reeve check ralph/collides.json
+want_err '"env" cannot set "RALPH_WORKER_ID"'
+want_err 'compat_env'
+expect 0 reeve run ralph/own.json --state s-own -o json
+want_json 'all(u["output"] == "RALPH_WORKER_ID=mine" for u in d["units"])'
+unset RALPH_MCP_ENDPOINT RALPH_WORKER_ID
+
 # ---- WfFormat: two tasks of one program each, and the same as sleeps ----
 
 cat >wf.json <<'END'

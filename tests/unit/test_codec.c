@@ -857,7 +857,7 @@ static struct proto_spec spec_of(struct maker *m)
 {
 	struct proto_spec s = {
 		.agent_kind = (enum proto_agent_kind)from(m, 0, PROTO_AGENT_CODEX),
-		.flags = (uint32_t)number(m, (PROTO_SPEC_NEEDS_DEPS << 1) - 1),
+		.flags = (uint32_t)number(m, (PROTO_SPEC_RALPH_ENV << 1) - 1),
 		.agent = text_of(m, 64),
 		.model = text_of(m, 64),
 		.description = text_of(m, 4096),

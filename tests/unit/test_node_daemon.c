@@ -167,6 +167,40 @@ static void find_namespace(const char *unit, uint32_t attempt, char out[256])
 	snprintf(out, 256, "ws/.reeve/runs/%s/units/%s/%u", run.text, unit, attempt);
 }
 
+/* compat_env: the names of another tool, beside ours and with the same values; what ours lack, they lack. */
+static void a_foreign_workers_variables_stand_beside_ours(void **state)
+{
+	static const char *const with_namespace[] = { "RALPH_WORKER_NAMESPACE", "RALPH_WORKER_ARTIFACT_DIR", "RALPH_PARALLEL_WORKER_MANIFEST" };
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, NULL);
+	s = shell("env; [ $RALPH_AGENT_LABEL_SCOPE = $REEVE_SESSION_ID ] && [ $RALPH_WORKER_ID = $REEVE_UNIT_ID ] && echo the same; exit 1");
+	s.flags = PROTO_SPEC_RALPH_ENV;
+	s.env = (struct proto_pair[]){ { RV_STR("RALPH_WORKER_ID"), RV_STR("not this") } };
+	s.env_count = 1;
+	rig_dispatch(&r, 1, 1, &s, NULL);
+	rig_wait_results(&r, 1);
+	assert_true(has_line(rig_tail(&r, 1), "the same"));
+	assert_true(has_line(rig_tail(&r, 1), "RALPH_WORKER_ID=u1"));
+	for (size_t i = 0; i < RV_ARRAY_LEN(with_namespace); i++)
+		assert_false(has_variable(rig_tail(&r, 1), with_namespace[i]));
+	assert_false(has_variable(rig_tail(&r, 1), "RALPH_MCP_ENDPOINT"));
+	s = shell("[ $RALPH_AGENT_LABEL_SCOPE = $REEVE_SESSION_ID ] && [ $RALPH_WORKER_NAMESPACE = $REEVE_NAMESPACE ] && "
+		  "[ $RALPH_WORKER_ARTIFACT_DIR = $REEVE_ARTIFACTS ] && [ $RALPH_PARALLEL_WORKER_MANIFEST = $REEVE_MANIFEST ] && echo the same; exit 1");
+	s.flags = PROTO_SPEC_RALPH_ENV | PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 2, 1, &s, NULL);
+	rig_wait_results(&r, 2);
+	assert_string_equal(rig_tail(&r, 2), "the same\n");
+	s = shell("env; exit 1");
+	s.flags = PROTO_SPEC_NAMESPACE;
+	rig_dispatch(&r, 3, 1, &s, NULL);
+	rig_wait_results(&r, 3);
+	assert_null(strstr(rig_tail(&r, 3), "RALPH_"));
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void agent_unit_sees_files_of_its_namespace(void **state)
 {
 	struct proto_dep deps[] = {
@@ -962,6 +996,7 @@ int main(void)
 		cmocka_unit_test(exits_become_results),
 		cmocka_unit_test(noops_end_at_once_without_a_record_left),
 		cmocka_unit_test(plain_command_sees_its_environment_and_makes_no_file),
+		cmocka_unit_test(a_foreign_workers_variables_stand_beside_ours),
 		cmocka_unit_test(agent_unit_sees_files_of_its_namespace),
 		cmocka_unit_test(evidence_and_exit_both_count),
 		cmocka_unit_test(outputs_json_text_and_large),

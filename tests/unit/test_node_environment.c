@@ -28,7 +28,7 @@ static void make(const struct node_daemon_config *cfg, enum node_env_base base)
 static const char *const caller[] = {
 	"PATH=/bin", "HOME=/home/a", "LANG=C", "LC_ALL=C", "TZ=UTC", "USER=a", "SHELL=/bin/sh", "EDITOR=vi", "OPENAI_API_KEY=sk", "OPENAI_API_KEY_2=sk2",
 	"GITHUB_TOKEN=t", "DB_PASSWORD=p", "X_SECRET_11=s", "KEYBOARD=de", "TOKEN=plain", "MONKEY=1", "A_KEY_X=1", "EMPTY=", "novalue", "=odd", "EDITOR=second",
-	"REEVE_RUN_ID=outer", "REEVE_RESOURCE_gpus=0", "REEVE_MCP_TOKEN=x", "REEVE_FORMAT=json", NULL,
+	"REEVE_RUN_ID=outer", "REEVE_RESOURCE_gpus=0", "REEVE_MCP_TOKEN=x", "REEVE_FORMAT=json", "RALPH_WORKER_ID=outer", "RALPH_OTHER=1", NULL,
 };
 
 static void plain_command_of_run_gets_the_callers(void **state)
@@ -49,7 +49,9 @@ static void plain_command_of_run_gets_the_callers(void **state)
 	assert_null(value_of("REEVE_RUN_ID"));
 	assert_null(value_of("REEVE_RESOURCE_gpus"));
 	assert_null(value_of("REEVE_MCP_TOKEN"));
-	assert_int_equal(count, 20);
+	assert_null(value_of("RALPH_WORKER_ID"));
+	assert_string_equal(value_of("RALPH_OTHER"), "1");
+	assert_int_equal(count, 21);
 }
 
 static void agent_unit_of_run_gets_no_keys(void **state)

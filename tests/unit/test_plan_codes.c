@@ -125,6 +125,8 @@ static const struct expected errors[] = {
 	{ "preamble that is not there", PLAN_E_CONFLICT, 3, 41, 0, HEAD UNIT "agents: {a: {profile: claude, preamble: /nonexistent/x}}\n", NULL },
 	{ "LD_PRELOAD", PLAN_E_ENV, 2, 37, 10, HEAD "units: [{id: a, command: [x], env: {LD_PRELOAD: x}}]\n", NULL },
 	{ "REEVE_X", PLAN_E_ENV, 2, 37, 7, HEAD "units: [{id: a, command: [x], env: {REEVE_X: x}}]\n", NULL },
+	{ "compat_env's own", PLAN_E_ENV, 2, 37, 15, HEAD "units: [{id: a, command: [x], env: {RALPH_WORKER_ID: x}}]\ncompat_env: [ralph]\n", "compat_env" },
+	{ "compat_env of another tool", PLAN_E_RANGE, 3, 14, 5, HEAD UNIT "compat_env: [other]\n", NULL },
 	{ "name with =", PLAN_E_ENV, 2, 37, 5, HEAD "units: [{id: a, command: [x], env: {\"A=B\": x}}]\n", NULL },
 	{ "IFS in defaults", PLAN_E_ENV, 3, 18, 3, HEAD UNIT "defaults: {env: {IFS: x}}\n", NULL },
 };
@@ -136,7 +138,6 @@ static const struct expected unsupported[] = {
 	{ "fallback", PLAN_E_UNSUPPORTED, 3, 29, 8, HEAD UNIT "agents: {a: {profile: mock, fallback: [b]}}\n", "fallback" },
 	{ "array of agents", PLAN_E_UNSUPPORTED, 2, 17, 5, HEAD "units: [{id: a, agent: [mock, noop]}]\n", "array of agents" },
 	{ "home", PLAN_E_UNSUPPORTED, 3, 37, 7, HEAD UNIT "agents: {a: {profile: claude, home: private}}\n", "home" },
-	{ "compat_env", PLAN_E_UNSUPPORTED, 3, 1, 10, HEAD UNIT "compat_env: [ralph]\n", "compat_env" },
 	{ "credentials", PLAN_E_UNSUPPORTED, 3, 1, 11, HEAD UNIT "credentials: {a: {provider: openai}}\n", "credentials" },
 	{ "pool of a unit", PLAN_E_UNSUPPORTED, 2, 44, 1, HEAD "units: [{id: a, command: [x], credentials: p}]\n", "credentials" },
 	{ "cpu_seconds", PLAN_E_UNSUPPORTED, 3, 10, 11, HEAD UNIT "limits: {cpu_seconds: 5}\n", "cpu_seconds" },

@@ -383,6 +383,7 @@ static void the_digest_covers_what_units_run_and_nothing_else(void **state)
 		"version: 1\nunits: [{id: a, command: [x], env: {A: b}}, {id: b, command: [x], depends_on: [a]}]\n",
 		"version: 1\ncontext: {a: 1}\nunits: [{id: a, command: [x]}, {id: b, command: [x], depends_on: [a]}]\n",
 		"version: 1\nunits: [{id: a, command: [x], context: {a: 1}}, {id: b, command: [x], depends_on: [a]}]\n",
+		"version: 1\ncompat_env: [ralph]\nunits: [{id: a, command: [x]}, {id: b, command: [x], depends_on: [a]}]\n",
 		"version: 1\nunits: [{id: a, command: [x], prompt: p}, {id: b, command: [x], depends_on: [a]}]\n",
 		"version: 1\nunits: [{id: a, command: [x], allowed_directories: [s]}, {id: b, command: [x], depends_on: [a]}]\n",
 		"version: 1\nunits: [{id: a, agent: noop}, {id: b, command: [x], depends_on: [a]}]\n",

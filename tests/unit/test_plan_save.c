@@ -7,7 +7,7 @@
 
 /* Every key that can be saved, on units of each kind. */
 static const char rich[] =
-	"{\"version\":1,\"name\":\"rich\",\"max_workers\":7,\"on_failure\":\"finish\",\"order\":\"id\",\"placement\":\"pack\",\"keep_logs\":\"all\","
+	"{\"version\":1,\"name\":\"rich\",\"max_workers\":7,\"on_failure\":\"finish\",\"order\":\"id\",\"placement\":\"pack\",\"keep_logs\":\"all\",\"compat_env\":[\"ralph\"],"
 	"\"timeout_s\":90.5,\"lost_after_s\":12,\"limits\":{\"failed\":4,\"node_lost\":2,\"environment\":5,\"rate_limited\":6,\"tokens\":2000000,\"cost_usd\":12.5},"
 	"\"workspace\":{\"mode\":\"shared\",\"overlap\":\"serialize\",\"enforce\":\"off\",\"require_directories\":false},"
 	"\"context\":{\"a\":[1,{\"b\":null}],\"t\":\"x\"},"
