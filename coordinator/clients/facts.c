@@ -2,8 +2,8 @@
  *
  * A request is answered from what is durable: records of its run and of nodes, from the row and record it names, until the answer or
  * RV_CLIENT_SCAN_BYTES of rows are full; `next` says where to go on, however little was found. With nothing to tell it waits, to be
- * looked at again when more is durable, at most every SCAN_US. Facts do not run ahead of notes for which an answer had no room, so that what
- * comes later is told later, however slowly somebody asks.
+ * looked at again when more is durable, at most every SCAN_US but for its run's end, which somebody waits for. Facts do not run ahead of
+ * notes for which an answer had no room, so that what comes later is told later, however slowly somebody asks.
  */
 #include "private.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 enum {
-	SCAN_US = 5000,
+	SCAN_US = 20000, /* nobody sees the difference, and units are not held up by those who look on */
 	PIECES_MAX = 2048, /* of an answer */
 	NOTES_A_SCAN = 16384, /* of the ring that one request looks through */
 };
@@ -29,6 +29,7 @@ struct waiting {
 	struct proto_facts ask;
 	uint64_t until_us;
 	uint64_t scanned_us;
+	uint64_t scanned_to; /* position that was durable then */
 };
 
 struct facts {
@@ -315,6 +316,7 @@ void facts_ask(struct facts *f, uint64_t peer, const struct proto_facts *m, uint
 		.ask = ask,
 		.until_us = now_us + (uint64_t)m->wait_ms * 1000,
 		.scanned_us = now_us,
+		.scanned_to = f->durable,
 	};
 }
 
@@ -323,18 +325,37 @@ void facts_durable(struct facts *f, uint64_t position)
 	f->durable = position;
 }
 
+static bool has_ended(const struct facts *f, uint64_t run)
+{
+	const struct journal_run *line = run ? coord_runlist_find(coord_shell_runs(f->c->shell), run) : NULL;
+
+	return line && line->finished_us;
+}
+
+/* When news are to be looked at for it. */
+static uint64_t look_at(const struct facts *f, const struct waiting *w)
+{
+	return w->scanned_to != f->durable && has_ended(f, w->ask.run) ? 0 : w->scanned_us + SCAN_US;
+}
+
+static bool has_news(const struct facts *f)
+{
+	return f->durable != f->looked_at || f->notes_next != f->notes_looked_at;
+}
+
 void facts_turn(struct facts *f, uint64_t now_us)
 {
-	bool news = f->durable != f->looked_at || f->notes_next != f->notes_looked_at, all = true;
+	bool news = has_news(f), all = true;
 
 	for (uint32_t i = 0; i < f->waiting_count;) {
 		struct waiting *w = &f->waiting[i];
 		bool due = now_us >= w->until_us;
 
-		if (news && !due && now_us - w->scanned_us < SCAN_US) {
+		if (news && !due && now_us < look_at(f, w)) {
 			all = false;
 		} else if (news || due) {
 			w->scanned_us = now_us;
+			w->scanned_to = f->durable;
 			if (try(f, w->peer, &w->ask, due) == ANSWERED) {
 				*w = f->waiting[--f->waiting_count];
 				continue;
@@ -350,13 +371,13 @@ void facts_turn(struct facts *f, uint64_t now_us)
 
 uint64_t facts_next_deadline(const struct facts *f)
 {
-	bool news = f->durable != f->looked_at || f->notes_next != f->notes_looked_at;
+	bool news = has_news(f);
 	uint64_t next = RV_NEVER;
 
 	for (uint32_t i = 0; i < f->waiting_count; i++) {
 		next = rv_min_u64(next, f->waiting[i].until_us);
 		if (news)
-			next = rv_min_u64(next, f->waiting[i].scanned_us + SCAN_US);
+			next = rv_min_u64(next, look_at(f, &f->waiting[i]));
 	}
 	return next;
 }

@@ -510,7 +510,7 @@ static void who_waits_is_answered_when_something_happens_or_the_time_is_over(voi
 	struct desk *d = calloc(1, sizeof *d);
 	struct coord_clients_stats stats;
 	struct proto_msg m;
-	uint64_t run, next;
+	uint64_t run, next, now_us;
 
 	(void)state;
 	desk_open(d);
@@ -523,7 +523,9 @@ static void who_waits_is_answered_when_something_happens_or_the_time_is_over(voi
 	coord_clients_stats(d->clients, &stats);
 	assert_int_equal(stats.waiting, 1);
 	act(d, ANNE, &operator_, 30, PROTO_MUT_PAUSE, run, "", "");
-	d->now_us = rv_clock_boottime_us() + 10000; /* not before a few milliseconds have passed */
+	turn(d);
+	assert_false(heard(d, BOB, PROTO_FACT_ROWS, &m)); /* not before a few milliseconds have passed */
+	d->now_us = rv_clock_boottime_us() + 30000;
 	turn(d);
 	turn(d);
 	want(d, BOB, PROTO_FACT_ROWS, &m);
@@ -536,11 +538,18 @@ static void who_waits_is_answered_when_something_happens_or_the_time_is_over(voi
 	want(d, BOB, PROTO_FACT_ROWS, &m);
 	assert_int_equal(m.fact_rows.piece_count, 0);
 	assert_false(m.fact_rows.ended);
+	now_us = rv_clock_boottime_us();
 	for (uint32_t i = 0; i < RV_CLIENT_WAITING_PEER_MAX; i++)
 		facts(d, BOB, run, next, 0, 100000, 30000);
 	assert_false(heard(d, BOB, PROTO_REFUSED, &m));
 	facts(d, BOB, run, next, 0, 100000, 30000);
 	want_refused(d, BOB, RV_E_BUSY, "too many");
+	d->now_us = now_us;
+	act(d, ANNE, &operator_, 31, PROTO_MUT_CANCEL, run, "", "");
+	assert_int_equal(coord_clients_next_deadline(d->clients), 0);
+	turn(d);
+	want(d, BOB, PROTO_FACT_ROWS, &m); /* the run's end at once */
+	assert_true(m.fact_rows.ended);
 	desk_close(d);
 	free(d);
 }
