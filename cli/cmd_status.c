@@ -331,7 +331,7 @@ static void put_unit_row(struct cli_table *table, const struct cli_tally *t, uin
 	rv_buf_init(&b, 0);
 	cli_table_cell(table, cli_tally_unit_id(t, unit, room));
 	cli_table_cell(table, rv_str_of(coord_unit_state_name(u->state)));
-	cli_table_cell(table, unit < t->count ? coord_graph_agent(t->graph, unit) : rv_str(NULL, 0));
+	cli_table_cell(table, cli_tally_agent(t, unit) != COORD_NONE ? cli_tally_agent_name(t, unit) : rv_str(NULL, 0));
 	cli_table_cellf(table, "%u", u->tries);
 	cli_table_cell(table, cli_tally_node_name(t, u->node));
 	if (u->exit >= 0)

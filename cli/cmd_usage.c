@@ -23,7 +23,7 @@ struct sums {
 	uint32_t count;
 };
 
-static void add(struct sums *s, struct rv_str name, uint64_t cpu_us, const struct proto_usage *used)
+static struct sum *sum_of(struct sums *s, struct rv_str name)
 {
 	uint32_t i = 0;
 
@@ -31,23 +31,50 @@ static void add(struct sums *s, struct rv_str name, uint64_t cpu_us, const struc
 		i++;
 	if (i == s->count && s->count < RV_ARRAY_LEN(s->item))
 		s->item[s->count++] = (struct sum){ .name = name };
-	i = (uint32_t)rv_min_u64(i, RV_ARRAY_LEN(s->item) - 1);
-	s->item[i].units++;
-	s->item[i].cpu_us += cpu_us;
-	cli_usage_add(&s->item[i].used, used);
+	return &s->item[rv_min_u64(i, RV_ARRAY_LEN(s->item) - 1)];
 }
 
-static struct rv_str agent_of(const struct cli_tally *t, uint32_t unit)
+static struct rv_str model_of(const struct cli_tally *t, uint32_t agent)
 {
-	struct rv_str agent = coord_graph_agent(t->graph, unit);
-
-	return agent.bytes ? agent : RV_STR("command");
+	return agent == COORD_NONE ? RV_STR("") : coord_graph_agent_model(t->graph, agent);
 }
 
-static void put_json_sum(struct rv_buf *out, uint64_t units, uint64_t cpu_us, const struct proto_usage *used)
+/* Each unit counts under the agent of its newest attempt; what its tries used, under the agents that ran them. */
+static void add_units(const struct cli_tally *t, struct sums *agents, struct sums *models)
 {
-	if (units)
-		cli_json_uint(out, "units", units);
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct rv_str model = model_of(t, cli_tally_agent(t, i));
+
+		sum_of(agents, cli_tally_agent_name(t, i))->units++;
+		if (model.bytes)
+			sum_of(models, model)->units++;
+	}
+}
+
+static void add_used(const struct cli_tally *t, uint32_t agent, struct rv_str name, struct sums *sums)
+{
+	struct cli_agent_sum ran = cli_tally_by_agent(t, agent);
+	struct sum *to;
+
+	if (!name.bytes || (!ran.cpu_us && proto_usage_is_nothing(&ran.used)))
+		return;
+	to = sum_of(sums, name);
+	to->cpu_us += ran.cpu_us;
+	cli_usage_add(&to->used, &ran.used);
+}
+
+static void add_all(const struct cli_tally *t, struct sums *agents, struct sums *models)
+{
+	add_units(t, agents, models);
+	for (uint32_t i = 0; i < t->agent_count; i++) {
+		add_used(t, i, coord_graph_agent_name(t->graph, i), agents);
+		add_used(t, i, model_of(t, i), models);
+	}
+	add_used(t, COORD_NONE, RV_STR("command"), agents);
+}
+
+static void put_json_sum(struct rv_buf *out, uint64_t cpu_us, const struct proto_usage *used)
+{
 	cli_json_ms(out, "cpu_ms", cpu_us);
 	cli_json_used(out, used);
 	(void)rv_buf_putc(out, '}');
@@ -61,7 +88,8 @@ static void put_json_sums(struct rv_buf *out, const char *key, const struct sums
 		cli_json_comma(out);
 		(void)rv_buf_put_json(out, s->item[i].name);
 		(void)rv_buf_puts(out, ":{");
-		put_json_sum(out, s->item[i].units, s->item[i].cpu_us, &s->item[i].used);
+		cli_json_uint(out, "units", s->item[i].units);
+		put_json_sum(out, s->item[i].cpu_us, &s->item[i].used);
 	}
 	(void)rv_buf_putc(out, '}');
 }
@@ -76,7 +104,9 @@ static void put_json(const struct cli_tally *t, struct rv_str run, const struct 
 	cli_json_str(out, "name", coord_graph_name(t->graph));
 	cli_json_key(out, "total");
 	(void)rv_buf_putc(out, '{');
-	put_json_sum(out, t->count, t->cpu_us, &t->used);
+	if (t->count)
+		cli_json_uint(out, "units", t->count);
+	put_json_sum(out, t->cpu_us, &t->used);
 	put_json_sums(out, "by_agent", agents);
 	put_json_sums(out, "by_model", models);
 	cli_json_key(out, "units");
@@ -89,9 +119,9 @@ static void put_json(const struct cli_tally *t, struct rv_str run, const struct 
 		cli_json_comma(out);
 		(void)rv_buf_putc(out, '{');
 		cli_json_str(out, "id", cli_tally_unit_id(t, i, room));
-		cli_json_str(out, "agent", agent_of(t, i));
-		cli_json_str_or_null(out, "model", coord_graph_model(t->graph, i));
-		put_json_sum(out, 0, t->units[i].cpu_us, &used);
+		cli_json_str(out, "agent", cli_tally_agent_name(t, i));
+		cli_json_str_or_null(out, "model", model_of(t, cli_tally_agent(t, i)));
+		put_json_sum(out, t->units[i].cpu_us, &used);
 	}
 	(void)rv_buf_puts(out, "]}\n");
 }
@@ -103,7 +133,7 @@ static void put_row(struct cli_table *table, enum scope scope, struct rv_str nam
 	rv_buf_init(&b, 0);
 	cli_table_cell(table, rv_str_of(scope_names[scope]));
 	cli_table_cell(table, name);
-	cli_table_cellf(table, units ? "%llu" : "", (unsigned long long)units);
+	cli_table_cellf(table, scope != BY_UNIT ? "%llu" : "", (unsigned long long)units);
 	cli_table_cellf(table, "%llu", (unsigned long long)proto_usage_tokens(u));
 	cli_table_cellf(table, "%llu", (unsigned long long)u->input_tokens);
 	cli_table_cellf(table, "%llu", (unsigned long long)u->output_tokens);
@@ -156,13 +186,7 @@ static int answer(const struct cli_query *q, const struct cli_tally *t, struct r
 
 	if (!agents)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for sums");
-	for (uint32_t i = 0; i < t->count; i++) {
-		struct proto_usage used = cli_tally_usage(t, i);
-
-		add(agents, agent_of(t, i), t->units[i].cpu_us, &used);
-		if (coord_graph_model(t->graph, i).bytes)
-			add(models, coord_graph_model(t->graph, i), t->units[i].cpu_us, &used);
-	}
+	add_all(t, agents, models);
 	rv_buf_init(&out, 0);
 	if (q->format == CLI_JSON || q->format == CLI_JSONL)
 		put_json(t, run, agents, models, &out);

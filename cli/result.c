@@ -94,13 +94,6 @@ static void put_why(const struct cli_tally *t, uint32_t unit, struct rv_buf *out
 	}
 }
 
-static struct rv_str agent_of(const struct cli_tally *t, uint32_t unit)
-{
-	struct rv_str agent = unit < t->count ? coord_graph_agent(t->graph, unit) : rv_str(NULL, 0);
-
-	return agent.bytes ? agent : RV_STR("command");
-}
-
 void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struct rv_buf *out)
 {
 	const struct cli_tally *t = s->tally;
@@ -115,7 +108,7 @@ void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struc
 	cli_json_str(out, "state", rv_str_of(coord_unit_state_name(u->state)));
 	cli_json_bool(out, "ok", u->state == COORD_UNIT_SUCCEEDED);
 	put_why(t, unit, out);
-	cli_json_str(out, "agent", agent_of(t, unit));
+	cli_json_str(out, "agent", cli_tally_agent_name(t, unit));
 	cli_json_str_or_null(out, "node", cli_tally_node_name(t, u->node));
 	cli_json_uint(out, "attempts", u->attempt);
 	cli_json_uint(out, "tries", u->tries);
@@ -176,7 +169,7 @@ static void put_by_agent(const struct cli_tally *t, struct rv_buf *out)
 
 	for (i = 0; i < t->count; i++) {
 		const struct cli_unit *u = &t->units[i];
-		struct rv_str name = agent_of(t, i);
+		struct rv_str name = cli_tally_agent_name(t, i);
 
 		if (!sum || !rv_str_equal(sum->name, name))
 			sum = sum_of(sums, &count, name);
@@ -186,9 +179,16 @@ static void put_by_agent(const struct cli_tally *t, struct rv_buf *out)
 		sum->skipped += u->state == COORD_UNIT_SKIPPED;
 		sum->cancelled += u->state == COORD_UNIT_CANCELLED;
 		sum->duration_us += u->duration_us;
-		sum->cpu_us += u->cpu_us;
-		if (t->usage)
-			cli_usage_add(&sum->used, &t->usage[i].total);
+	}
+	for (i = 0; i <= t->agent_count; i++) { /* what tries used counts where they ran */
+		uint32_t agent = i < t->agent_count ? i : COORD_NONE;
+		struct cli_agent_sum ran = cli_tally_by_agent(t, agent);
+
+		if (!ran.cpu_us && proto_usage_is_nothing(&ran.used))
+			continue;
+		sum = sum_of(sums, &count, agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, agent));
+		sum->cpu_us += ran.cpu_us;
+		cli_usage_add(&sum->used, &ran.used);
 	}
 	cli_json_key(out, "by_agent");
 	(void)rv_buf_putc(out, '{');

@@ -19,7 +19,7 @@ int cli_tally_init(struct cli_tally *t, const struct coord_graph *graph, enum cl
 	if (!t->units)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for %u units", t->count);
 	for (i = 0; i <= t->count; i++) {
-		t->units[i].node = COORD_NONE;
+		t->units[i].node = t->units[i].agent = COORD_NONE;
 		t->units[i].root_cause = COORD_NONE;
 		t->units[i].exit = -1;
 	}
@@ -42,9 +42,18 @@ int cli_tally_grow(struct cli_tally *t, uint32_t units, struct rv_err *err)
 		t->units = grown;
 		t->room = want + want / 2;
 	}
+	if (t->usage) {
+		struct cli_unit_usage *grown = realloc(t->usage, want * sizeof(*grown));
+
+		if (!grown)
+			return rv_fail(err, RV_E_NO_MEMORY, "no memory for %llu units", (unsigned long long)want - 1);
+		grown[want - 1] = grown[t->count];
+		memset(grown + t->count, 0, units * sizeof(*grown));
+		t->usage = grown;
+	}
 	t->units[want - 1] = t->units[t->count]; /* __verify__ stays the last */
 	for (i = t->count; i < want - 1; i++)
-		t->units[i] = (struct cli_unit){ .node = COORD_NONE, .root_cause = COORD_NONE, .exit = -1 };
+		t->units[i] = (struct cli_unit){ .node = COORD_NONE, .agent = COORD_NONE, .root_cause = COORD_NONE, .exit = -1 };
 	t->count += units;
 	t->in_state[COORD_UNIT_PENDING] += units;
 	return 0;
@@ -54,6 +63,8 @@ void cli_tally_release(struct cli_tally *t)
 {
 	free(t->units);
 	free(t->usage);
+	free(t->by_agent);
+	t->by_agent = NULL;
 	t->units = NULL;
 	t->usage = NULL;
 	rv_buf_release(&t->details);
@@ -224,8 +235,32 @@ static void set_state(struct cli_tally *t, uint32_t unit, enum coord_unit_state 
 	u->told_us = real_us;
 }
 
+/* Additions to an open run may bring agents: what is of commands stays the last. NULL: no memory, and sums by agent are not shown whole. */
+static struct cli_agent_sum *sum_of(struct cli_tally *t, uint32_t agent)
+{
+	uint32_t want = coord_graph_agent_count(t->graph);
+
+	if (!t->by_agent || want > t->agent_count) {
+		struct cli_agent_sum *grown = realloc(t->by_agent, ((size_t)want + 1) * sizeof(*grown));
+		struct cli_agent_sum commands = { 0 };
+
+		if (!grown)
+			return NULL;
+		if (t->by_agent)
+			commands = grown[t->agent_count];
+		for (uint32_t i = t->by_agent ? t->agent_count : 0; i < want; i++)
+			grown[i] = (struct cli_agent_sum){ 0 };
+		grown[want] = commands;
+		t->by_agent = grown;
+		t->agent_count = want;
+	}
+	return &t->by_agent[rv_min_u64(agent, t->agent_count)];
+}
+
 static void take_result(struct cli_tally *t, struct cli_unit *u, const struct proto_result *r)
 {
+	struct cli_agent_sum *sum;
+
 	if (!r)
 		return;
 	u->start_us = r->start_us;
@@ -233,6 +268,9 @@ static void take_result(struct cli_tally *t, struct cli_unit *u, const struct pr
 	u->duration_us = r->duration_us;
 	u->cpu_us += r->cpu_us;
 	t->cpu_us += r->cpu_us;
+	sum = sum_of(t, u->agent);
+	if (sum)
+		sum->cpu_us += r->cpu_us;
 	u->exit = r->exit;
 	u->signal = r->signal;
 	keep_details(t, u, r);
@@ -272,6 +310,7 @@ static struct proto_usage more_than(const struct proto_usage *now, const struct 
 static void take_usage(struct cli_tally *t, uint32_t unit, const struct coord_transition *tr)
 {
 	struct cli_unit_usage *u;
+	struct cli_agent_sum *sum;
 	struct proto_usage more;
 
 	if (!tr->result || tr->kind == COORD_T_RESULT_FENCED || proto_usage_is_nothing(&tr->result->usage))
@@ -288,6 +327,32 @@ static void take_usage(struct cli_tally *t, uint32_t unit, const struct coord_tr
 	cli_usage_add(&u->counted, &more);
 	cli_usage_add(&u->total, &more);
 	cli_usage_add(&t->used, &more);
+	sum = sum_of(t, t->units[unit].agent);
+	if (sum)
+		cli_usage_add(&sum->used, &more);
+}
+
+uint32_t cli_tally_agent(const struct cli_tally *t, uint32_t unit)
+{
+	if (unit >= t->count)
+		return COORD_NONE;
+	return t->units[unit].agent != COORD_NONE ? t->units[unit].agent : coord_graph_agent_of(t->graph, unit);
+}
+
+struct rv_str cli_tally_agent_name(const struct cli_tally *t, uint32_t unit)
+{
+	uint32_t agent = cli_tally_agent(t, unit);
+
+	return agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, agent);
+}
+
+struct cli_agent_sum cli_tally_by_agent(const struct cli_tally *t, uint32_t agent)
+{
+	struct cli_agent_sum none = { 0 };
+
+	if (!t->by_agent || (agent != COORD_NONE && agent >= t->agent_count))
+		return none;
+	return t->by_agent[agent == COORD_NONE ? t->agent_count : agent];
 }
 
 struct proto_usage cli_tally_usage(const struct cli_tally *t, uint32_t unit)
@@ -347,6 +412,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 			set_state(t, unit, COORD_UNIT_READY, tr->real_us);
 		break;
 	case COORD_T_UNIT_ASSIGNED:
+		u->agent = tr->agent;
 		set_state(t, unit, COORD_UNIT_ACTIVE, tr->real_us);
 		forget_outcome(u);
 		break;

@@ -24,6 +24,7 @@ struct cli_unit {
 	uint64_t details;          /* place in cli_tally.details + 1; 0: none */
 	uint32_t attempt, tries;
 	uint32_t node;             /* COORD_NONE: none yet */
+	uint32_t agent;            /* that ran its newest attempt, of the graph's; COORD_NONE: none yet, or a command */
 	uint32_t root_cause;
 	int32_t exit;              /* -1: none */
 	int32_t signal;
@@ -37,6 +38,12 @@ struct cli_unit {
 struct cli_unit_usage {
 	struct proto_usage total, counted;
 	uint32_t attempt;          /* that `counted` is of */
+};
+
+/* What one agent ran. */
+struct cli_agent_sum {
+	struct proto_usage used;
+	uint64_t cpu_us;
 };
 
 struct cli_tally {
@@ -58,6 +65,8 @@ struct cli_tally {
 	uint32_t retries, node_lost;
 	struct cli_unit_usage *usage; /* by unit, __verify__ last; NULL: nothing was used yet */
 	struct proto_usage used;   /* by all of them */
+	struct cli_agent_sum *by_agent; /* of the graph's agents, commands last; each attempt counts where it ran */
+	uint32_t agent_count;      /* without that last one */
 	uint64_t cpu_us;           /* the same of processors */
 	uint64_t running_tokens, running_cost_microusd; /* of the whole run with what running attempts report; 0: not known here */
 	uint32_t held;             /* the unit that was held last; COORD_NONE */
@@ -83,6 +92,12 @@ struct rv_str cli_tally_node_name(const struct cli_tally *t, uint32_t node); /* 
 uint64_t cli_tally_queued_us(const struct cli_tally *t, uint32_t unit);
 /* How long the run, which has ended, took: as it was measured, else what the wall clock's times differ by. */
 uint64_t cli_tally_took_us(const struct cli_tally *t);
+/* The agent of the unit's newest attempt, of the graph's, before that its own; COORD_NONE: a command. */
+uint32_t cli_tally_agent(const struct cli_tally *t, uint32_t unit);
+/* Its name, "command" where there is none. */
+struct rv_str cli_tally_agent_name(const struct cli_tally *t, uint32_t unit);
+/* What attempts run by this agent used, COORD_NONE: commands. */
+struct cli_agent_sum cli_tally_by_agent(const struct cli_tally *t, uint32_t agent);
 /* Nothing where nothing was used. */
 struct proto_usage cli_tally_usage(const struct cli_tally *t, uint32_t unit);
 void cli_usage_add(struct proto_usage *to, const struct proto_usage *u);

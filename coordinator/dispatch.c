@@ -111,9 +111,39 @@ static void take_agent(struct proto_spec *s, const struct proto_spec *from)
 	s->mock_tokens = from->mock_tokens;
 }
 
+static bool names(const struct proto_pair *env, uint32_t count, struct rv_str name)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (rv_str_equal(env[i].key, name))
+			return true;
+	return false;
+}
+
+/* The other agent's variables in place of its own agent's; what the unit sets itself, the last `own`, stays. */
+static int take_env(struct proto_spec *s, const struct proto_spec *from, uint32_t own, struct rv_arena *arena)
+{
+	const struct proto_pair *kept;
+	struct proto_pair *env;
+	uint32_t count = 0;
+
+	own = (uint32_t)rv_min_u64(own, s->env_count);
+	kept = s->env + (s->env_count - own);
+	env = RV_ARENA_ARRAY(arena, struct proto_pair, from->env_count + own + 1u);
+	if (!env)
+		return -1;
+	for (uint32_t i = 0; i < from->env_count; i++)
+		if (!names(kept, own, from->env[i].key))
+			env[count++] = from->env[i];
+	for (uint32_t i = 0; i < own; i++)
+		env[count++] = kept[i];
+	s->env = env;
+	s->env_count = count;
+	return 0;
+}
+
 /* The unit's spec, changed by what a person asked for or by the plan's retry.agent: encoded anew, for this attempt alone. */
-static int change_spec(struct coord_dispatch *d, const struct coord_graph *g, uint32_t agent, struct rv_str prompt, struct coord_wire_dispatch *out,
-		       struct rv_err *err)
+static int change_spec(struct coord_dispatch *d, const struct coord_graph *g, uint32_t unit, uint32_t agent, struct rv_str prompt,
+		       struct coord_wire_dispatch *out, struct rv_err *err)
 {
 	struct rv_str other = coord_graph_agent_spec(g, agent);
 	struct proto_spec s, from;
@@ -124,6 +154,8 @@ static int change_spec(struct coord_dispatch *d, const struct coord_graph *g, ui
 	rc = proto_spec_decode(out->spec, &arena, &s, err);
 	if (rc == 0 && other.bytes)
 		rc = proto_spec_decode(other, &arena, &from, err);
+	if (rc == 0 && other.bytes && take_env(&s, &from, coord_graph_env_own(g, unit), &arena) < 0)
+		rc = rv_fail(err, RV_E_NO_MEMORY, "no memory for a unit's spec");
 	if (rc == 0) {
 		if (other.bytes)
 			take_agent(&s, &from);
@@ -161,7 +193,7 @@ int coord_dispatch_fill(struct coord_dispatch *d, struct proto_attempt_key key, 
 	if (hint)
 		out->note = hint->note;
 	if ((agent != COORD_NONE || (hint && hint->prompt.bytes)) &&
-	    change_spec(d, g, agent, hint ? hint->prompt : RV_STR(""), out, err) < 0)
+	    change_spec(d, g, key.unit, agent, hint ? hint->prompt : RV_STR(""), out, err) < 0)
 		return -1;
 	if (out->spec.bytes <= PROTO_SPEC_INLINE_BYTES)
 		return 0;

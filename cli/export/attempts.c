@@ -2,6 +2,7 @@
 #include "cli/export/attempts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *cli_attempt_end_name(enum cli_attempt_end end)
 {
@@ -47,6 +48,43 @@ static enum cli_attempt_end end_of(const struct coord_transition *tr)
 	return tr->state == COORD_UNIT_SUCCEEDED ? CLI_ATTEMPT_SUCCEEDED : tr->state == COORD_UNIT_CANCELLED ? CLI_ATTEMPT_CANCELLED : CLI_ATTEMPT_FAILED;
 }
 
+/* `old` (NULL: none yet) of `was` units and the verify step becomes one of `now`: that step stays the last. NULL: no memory. */
+static void *grown(void *old, size_t was, size_t now, size_t bytes)
+{
+	char *to = realloc(old, (now + 1) * bytes);
+
+	if (!to)
+		return NULL;
+	if (!old) {
+		memset(to, 0, (now + 1) * bytes);
+	} else {
+		memmove(to + now * bytes, to + was * bytes, bytes);
+		memset(to + was * bytes, 0, (now - was) * bytes);
+	}
+	return to;
+}
+
+/* Room for every unit: those that are added to an open run come while it is fed. */
+static int room_for(struct cli_attempts *a, uint32_t count)
+{
+	void *assigned, *usage;
+
+	if (a->assigned_us && a->units == count)
+		return 0;
+	assigned = grown(a->assigned_us, a->units, count, sizeof(*a->assigned_us));
+	if (!assigned)
+		return -1;
+	a->assigned_us = assigned;
+	if (a->usage) {
+		usage = grown(a->usage, a->units, count, sizeof(*a->usage));
+		if (!usage)
+			return -1;
+		a->usage = usage;
+	}
+	a->units = count;
+	return 0;
+}
+
 static int add_usage(struct cli_attempts *a, uint32_t unit, uint32_t count, const struct proto_usage *u)
 {
 	struct cli_attempt_usage *sum;
@@ -71,12 +109,10 @@ int cli_attempts_feed(struct cli_attempts *a, const struct cli_tally *t, const s
 
 	if (tr->run != t->run || tr->unit == COORD_NONE)
 		return 0;
-	if (!a->assigned_us)
-		a->assigned_us = calloc((size_t)t->count + 1, sizeof(*a->assigned_us));
-	if (!a->assigned_us)
+	if (room_for(a, t->count))
 		return -1;
 	unit = (uint32_t)rv_min_u64(tr->unit, t->count);
-	row = (struct cli_attempt){ .unit = unit, .number = tr->attempt ? tr->attempt : t->units[unit].attempt,
+	row = (struct cli_attempt){ .unit = unit, .agent = cli_tally_agent(t, unit), .number = tr->attempt ? tr->attempt : t->units[unit].attempt,
 				    .node = tr->node != COORD_NONE ? tr->node : t->units[unit].node, .exit = -1, .class = (uint8_t)tr->class,
 				    .reason = (uint8_t)tr->reason };
 	switch (tr->kind) {
@@ -137,11 +173,13 @@ static int add_running(struct cli_attempts *a, const struct cli_tally *t)
 {
 	uint32_t i;
 
+	if (a->assigned_us && room_for(a, t->count))
+		return -1;
 	for (i = 0; a->assigned_us && i <= t->count; i++) {
 		const struct cli_unit *u = &t->units[i];
 
 		if (a->assigned_us[i] && u->state == COORD_UNIT_ACTIVE &&
-		    add(a, (struct cli_attempt){ .start_us = u->start_us ? u->start_us : a->assigned_us[i], .end_us = a->to_us, .unit = i, .number = u->attempt,
+		    add(a, (struct cli_attempt){ .start_us = u->start_us ? u->start_us : a->assigned_us[i], .end_us = a->to_us, .unit = i, .agent = cli_tally_agent(t, i), .number = u->attempt,
 						 .node = u->node, .exit = -1, .end = CLI_ATTEMPT_RUNNING }))
 			return -1;
 	}

@@ -20,6 +20,7 @@ enum cli_attempt_end {
 struct cli_attempt {
 	uint64_t start_us, end_us; /* CLOCK_REALTIME, of the node where it told, else when it was handed out and given up; end >= start */
 	uint32_t unit, number;     /* unit: count is __verify__ */
+	uint32_t agent;            /* that ran it, of the graph's; COORD_NONE: a command */
 	uint32_t node, slot;       /* node: COORD_NONE: unknown */
 	int32_t exit;
 	uint8_t end;               /* enum cli_attempt_end */
@@ -36,6 +37,7 @@ struct cli_attempts {
 	struct rv_buf rows;        /* struct cli_attempt each, by start once arranged */
 	uint64_t *assigned_us;     /* by unit: when its newest attempt was handed out, 0: none is out */
 	struct cli_attempt_usage *usage; /* by unit; NULL: no attempt told of any */
+	uint32_t units;            /* that there is room for in both, the verify step besides, which is the last */
 	uint32_t *last;            /* by unit: its last attempt's row + 1, once arranged; 0: none */
 	uint32_t *slots;           /* by node: how many were dealt; at node_count: of unknown nodes */
 	uint32_t node_count;

@@ -85,11 +85,10 @@ static void put_attempt(struct cli_export *e, const struct cli_attempt *a)
 	const struct cli_tally *t = &e->view.tally;
 	char room[COORD_UNIT_ID_BYTES];
 	struct rv_str id = cli_tally_unit_id(t, a->unit, room);
-	struct rv_str agent = a->unit < t->count ? coord_graph_agent(t->graph, a->unit) : rv_str(NULL, 0);
 
 	next(e);
 	cli_json_str(&e->line, "name", id);
-	cli_json_str(&e->line, "cat", agent.bytes ? agent : RV_STR("command"));
+	cli_json_str(&e->line, "cat", a->agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, a->agent));
 	put_place(e, "X", pid_of(&e->attempts, a->node), a->slot + 1);
 	cli_json_uint(&e->line, "ts", a->start_us - e->attempts.from_us);
 	cli_json_uint(&e->line, "dur", a->end_us - a->start_us);

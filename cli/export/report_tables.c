@@ -54,12 +54,10 @@ void cli_report_slowest(struct cli_export *e, struct rv_buf *out)
 	(void)rv_buf_puts(out, "<section>\n<h2>Slowest units</h2>\n<div class=\"wide\"><table><tr><th>unit<th>state<th>agent<th>node<th class=\"n\">tries<th class=\"n\">time<th></tr>\n");
 	for (i = 0; i < count; i++) {
 		const struct cli_unit *u = &t->units[slowest[i]];
-		struct rv_str agent = coord_graph_agent(t->graph, slowest[i]);
-
 		(void)rv_buf_puts(out, "<tr><td>");
 		put_text(out, cli_tally_unit_id(t, slowest[i], room));
 		(void)rv_buf_printf(out, "<td>%s<td>", coord_unit_state_name(u->state));
-		put_text(out, agent.bytes ? agent : RV_STR("command"));
+		put_text(out, cli_tally_agent_name(t, slowest[i]));
 		(void)rv_buf_puts(out, "<td>");
 		put_text(out, cli_tally_node_name(t, u->node));
 		(void)rv_buf_printf(out, "<td class=\"n\">%u<td class=\"n\">", u->tries);
@@ -100,23 +98,26 @@ void cli_report_agents(struct cli_export *e, struct rv_buf *out)
 
 	for (i = 0; i < t->count; i++) {
 		const struct cli_unit *u = &t->units[i];
-		struct rv_str name = coord_graph_agent(t->graph, i);
+		struct rv_str name = cli_tally_agent_name(t, i);
 
-		name = name.bytes ? name : RV_STR("command");
 		if (!sum || !rv_str_equal(sum->name, name))
 			sum = sum_of(sums, &count, name);
 		sum->units++;
 		sum->succeeded += u->state == COORD_UNIT_SUCCEEDED;
 		sum->failed += u->state == COORD_UNIT_FAILED;
 		sum->duration_us += u->duration_us;
-		sum->cpu_us += u->cpu_us;
-		if (e->attempts.usage) {
-			const struct cli_attempt_usage *used = &e->attempts.usage[i];
+	}
+	for (i = 0; i <= t->agent_count; i++) { /* what its tries used counts where they ran */
+		uint32_t agent = i < t->agent_count ? i : COORD_NONE;
+		struct cli_agent_sum ran = cli_tally_by_agent(t, agent);
 
-			sum->usage.tokens = rv_sat_add(sum->usage.tokens, used->tokens);
-			sum->usage.cost_microusd = rv_sat_add(sum->usage.cost_microusd, used->cost_microusd);
-			sum->usage.cost_unknown |= used->cost_unknown;
-		}
+		if (!ran.cpu_us && proto_usage_is_nothing(&ran.used))
+			continue;
+		sum = sum_of(sums, &count, agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, agent));
+		sum->cpu_us += ran.cpu_us;
+		sum->usage.tokens = rv_sat_add(sum->usage.tokens, proto_usage_tokens(&ran.used));
+		sum->usage.cost_microusd = rv_sat_add(sum->usage.cost_microusd, proto_usage_cost(&ran.used));
+		sum->usage.cost_unknown |= ran.used.cost_microusd == PROTO_COST_UNKNOWN && proto_usage_tokens(&ran.used);
 	}
 	if (!count)
 		return;

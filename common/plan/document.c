@@ -399,13 +399,25 @@ struct plan_base *plan_base_of(struct plan_loader *l, uint32_t agent)
 /* Every agent of the table gets its base now, so that what is wrong in one that no unit names is told too. */
 static int make_bases(struct plan_loader *l)
 {
+	struct plan_base *b;
 	uint32_t i, count = l->agents.count;
 
 	for (i = 0; i < count; i++) {
-		if (!plan_base_of(l, i))
+		struct plan_agent *a;
+
+		b = plan_base_of(l, i);
+		if (!b)
 			return -1;
+		a = &PLAN_VEC_AT(&l->agents, struct plan_agent, i);
+		a->env = plan_store_env(l, &b->draft);
+		a->env_count = b->draft.env.count;
 	}
-	return plan_base_of(l, PLAN_NONE) ? 0 : -1;
+	b = plan_base_of(l, PLAN_NONE);
+	if (!b)
+		return -1;
+	l->plan->env = plan_store_env(l, &b->draft);
+	l->plan->env_count = b->draft.env.count;
+	return l->no_memory ? -1 : 0;
 }
 
 /* ---- all of it ---- */

@@ -211,6 +211,7 @@ static void put_lists(struct rv_buf *b, const struct plan_draft *d)
 	for (i = 0; i < d->env.count; i++) {
 		put_str(b, PLAN_VEC_AT(&d->env, struct plan_env, i).name);
 		put_str(b, PLAN_VEC_AT(&d->env, struct plan_env, i).value);
+		(void)rv_buf_put_u8(b, PLAN_VEC_AT(&d->env, struct plan_env, i).own);
 	}
 	(void)rv_buf_put_u32(b, d->labels.count);
 	for (i = 0; i < d->labels.count; i++) {
@@ -253,11 +254,25 @@ static void put_settings(struct rv_buf *b, const struct plan_draft *d)
 	put_lists(b, d);
 }
 
+const struct plan_env *plan_store_env(struct plan_loader *l, const struct plan_draft *d)
+{
+	struct plan_env *env = RV_ARENA_ARRAY(&l->plan->arena, struct plan_env, d->env.count);
+
+	if (!env)
+		(void)plan_no_memory(l);
+	for (uint32_t i = 0; env && i < d->env.count; i++) {
+		env[i] = PLAN_VEC_AT(&d->env, struct plan_env, i);
+		env[i].name = plan_intern_text(l, env[i].name);
+		env[i].value = plan_intern_text(l, env[i].value);
+	}
+	return env;
+}
+
 /* Copies a list into the arena and its strings through the table of texts; 0 or -1. */
 static int store_lists(struct plan_loader *l, struct plan_settings *s, const struct plan_draft *d)
 {
 	struct rv_arena *arena = &l->plan->arena;
-	struct plan_env *env = RV_ARENA_ARRAY(arena, struct plan_env, d->env.count);
+	const struct plan_env *env = plan_store_env(l, d);
 	struct plan_label *labels = RV_ARENA_ARRAY(arena, struct plan_label, d->labels.count);
 	struct plan_resource *resources = RV_ARENA_ARRAY(arena, struct plan_resource, d->resources.count);
 	uint32_t *locks = RV_ARENA_ARRAY(arena, uint32_t, d->locks.count);
@@ -266,10 +281,6 @@ static int store_lists(struct plan_loader *l, struct plan_settings *s, const str
 
 	if (!env || !labels || !resources || !locks || !required)
 		return plan_no_memory(l);
-	for (i = 0; i < d->env.count; i++) {
-		env[i].name = plan_intern_text(l, PLAN_VEC_AT(&d->env, struct plan_env, i).name);
-		env[i].value = plan_intern_text(l, PLAN_VEC_AT(&d->env, struct plan_env, i).value);
-	}
 	for (i = 0; i < d->labels.count; i++) {
 		labels[i] = PLAN_VEC_AT(&d->labels, struct plan_label, i);
 		labels[i].name = plan_intern_text(l, labels[i].name);

@@ -161,6 +161,8 @@ struct rv_str plan_intern_text(struct plan_loader *l, struct rv_str s); /* .at N
 const struct plan_argv *plan_intern_argv(struct plan_loader *l, const struct rv_str *arg, uint32_t count);
 const struct plan_dirs *plan_intern_dirs(struct plan_loader *l, const struct rv_str *path, uint32_t count,
 					 uint32_t filled);
+/* The draft's variables, kept with the plan; NULL: no memory. */
+const struct plan_env *plan_store_env(struct plan_loader *l, const struct plan_draft *d);
 const struct plan_settings *plan_intern_settings(struct plan_loader *l, const struct plan_draft *d);
 
 /* --- settings.c: drafts --- */

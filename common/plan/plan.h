@@ -79,6 +79,7 @@ struct plan_dirs {
 struct plan_env {
 	struct rv_str name;
 	struct rv_str value; /* may hold {{...}} */
+	bool own;            /* a unit's: it names it itself, and it stands whatever agent runs it */
 };
 
 struct plan_label {
@@ -197,6 +198,8 @@ struct plan_agent {
 	struct rv_str preamble_text;      /* PLAN_PREAMBLE_TEXT */
 	uint32_t rate_limit_exit_count, rate_limit_pattern_count;
 	const uint8_t *rate_limit_exit_codes;
+	uint32_t env_count;
+	const struct plan_env *env;       /* of units that set none: its own over that of `defaults`; not of a built-in one, see plan->env */
 	const struct rv_str *rate_limit_patterns; /* parts of a line of output, letters' case ignored */
 	struct plan_pos pos;
 };
@@ -243,6 +246,8 @@ struct plan {
 	uint32_t agent_count;
 	struct plan_lock *locks;
 	uint32_t lock_count;
+	const struct plan_env *env;  /* of `defaults` */
+	uint32_t env_count;
 	const struct plan_settings *const *settings; /* every interned one, by index */
 	uint32_t settings_count;
 	struct plan_unit *units;     /* in the order of the file */

@@ -94,6 +94,28 @@ static void put_member(struct rv_buf *b, struct rv_str name)
 	(void)rv_buf_putc(b, ':');
 }
 
+/* Of a unit only what it sets itself: the rest comes of its agent and of `defaults`, which the head has. */
+enum env_part { ENV_ALL, ENV_OWN };
+
+static void put_env(struct rv_buf *b, const struct plan_env *env, uint32_t count, enum env_part part)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (part == ENV_OWN && !env[i].own)
+			continue;
+		if (!any) {
+			key(b, "env");
+			(void)rv_buf_putc(b, '{');
+		}
+		any = true;
+		put_member(b, env[i].name);
+		(void)rv_buf_put_json(b, env[i].value);
+	}
+	if (any)
+		(void)rv_buf_putc(b, '}');
+}
+
 /* --- the head: everything but the units ------------------------------------------------------------------------------ */
 
 static void put_budget_keys(struct rv_buf *b, const struct plan_budget *g)
@@ -137,6 +159,7 @@ static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 		(void)rv_buf_putc(b, '}');
 	}
 	put_budget(b, &a->budget);
+	put_env(b, a->env, a->env_count, ENV_ALL);
 	if (a->preamble == PLAN_PREAMBLE_OFF)
 		put_word(b, "preamble", "off");
 	if (a->preamble == PLAN_PREAMBLE_TEXT) {
@@ -217,6 +240,12 @@ void plan_save_head(const struct plan *p, struct rv_buf *b)
 	if (p->context.bytes > 2)
 		put_json(b, "context", p->context);
 	put_agents(b, p);
+	if (p->env_count) {
+		key(b, "defaults");
+		(void)rv_buf_putc(b, '{');
+		put_env(b, p->env, p->env_count, ENV_ALL);
+		(void)rv_buf_putc(b, '}');
+	}
 	key(b, "locks");
 	(void)rv_buf_putc(b, '{');
 	for (uint32_t i = 0; i < p->lock_count; i++) {
@@ -289,15 +318,7 @@ static void put_resources(struct rv_buf *b, const struct plan_settings *s)
 
 static void put_maps(struct rv_buf *b, const struct plan *p, const struct plan_settings *s)
 {
-	if (s->env_count) {
-		key(b, "env");
-		(void)rv_buf_putc(b, '{');
-		for (uint32_t i = 0; i < s->env_count; i++) {
-			put_member(b, s->env[i].name);
-			(void)rv_buf_put_json(b, s->env[i].value);
-		}
-		(void)rv_buf_putc(b, '}');
-	}
+	put_env(b, s->env, s->env_count, ENV_OWN);
 	if (s->label_count) {
 		key(b, "labels");
 		(void)rv_buf_putc(b, '{');

@@ -164,7 +164,7 @@ static void remove_named(struct plan_vec *v, size_t item_bytes, struct rv_str na
 	memmove(base + at * item_bytes, base + (at + 1) * item_bytes, (v->count - at) * item_bytes);
 }
 
-static int apply_env(struct plan_loader *l, struct plan_draft *d, uint32_t map)
+static int apply_env(struct plan_loader *l, struct plan_draft *d, uint32_t map, int level)
 {
 	const struct plan_key *key = key_of(l, map);
 	uint32_t k;
@@ -178,6 +178,8 @@ static int apply_env(struct plan_loader *l, struct plan_draft *d, uint32_t map)
 		if (!e)
 			return -1;
 		e->value = scalar_text(l, k + 1);
+		/* `defaults` beside units that are added: the run has not got them, so they are those units' own. */
+		e->own = level == 3 || l->tree == &l->line_tree;
 		if (e->name.bytes + e->value.bytes + 2 > RV_ARG_BYTES_MAX)
 			plan_error_at(l, PLAN_E_LIMIT, k + 1, "a variable of %zu bytes; the limit is %zu",
 				      e->name.bytes + e->value.bytes + 2, RV_ARG_BYTES_MAX);
@@ -530,7 +532,7 @@ int plan_draft_apply(struct plan_loader *l, struct plan_draft *d, uint32_t map, 
 	if (has(found, PLAN_U_retry))
 		apply_retry(l, d, found[PLAN_U_retry], level);
 	if ((has(found, PLAN_U_evidence) && apply_evidence(l, d, found[PLAN_U_evidence])) ||
-	    (has(found, PLAN_U_env) && apply_env(l, d, found[PLAN_U_env])) ||
+	    (has(found, PLAN_U_env) && apply_env(l, d, found[PLAN_U_env], level)) ||
 	    (has(found, PLAN_U_labels) && apply_labels(l, d, found[PLAN_U_labels])) ||
 	    (has(found, PLAN_U_resources) && apply_resources(l, d, found[PLAN_U_resources], level)) ||
 	    (has(found, PLAN_U_locks) && apply_locks(l, d, found[PLAN_U_locks])) ||

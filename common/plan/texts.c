@@ -240,6 +240,12 @@ static void check_settings(struct check *c)
 
 	for (i = 0; i < s->env_count; i++)
 		check_text(c, &from, s->env[i].value);
+	if (s->retry.agent != PLAN_NONE) {
+		const struct plan_agent *last = &c->l->plan->agents[s->retry.agent];
+
+		for (i = 0; i < last->env_count; i++)
+			check_text(c, &from, last->env[i].value);
+	}
 	from.key = RV_STR("cwd");
 	check_text(c, &from, s->cwd);
 	from.key = RV_STR("allowed_directories");

@@ -357,15 +357,23 @@ static int own_for_each(struct plan_loader *l, struct plan_unit *u)
 	return 0;
 }
 
-static bool env_has_keys(const struct plan_settings *s)
+static bool has_keys(const struct plan_env *env, uint32_t count)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->env_count; i++) {
-		if (plan_template_has_keys(s->env[i].value))
+	for (i = 0; i < count; i++) {
+		if (plan_template_has_keys(env[i].value))
 			return true;
 	}
 	return false;
+}
+
+/* The agent of the last try brings its own. */
+static bool env_has_keys(const struct plan_loader *l, const struct plan_settings *s)
+{
+	const struct plan_agent *last = s->retry.agent == PLAN_NONE ? NULL : &PLAN_VEC_AT(&l->agents, struct plan_agent, s->retry.agent);
+
+	return has_keys(s->env, s->env_count) || (last && has_keys(last->env, last->env_count));
 }
 
 static bool fills_keys(const struct plan_argv *a)
@@ -391,13 +399,14 @@ static bool names_files(const struct plan_argv *a)
 	return false;
 }
 
-static void note_flags(const struct plan *p, struct plan_unit *u)
+static void note_flags(const struct plan_loader *l, struct plan_unit *u)
 {
+	const struct plan *p = l->plan;
 	const struct plan_settings *s = u->settings;
 	bool fill = s->template_mode != PLAN_TEMPLATE_OFF;
 	bool file = u->flags & PLAN_UNIT_PROMPT_FILE;
 
-	if (fill && (fills_keys(u->command) || fills_keys(s->accept) || fills_keys(s->unless) || env_has_keys(s) || plan_template_has_keys(s->cwd) ||
+	if (fill && (fills_keys(u->command) || fills_keys(s->accept) || fills_keys(s->unless) || env_has_keys(l, s) || plan_template_has_keys(s->cwd) ||
 		     (u->dirs && u->dirs->filled)))
 		u->flags |= PLAN_UNIT_FILL;
 	if (fill && plan_template_has_keys(u->prompt) &&
@@ -505,7 +514,7 @@ int plan_read_unit(struct plan_loader *l, uint32_t node, uint32_t key)
 		return -1;
 	if (w.agent_unit && !u->dirs && plan_map_get(l->tree, node, RV_STR("allowed_directories")) == PLAN_NONE)
 		u->flags |= PLAN_UNIT_LACKS_DIRS;
-	note_flags(l->plan, u);
+	note_flags(l, u);
 	if (!l->lines) {
 		slot = plan_vec_add(l, &l->unit_nodes, sizeof(*slot));
 		if (!slot)
@@ -605,7 +614,7 @@ int plan_finish_verify(struct plan_loader *l)
 	if (!u->settings)
 		return -1;
 	check_verify(l, u->command);
-	note_flags(l->plan, u);
+	note_flags(l, u);
 	l->plan->verify = u;
 	return 0;
 }

@@ -177,8 +177,9 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	n->agent_used += sh->agent_slots;
 	resources_move(n, r->g, sh, true);
 	n->lost_after_min_us = rv_min_u64(n->lost_after_min_us, coord_unit_setting(r, u)->lost_after_us);
-	if (cl->agent != COORD_NONE)
-		r->g->agents[cl->agent].running++;
+	c->usage[slot].agent = coord_budget_agent(r, unit);
+	if (c->usage[slot].agent != COORD_NONE)
+		r->g->agents[c->usage[slot].agent].running++;
 	if (cl->lock_count)
 		coord_locks_take(c, r, u->place_class);
 	if (cl->dirs)
@@ -223,7 +224,7 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	struct coord_unit *u = coord_unit_at(r, unit);
 	const struct coord_class *cl = coord_unit_class(r, u);
 	const struct coord_shape *sh = &r->g->shapes[cl->shape];
-	uint32_t slot = u->slot;
+	uint32_t slot = u->slot, agent = coord_attempt_agent(c, r, slot);
 	struct coord_attempt *a = &c->attempts[slot];
 	struct coord_node *n = &c->nodes[a->node];
 
@@ -242,8 +243,8 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	r->active -= RV_PLANT(RELEASE_AFTER_RETRY) && u->retries ? 0 : 1;
 	r->usage -= sh->slots + sh->agent_slots;
 	coord_node_update(c, a->node);
-	if (cl->agent != COORD_NONE)
-		agent_given(c, r, &r->g->agents[cl->agent]);
+	if (agent != COORD_NONE)
+		agent_given(c, r, &r->g->agents[agent]);
 	if (cl->lock_count)
 		coord_locks_give(c, r, u->place_class);
 	if (cl->dirs)
@@ -295,7 +296,7 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	e->dispatch.tokens_left = e->dispatch.cost_left_microusd = 0;
 	e->dispatch.agent = COORD_NONE;
 	if (r->g->meters)
-		coord_budget_dispatch(r, a->unit, e);
+		coord_budget_dispatch(c, r, a->unit, e);
 	e->dispatch.sync = s->at_most_once;
 	n->messages_out++;
 	coord_attempt_count(c, slot);

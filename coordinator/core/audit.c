@@ -175,7 +175,7 @@ static void audit_heaps(const struct coord *c, const struct coord_run *r)
 }
 
 /* A8: places of agents and locks in use are those of the attempts that need them. */
-static void audit_agents(const struct coord_run *r)
+static void audit_agents(const struct coord *c, const struct coord_run *r)
 {
 	const struct coord_graph *g = r->g;
 
@@ -183,7 +183,7 @@ static void audit_agents(const struct coord_run *r)
 		uint32_t running = 0;
 
 		for (uint32_t i = 0; i < g->vertex_count; i++)
-			running += coord_unit_at(r, i)->state == COORD_UNIT_ACTIVE && coord_unit_class(r, coord_unit_at(r, i))->agent == k;
+			running += coord_unit_at(r, i)->state == COORD_UNIT_ACTIVE && coord_attempt_agent(c, r, coord_unit_at(r, i)->slot) == k;
 		audit(8, running == g->agents[k].running);
 	}
 }
@@ -300,7 +300,7 @@ void coord_audit(const struct coord *c)
 		audit_ready(r);
 		audit_timers(r);
 		audit_heaps(c, r);
-		audit_agents(r);
+		audit_agents(c, r);
 		if (r->g->meters)
 			audit_streaming(c, r);
 		if (c->unfinished)

@@ -93,6 +93,21 @@ uint32_t coord_budget_agent(const struct coord_run *r, uint32_t unit)
 	return coord_unit_class(r, u)->agent;
 }
 
+uint32_t coord_attempt_agent(const struct coord *c, const struct coord_run *r, uint32_t slot)
+{
+	uint32_t unit = c->attempts[slot].unit;
+
+	return coord_budget_meter(r, unit) ? c->usage[slot].agent : coord_unit_class(r, coord_unit_at(r, unit))->agent;
+}
+
+/* Of its attempt, if it has one: counters that say whose turn it is may have been reset since. */
+static uint32_t agent_now(const struct coord *c, const struct coord_run *r, uint32_t unit)
+{
+	const struct coord_unit *u = coord_unit_at(r, unit);
+
+	return u->state == COORD_UNIT_ACTIVE ? coord_attempt_agent(c, r, u->slot) : coord_budget_agent(r, unit);
+}
+
 /* --- counting --- */
 
 void coord_budget_assigned(struct coord *c, struct coord_run *r, uint32_t unit, bool again)
@@ -137,7 +152,7 @@ void coord_budget_ended(struct coord *c, struct coord_run *r, const struct proto
 	now = greater(&res->usage, &m->counted);
 	d = more_than(&now, &m->counted);
 	m->counted = now;
-	agent = coord_budget_agent(r, res->key.unit);
+	agent = agent_now(c, r, res->key.unit);
 	add(&m->spent, d);
 	add(&r->spent, d);
 	if (agent != COORD_NONE)
@@ -206,17 +221,15 @@ static void rest(uint64_t limit, uint64_t used, uint64_t *left)
 		*left = limit > used ? limit - used : 1;
 }
 
-static void budget_left(const struct coord_run *r, uint32_t unit, uint64_t *tokens, uint64_t *cost_microusd)
+static void budget_left(const struct coord_run *r, uint32_t unit, uint32_t agent, uint64_t *tokens, uint64_t *cost_microusd)
 {
 	const struct coord_meter *m = coord_budget_meter(r, unit);
 	const struct plan_budget *own;
-	uint32_t agent;
 
 	*tokens = *cost_microusd = 0;
 	if (!m)
 		return;
 	own = &coord_unit_setting(r, coord_unit_at(r, unit))->budget;
-	agent = coord_budget_agent(r, unit);
 	rest(own->tokens, m->spent.tokens, tokens);
 	rest(own->cost_microusd, m->spent.cost_microusd, cost_microusd);
 	rest(r->limit.tokens, rv_sat_add(r->spent.tokens, r->streaming.tokens), tokens);
@@ -229,14 +242,14 @@ static void budget_left(const struct coord_run *r, uint32_t unit, uint64_t *toke
 	}
 }
 
-void coord_budget_dispatch(const struct coord_run *r, uint32_t unit, struct coord_effect *e)
+void coord_budget_dispatch(const struct coord *c, const struct coord_run *r, uint32_t unit, struct coord_effect *e)
 {
 	uint32_t agent;
 
 	if (!coord_budget_meter(r, unit))
 		return;
-	budget_left(r, unit, &e->dispatch.tokens_left, &e->dispatch.cost_left_microusd);
-	agent = coord_budget_agent(r, unit);
+	agent = agent_now(c, r, unit);
+	budget_left(r, unit, agent, &e->dispatch.tokens_left, &e->dispatch.cost_left_microusd);
 	if (agent != coord_unit_class(r, coord_unit_at(r, unit))->agent)
 		e->dispatch.agent = agent;
 }

@@ -81,7 +81,7 @@ static struct coord_transition *tell(struct coord *c, enum coord_transition_kind
 
 	*t = (struct coord_transition){ .kind = kind, .real_us = c->real_us, .position = c->position, .index = c->index,
 					.part = is_live_only(kind) ? COORD_NONE : c->part++,
-					.unit = COORD_NONE, .node = COORD_NONE, .root_cause = COORD_NONE };
+					.unit = COORD_NONE, .node = COORD_NONE, .root_cause = COORD_NONE, .agent = COORD_NONE };
 	coord_emit(c, COORD_FX_TRANSITION, 0)->transition = t;
 	return t;
 }
@@ -103,6 +103,8 @@ struct coord_transition *coord_tell(struct coord *c, enum coord_transition_kind 
 		t->class = (enum proto_class)u->class;
 		t->reason = (enum proto_reason)u->reason;
 		t->root_cause = u->root_cause;
+		if (kind == COORD_T_UNIT_ASSIGNED)
+			t->agent = coord_attempt_agent(c, r, u->slot);
 	}
 	return t;
 }

@@ -90,7 +90,7 @@ static void explain_wait(struct question *q)
 
 static void explain_limits(struct question *q)
 {
-	const struct coord_class *cl = coord_unit_class(q->r, q->u);
+	uint32_t agent = coord_budget_agent(q->r, q->unit);
 	struct coord_obstacle o = obstacle(COORD_O_MAX_WORKERS);
 
 	if (q->r->max_workers && q->r->active >= q->r->max_workers) {
@@ -98,8 +98,8 @@ static void explain_limits(struct question *q)
 		o.used = q->r->active;
 		tell(q, &o);
 	}
-	if (cl->agent != COORD_NONE) {
-		const struct coord_agent *ag = &q->r->g->agents[cl->agent];
+	if (agent != COORD_NONE) {
+		const struct coord_agent *ag = &q->r->g->agents[agent];
 
 		o = obstacle(COORD_O_AGENT_LIMIT);
 		o.name = ag->name;

@@ -59,7 +59,12 @@ void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit);
 /* Agents: the plan's in its order, then the built-in profiles. COORD_NONE: there is none of that name. */
 uint32_t coord_graph_agent_find(const struct coord_graph *g, struct rv_str name);
+uint32_t coord_graph_agent_of(const struct coord_graph *g, uint32_t unit); /* that the plan gives the unit; COORD_NONE: a command */
+uint32_t coord_graph_agent_count(const struct coord_graph *g);
+struct rv_str coord_graph_agent_model(const struct coord_graph *g, uint32_t agent); /* "" for its own choice */
 struct rv_str coord_graph_agent_name(const struct coord_graph *g, uint32_t agent);
+/* How many variables at the end of the unit's spec are its own, whatever agent runs it. */
+uint32_t coord_graph_env_own(const struct coord_graph *g, uint32_t unit);
 /* What the agent sets of a unit's spec, encoded; "": it runs no agent units. */
 struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent);
 bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);

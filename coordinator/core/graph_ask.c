@@ -252,9 +252,29 @@ uint32_t coord_graph_agent_find(const struct coord_graph *g, struct rv_str name)
 	return COORD_NONE;
 }
 
+uint32_t coord_graph_env_own(const struct coord_graph *g, uint32_t unit)
+{
+	return g->settings[more_of(g, tmpl_of(g, unit))->setting].env_own;
+}
+
 struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent)
 {
 	return g->agent_specs && agent < g->agent_count ? g->agent_specs[agent] : RV_STR("");
+}
+
+uint32_t coord_graph_agent_of(const struct coord_graph *g, uint32_t unit)
+{
+	return g->classes[g->units[unit].place_class].agent;
+}
+
+uint32_t coord_graph_agent_count(const struct coord_graph *g)
+{
+	return g->agent_count;
+}
+
+struct rv_str coord_graph_agent_model(const struct coord_graph *g, uint32_t agent)
+{
+	return agent < g->agent_count ? g->agents[agent].model : RV_STR("");
 }
 
 struct rv_str coord_graph_agent_name(const struct coord_graph *g, uint32_t agent)

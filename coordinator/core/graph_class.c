@@ -184,7 +184,9 @@ static void fill_class(struct coord_build *b, struct coord_class *c, const struc
 {
 	struct coord_graph *g = b->g;
 	const struct plan_settings *s = b->plan->settings[d->setting];
-	bool limited = s->agent != PLAN_NONE && b->plan->agents[s->agent].max_concurrent;
+	const struct plan_agent *agents = b->plan->agents;
+	bool limited = (s->agent != PLAN_NONE && agents[s->agent].max_concurrent) ||
+		       (s->retry.agent != PLAN_NONE && agents[s->retry.agent].max_concurrent);
 
 	c->shape = d->shape;
 	c->agent = s->agent == PLAN_NONE ? COORD_NONE : s->agent;
@@ -272,9 +274,13 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 static struct coord_setting setting_of(const struct plan *p, const struct plan_settings *s)
 {
 	uint64_t lost_us = s->agent_unit ? RV_LOST_AFTER_US_AGENT : RV_LOST_AFTER_US_COMMAND;
+	uint32_t own = 0;
 
+	for (uint32_t i = 0; s->agent_unit && i < s->env_count; i++)
+		own += s->env[i].own;
 	return (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us, .grace_us = s->grace_us,
 				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit, .hold = s->hold, .budget = s->budget,
+				       .env_own = own,
 				       .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
 }
 
@@ -293,6 +299,7 @@ static void setting_key(struct rv_buf *key, const struct coord_setting *s)
 	rv_buf_put_u8(key, s->at_most_once);
 	rv_buf_put_u8(key, s->agent_unit);
 	rv_buf_put_u8(key, s->hold);
+	rv_buf_put_u32(key, s->env_own);
 	rv_buf_put_u32(key, s->retry.agent);
 	rv_buf_put_u64(key, s->budget.tokens);
 	rv_buf_put_u64(key, s->budget.cost_microusd);

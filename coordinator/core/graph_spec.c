@@ -274,6 +274,16 @@ static int spec_argv(struct coord_build *b, const struct plan_argv *from, struct
 	return 0;
 }
 
+/* What is the unit's own stands last: another agent takes the place of the rest. */
+static void spec_env(const struct plan_settings *from, struct spec_room *r, struct proto_spec *s)
+{
+	for (int own = 0; own < 2; own++)
+		for (uint32_t i = 0; i < from->env_count; i++)
+			if (from->env[i].own == own)
+				r->env[s->env_count++] = (struct proto_pair){ from->env[i].name, from->env[i].value };
+	s->env = r->env;
+}
+
 static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, struct rv_err *err)
 {
 	const struct plan_unit *u = coord_build_unit(b, t);
@@ -292,10 +302,7 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	    spec_argv(b, pretends ? NULL : u->settings->unless, &r->unless, &r->unless_max, &s.unless, &s.unless_count) < 0 ||
 	    spec_argv(b, u->command, &r->argv, &r->argv_max, &s.argv, &s.argc) < 0)
 		return no_memory(err);
-	for (uint32_t i = 0; i < u->settings->env_count; i++)
-		r->env[i] = (struct proto_pair){ u->settings->env[i].name, u->settings->env[i].value };
-	s.env = r->env;
-	s.env_count = u->settings->env_count;
+	spec_env(u->settings, r, &s);
 	rv_buf_reset(&r->encoded);
 	if (r->context.failed || r->empty.failed || proto_spec_encode(&s, &r->encoded) < 0)
 		return no_memory(err);
@@ -331,20 +338,28 @@ static int build_agents(struct coord_build *b, struct spec_room *r, struct rv_er
 	struct coord_graph *g = b->g;
 
 	g->agent_specs = RV_ARENA_ARRAY(&g->arena, struct rv_str, g->agent_count + 1u);
-	if (!g->agent_specs || room_for(b, r, 0, err) < 0)
+	if (!g->agent_specs)
 		return no_memory(err);
 	for (uint32_t i = 0; i < g->agent_count; i++) {
 		const struct plan_agent *a = i < b->plan->agent_count ? &b->plan->agents[i] : NULL;
 		enum plan_profile profile = a ? a->profile : coord_built_in_agents[i - b->plan->agent_count];
+		const struct plan_env *env = a && !a->built_in ? a->env : b->plan->env;
+		uint32_t env_count = a && !a->built_in ? a->env_count : b->plan->env_count;
 		struct proto_spec s;
 
 		g->agent_specs[i] = RV_STR("");
 		if (profile == PLAN_PROFILE_COMMAND || profile == PLAN_PROFILE_NOOP)
 			continue;
+		if (room_for(b, r, env_count, err) < 0)
+			return -1;
 		proto_spec_init(&s);
 		spec_agent(profile, a, r, &s);
 		if (!a)
 			s.agent = g->agents[i].name;
+		for (uint32_t k = 0; k < env_count; k++)
+			r->env[k] = (struct proto_pair){ env[k].name, env[k].value };
+		s.env = r->env;
+		s.env_count = env_count;
 		rv_buf_reset(&r->encoded);
 		if (proto_spec_encode(&s, &r->encoded) < 0)
 			return no_memory(err);

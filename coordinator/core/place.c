@@ -21,7 +21,9 @@ struct wish {
 	const struct coord_shape *sh;
 	const struct coord_class *cl;
 	bool ahead;  /* may be sent ahead */
-	bool kept_off; /* some unit looked at has to keep off a node */
+	bool kept_off; /* some unit looked at has to keep off a node, or waits for its agent */
+	uint32_t at_agent; /* that some unit looked at waits for: another one than its class's, COORD_NONE */
+	bool no_room;      /* for some unit looked at */
 };
 
 static bool lacks_workspace(const struct coord_run *r, uint32_t node)
@@ -307,10 +309,17 @@ static void park(struct coord *c, const struct wish *w)
 		reserve(c, w->r, w->shape);
 }
 
-static void park_at_agent(struct coord *c, const struct wish *w)
+static bool agent_full(const struct coord_run *r, uint32_t agent)
+{
+	const struct coord_agent *ag = &r->g->agents[agent];
+
+	return ag->max_concurrent && ag->running >= ag->max_concurrent;
+}
+
+static void park_at_agent(struct coord *c, const struct wish *w, uint32_t agent)
 {
 	struct coord_class *cl = &w->r->g->classes[w->class];
-	struct coord_agent *ag = &w->r->g->agents[cl->agent];
+	struct coord_agent *ag = &w->r->g->agents[agent];
 
 	cl->block = COORD_CLASS_AT_AGENT;
 	cl->next_waiting = ag->waiting;
@@ -352,7 +361,15 @@ static void assign(struct coord *c, const struct wish *w, uint32_t node)
 	coord_place_unreserve(c, w->r, w->shape);
 }
 
-/* The unit that goes now, of the class's first few, and where: only one that has to keep off a node lets others pass. */
+/* Its next attempt is run by another agent than its class's, and that one is full. */
+static bool waits_for_other(const struct wish *w)
+{
+	uint32_t agent = w->r->g->meters ? coord_budget_agent(w->r, w->unit) : w->cl->agent;
+
+	return agent != w->cl->agent && agent_full(w->r, agent);
+}
+
+/* The unit that goes now, of the class's first few, and where: only one that has to keep off a node, or is another agent's, lets others pass. */
 static uint32_t choose(const struct coord *c, struct wish *w)
 {
 	uint32_t local = w->cl->first;
@@ -361,11 +378,17 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 		uint32_t node;
 
 		w->unit = w->cl->order[local].unit;
-		node = node_for(c, w);
-		if (node != COORD_NONE)
-			return node;
-		if (!(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
-			break;
+		if (waits_for_other(w)) {
+			if (w->at_agent == COORD_NONE)
+				w->at_agent = coord_budget_agent(w->r, w->unit);
+		} else {
+			node = node_for(c, w);
+			if (node != COORD_NONE)
+				return node;
+			w->no_room = true;
+			if (!(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
+				break;
+		}
 		w->kept_off = true;
 		local = rv_rankset_next(&w->cl->ready, local);
 	}
@@ -377,14 +400,19 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 static bool place_first(struct coord *c, struct coord_run *r)
 {
 	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
-	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value] };
+	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value], .at_agent = COORD_NONE };
 	enum proto_reason used_up;
-	uint32_t node;
+	uint32_t node, agent;
 
 	w.class = w.sh->class_first + rv_heap_first(&w.sh->ready)->value;
 	w.cl = &r->g->classes[w.class];
 	w.ahead = w.cl->prefetch && !(r->parked_shapes && better_waits(r, first->key));
 	node = choose(c, &w);
+	if (node == COORD_NONE && w.at_agent != COORD_NONE && !w.no_room) {
+		park_at_agent(c, &w, w.at_agent);
+		coord_place_unreserve(c, r, w.shape);
+		return true;
+	}
 	if (node == COORD_NONE) {
 		park(c, &w);
 		return true;
@@ -397,9 +425,9 @@ static bool place_first(struct coord *c, struct coord_run *r)
 		coord_place_unreserve(c, r, w.shape);
 		return true;
 	}
-	if (w.cl->agent != COORD_NONE && r->g->agents[w.cl->agent].max_concurrent &&
-	    r->g->agents[w.cl->agent].running >= r->g->agents[w.cl->agent].max_concurrent) {
-		park_at_agent(c, &w);
+	agent = r->g->meters ? coord_budget_agent(r, w.unit) : w.cl->agent;
+	if (agent != COORD_NONE && agent_full(r, agent)) {
+		park_at_agent(c, &w, agent);
 		coord_place_unreserve(c, r, w.shape);
 		return true;
 	}

@@ -464,6 +464,7 @@ bool coord_reason_is_budget(enum proto_reason reason);
 struct coord_meter *coord_budget_meter(const struct coord_run *r, uint32_t unit); /* NULL: it is no agent unit */
 /* The agent that the unit's next, or running, attempt is run by; COORD_NONE: its own command. */
 uint32_t coord_budget_agent(const struct coord_run *r, uint32_t unit);
+uint32_t coord_attempt_agent(const struct coord *c, const struct coord_run *r, uint32_t slot); /* the same of an attempt, as it was assigned */
 void coord_budget_assigned(struct coord *c, struct coord_run *r, uint32_t unit, bool again); /* `again`: the same attempt as before */
 void coord_budget_dropped(struct coord *c, struct coord_run *r, uint32_t slot);
 /* A result, folded: called before the unit moves on. */
@@ -474,7 +475,7 @@ void coord_budget_report(struct coord *c, uint32_t slot, const struct proto_usag
 /* Why no attempt of the unit may start any more; NONE: one may. */
 enum proto_reason coord_budget_refuses(const struct coord_run *r, uint32_t unit);
 enum proto_reason coord_budget_cancels(const struct coord *c, const struct coord_run *r, uint32_t slot); /* the same of one that runs */
-void coord_budget_dispatch(const struct coord_run *r, uint32_t unit, struct coord_effect *e); /* what limits leave, and another agent */
+void coord_budget_dispatch(const struct coord *c, const struct coord_run *r, uint32_t unit, struct coord_effect *e); /* what limits leave, and another agent */
 bool coord_budget_look(struct coord *c); /* false: out of room */
 void coord_budget_changed(struct coord *c, struct coord_run *r); /* a limit of the run did */
 void coord_budget_begin(struct coord *c); /* serving: look at every run */

@@ -337,6 +337,39 @@ static void the_last_try_is_another_agents(void **state)
 	driver_forget_lines(&f->d);
 }
 
+/* Its place is asked for there, not of the agent that failed; units of that one need not wait for it. */
+static void the_last_try_keeps_the_other_agents_max_concurrent(void **state)
+{
+	static const char *const alike[] = { "a", "b", "c", "e" };
+	struct fixture *f = *state;
+
+	four(f, 4);
+	plan_build_unit(&f->b, "e", "");
+	plan_build_agent(&f->b, "e", "m", 0);
+	for (size_t i = 0; i < RV_ARRAY_LEN(alike); i++)
+		plan_build_settings(&f->b, alike[i])->retry =
+			(struct plan_retry){ .max = 1, .on = PLAN_RETRY_ON_AGENT, .agent = 1, .backoff = PLAN_BACKOFF_NONE };
+	f->b.plan.agents[0].max_concurrent = 3;
+	f->b.plan.agents[1].max_concurrent = 1; /* n, which runs d */
+	submit(f);
+	result(f, "a", PROTO_FAILED, 40, 0);
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n1 DISPATCH e#1 try=1");
+	expect_nothing(&f->d);
+	result(f, "b", PROTO_FAILED, 40, 0);
+	expect(&f->d, "> n1 ACK b#1 accepted");
+	expect_nothing(&f->d); /* m has a place, but b is n's now, too */
+	result(f, "d", PROTO_SUCCEEDED, 1, 0);
+	expect(&f->d, "> n1 ACK d#1 accepted");
+	expect(&f->d, "> n1 DISPATCH a#2 try=2 agent=n");
+	expect_nothing(&f->d);
+	result(f, "a", PROTO_SUCCEEDED, 1, 0);
+	expect(&f->d, "> n1 ACK a#2 accepted");
+	expect(&f->d, "> n1 DISPATCH b#2 try=2 agent=n");
+	expect_nothing(&f->d);
+	driver_forget_lines(&f->d);
+}
+
 static void a_told_retry_after_is_the_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -377,6 +410,7 @@ int main(void)
 		TEST(a_raised_limit_lets_a_run_go_on),
 		TEST(a_dispatch_says_what_the_nearest_limit_leaves),
 		TEST(the_last_try_is_another_agents),
+		TEST(the_last_try_keeps_the_other_agents_max_concurrent),
 		TEST(a_told_retry_after_is_the_wait),
 	};
 

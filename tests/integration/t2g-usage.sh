@@ -24,5 +24,15 @@ want_json '{u["id"]: u.get("tokens") for u in d["units"]}["v"] == 14 and d["tota
 expect 0 reeve usage
 want_out "model  large"
 want_out "TOKENS"
+# What a try used is told under the agent that ran it; a unit is of the one that ran it last.
+sed 's/max: 1, backoff/max: 1, agent: a, backoff/' plan.yaml >other.yaml
+expect 0 reeve run other.yaml -o json
+want_json 'units["v"]["agent"] == "a" and units["v"]["usage"]["tokens"] == 107 and d["by_agent"]["a"]["usage"]["tokens"] == 400 and d["by_agent"]["a"]["units"] == 4'
+want_json 'd["by_agent"]["b"]["usage"]["tokens"] == 7 and d["by_agent"]["b"]["units"] == 0'
+expect 0 reeve usage -o json
+valid usage
+want_json 'd["by_agent"]["a"]["tokens"] == 400 and d["by_agent"]["a"]["units"] == 4 and d["by_agent"]["b"]["tokens"] == 7 and d["by_agent"]["b"]["units"] == 0'
+want_json 'd["by_model"]["small"]["tokens"] == 400 and d["by_model"]["large"]["tokens"] == 7'
+want_json '[(u["agent"], u["model"]) for u in d["units"] if u["id"] == "v"] == [("a", "small")]'
 expect 2 reeve usage x/y
 expect 4 reeve usage nosuchrun

@@ -109,10 +109,13 @@ want_eq "$(cat "$T/seen-none-1.prompt")" "Work."
 
 cat >again.yaml <<'Y'
 version: 1
-agents: {coder: {profile: claude}, last: {profile: codex}}
+agents: {coder: {profile: claude, env: {WHO: coder, ONLY: coder, MINE: coder}}, last: {profile: codex, env: {WHO: last, TOLD: 'so {{told}}', MINE: last}}}
+defaults: {env: {ALL: "yes", WHO: nobody}}
 units:
   - id: again
     agent: coder
+    env: {MINE: unit}
+    context: {told: it is}
     prompt: Work.
     allowed_directories: [a]
     accept: [sh, -c, 'echo "line 7 is wrong"; [ "$REEVE_TRY" = 2 ]']
@@ -123,6 +126,9 @@ want_in "$T/seen-again-2.prompt" "This is try 2"
 want_json 'd["_prev"][0]["reason"] == "accept" and "line 7 is wrong" in d["_prev"][0]["output"]' "$(ls -d .reeve/runs/*/units/again/2)/context.json"
 want_in "$T/seen-again-1.argv" /claude
 want_in "$T/seen-again-2.argv" /codex
+env_of() { grep -E '^(WHO|ONLY|MINE|TOLD|ALL)=' "$T/seen-again-$1.env" | sort | paste -sd' '; }
+want_eq "$(env_of 1)" "ALL=yes MINE=unit ONLY=coder WHO=coder"
+want_eq "$(env_of 2)" "ALL=yes MINE=unit TOLD=so it is WHO=last"
 
 # ---- limited: it waits and spends no try; output that has to be JSON; one that says nothing; killed with all it started ----
 

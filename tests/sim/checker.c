@@ -165,6 +165,14 @@ static bool same_lock(const struct plan_unit *a, const struct plan_unit *b)
 	return a->settings->lock_count && b->settings->lock_count && a->settings->locks[0] == b->settings->locks[0];
 }
 
+/* Whose place the attempt takes that begins now: the last one that retries leave may be another agent's. */
+static uint32_t agent_of(const struct sim_run *r, uint32_t unit)
+{
+	const struct plan_settings *s = plan_unit_of(r, unit)->settings;
+
+	return s->retry.agent != PLAN_NONE && s->retry.max && r->units[unit].retries >= s->retry.max ? s->retry.agent : s->agent;
+}
+
 /* I3, as the coordinator believes it: workers, agents, locks, directories. */
 static void check_limits(struct sim_world *w, struct sim_run *r, uint32_t unit, bool taken_back)
 {
@@ -183,15 +191,15 @@ static void check_limits(struct sim_world *w, struct sim_run *r, uint32_t unit, 
 				continue;
 			other = plan_unit_of(&w->runs[i], u);
 			locks += same_lock(pu, other);
-			agents += i == (uint32_t)(r - w->runs) && other->settings->agent == pu->settings->agent;
+			agents += i == (uint32_t)(r - w->runs) && w->runs[i].units[u].agent == r->units[unit].agent;
 			if ((&w->runs[i] != r || u != unit) && dirs_overlap(pu, other))
 				sim_broken(w, "I3: units %u and %u are active in overlapping directories", unit, u);
 		}
 	}
 	if (pu->settings->lock_count && locks > r->plan->locks[pu->settings->locks[0]].count)
 		sim_broken(w, "I3: %u attempts hold lock %u of %u", locks, pu->settings->locks[0], r->plan->locks[pu->settings->locks[0]].count);
-	if (pu->settings->agent != PLAN_NONE) {
-		uint32_t max = r->plan->agents[pu->settings->agent].max_concurrent;
+	if (r->units[unit].agent != PLAN_NONE) {
+		uint32_t max = r->plan->agents[r->units[unit].agent].max_concurrent;
 
 		/* Attempts sent ahead hold no place of max_concurrent, and agents with one are not sent ahead. */
 		if (max && agents > max && !taken_back)
@@ -272,6 +280,7 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 	u->node = f->assigned.node;
 	u->active = true;
 	u->lost = false;
+	u->agent = agent_of(r, f->assigned.key.unit);
 	r->active++;
 	count_fairness(w, r);
 	check_dependencies(w, r, f->assigned.key.unit);
@@ -353,6 +362,7 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 	settle(w, r, u, attempt);
 	count_used(r, f->attempt_ended.key.unit, attempt, &f->attempt_ended.result);
 	u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
+	u->retries += coord_class_spends_retry(f->attempt_ended.result.class);
 }
 
 /* Is the unit, which has ended, put back? One that is at_most_once and has begun only when a person names it. */
@@ -384,6 +394,8 @@ static void on_mutation(struct sim_world *w, const struct proto_fact *f)
 	for (i = 0; i < r->unit_count; i++) {
 		struct sim_unit *u = &r->units[i];
 
+		if (f->mutation.what == PROTO_MUT_RESUME && !(u->ended && u->state == PROTO_END_SUCCEEDED))
+			u->retries = 0;
 		if (!u->ended || !(is_verify(r, i) || is_put_back(r, i, f)))
 			continue;
 		u->ended = false;
@@ -483,6 +495,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		u->node = f->assigned.node;
 		u->active = true;
 		u->lost = false;
+		u->agent = agent_of(r, f->assigned.key.unit);
 		r->active++;
 		r->finished = false;
 		break;
@@ -502,6 +515,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		note_begun(u, f->attempt_ended.key.attempt, &f->attempt_ended.result);
 		u->settled_at = position;
 		u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
+		u->retries += coord_class_spends_retry(f->attempt_ended.result.class);
 		break;
 	case PROTO_FACT_MUTATION:
 		on_mutation(w, f);
@@ -557,6 +571,7 @@ void sim_checker_refold(struct sim_world *w)
 			u->state = 0;
 			u->may_start = u->begun = u->begun_attempt = 0;
 			u->used = u->used_attempt = 0;
+			u->retries = u->agent = 0;
 		}
 	}
 	for (i = 0; i < w->disk.count; i++) {

@@ -35,8 +35,9 @@ void sim_members_fact(struct sim_world *w, const struct proto_fact *f)
 /* What rests on a node may only be that it is lost, once it was removed. */
 void sim_members_check(struct sim_world *w, uint32_t node, uint32_t unit, const struct proto_result *res)
 {
-	/* The coordinator's own word is that it is lost, also where that cancels it: no node sends a failure of no class. */
-	bool by_us = res && (res->class == PROTO_CLASS_NODE_LOST || (res->outcome == PROTO_FAILED && res->class == PROTO_CLASS_NONE));
+	/* The coordinator's own word is that it is lost, also where that cancels it: no node sends a failure of no class, nor one
+	 * of what was used up. */
+	bool by_us = res && (res->class == PROTO_CLASS_NODE_LOST || res->class == PROTO_CLASS_BUDGET || (res->outcome == PROTO_FAILED && res->class == PROTO_CLASS_NONE));
 
 	if (node < w->journal_node_count && w->journal_removed[node] && !by_us)
 		sim_broken(w, "I13: unit %u %s node %u of the journal, which was removed", unit, res ? "ended by the word of" : "was assigned to", node);

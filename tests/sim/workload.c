@@ -106,9 +106,12 @@ static const struct plan_settings *draw_settings(struct builder *b)
 			s.budget.tokens = 1 + rv_prng_below(&b->prng, 2000);
 	}
 	s.retry.max = per_mille(b, b->s->retry_pm) ? (uint32_t)rv_prng_below(&b->prng, 4) : 0;
+	if (s.agent_unit && s.retry.max)
+		s.retry.agent = 2;
 	if (per_mille(b, b->s->once_pm)) {
 		s.at_most_once = true;
 		s.retry.max = 0;
+		s.retry.agent = PLAN_NONE;
 	}
 	if (s.profile == PLAN_PROFILE_COMMAND && per_mille(b, b->s->wide_pm)) {
 		s.slots = 1 + (uint32_t)rv_prng_below(&b->prng, b->s->slots_max);
@@ -194,22 +197,25 @@ static void draw_unit(struct builder *b, uint32_t i)
 
 static void make_agents(struct builder *b)
 {
-	struct plan_agent *agents = zalloc(b, 2 * sizeof(*agents));
+	struct plan_agent *agents = zalloc(b, 3 * sizeof(*agents));
 
 	agents[0] = (struct plan_agent){ .name = RV_STR("noop"), .profile = PLAN_PROFILE_NOOP, .built_in = true };
 	agents[1] = (struct plan_agent){ .name = RV_STR("mock"), .profile = PLAN_PROFILE_MOCK };
 	agents[0].model = agents[1].model = RV_STR("");
 	agents[0].mock.output = agents[1].mock.output = RV_STR("");
 	agents[1].mock.delay_us = 1 + b->s->duration_us_max / 2;
-	agents[1].mock.fail = b->s->fail_pm > 200 ? 1 : 0;
+	agents[1].mock.fail = b->s->fail_pm > 100 ? 1 : 0;
 	agents[1].max_concurrent = per_mille(b, b->s->agent_limit_pm) ? 1 + (uint32_t)rv_prng_below(&b->prng, 4) : 0;
 	agents[1].mock.tokens = b->s->budget_pm ? 1 + rv_prng_below(&b->prng, 1000) : 0;
 	if (b->s->budget_pm && per_mille(b, b->s->budget_pm / 2))
 		agents[1].budget.tokens = 1 + rv_prng_below(&b->prng, 20000);
 	if (b->s->budget_pm && per_mille(b, b->s->budget_pm / 2))
 		b->p->limits.budget.tokens = 1 + rv_prng_below(&b->prng, 20000);
+	agents[2] = agents[1]; /* of last tries */
+	agents[2].name = RV_STR("last");
+	agents[2].max_concurrent = 1;
 	b->p->agents = agents;
-	b->p->agent_count = 2;
+	b->p->agent_count = 3;
 }
 
 static void make_texts(struct builder *b)

@@ -316,6 +316,7 @@ struct sim_unit {
 	bool active, ended, lost;    /* lost: its newest attempt was given up, and may come back */
 	uint8_t state;               /* enum proto_end_state */
 	uint32_t may_start;          /* at_most_once: how often so far, 0 = once; one more each time a person names it */
+	uint32_t retries, agent;     /* failures that spent a retry; whose place its attempt takes, of the plan's */
 	uint64_t used, used_attempt; /* tokens that the journal counts of its newest attempt; which one that is */
 	uint32_t begun, begun_attempt; /* attempts that the journal says to have begun, or cannot say; the newest of them */
 	/* the world's truth */

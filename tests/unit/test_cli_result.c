@@ -67,7 +67,7 @@ static int teardown(void **state)
 static struct coord_transition base(enum coord_transition_kind kind, uint32_t unit)
 {
 	return (struct coord_transition){ .kind = kind, .real_us = T0, .run = RUN_NUMBER, .unit = unit, .node = COORD_NONE,
-					  .root_cause = COORD_NONE };
+					  .root_cause = COORD_NONE, .agent = COORD_NONE };
 }
 
 static void feed(struct world *w, struct coord_transition t)

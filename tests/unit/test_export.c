@@ -36,7 +36,7 @@ struct story {
 static void tell(struct story *s, struct coord_transition t)
 {
 	t.run = s->tally.run;
-	t.root_cause = COORD_NONE;
+	t.root_cause = t.agent = COORD_NONE;
 	cli_tally_feed(&s->tally, &t, NULL);
 	assert_int_equal(cli_attempts_feed(&s->attempts, &s->tally, &t), 0);
 }
@@ -109,6 +109,38 @@ static void attempts_get_the_lowest_free_slot(void **state)
 	plan_case_release(&c);
 }
 
+/* An open run grows while its journal is told: what units before it used stays theirs, and the verify step the last. */
+static void units_that_are_added_get_room(void **state)
+{
+	struct plan_case c = { 0 };
+	struct story s = { 0 };
+
+	(void)state;
+	plan_case_fine(&c, "version: 1\nunits: [{id: a, command: [x]}, {id: b, command: [x]}, {id: c, command: [x]}, {id: d, command: [x]}, {id: e, command: [x]}]\n");
+	assert_int_equal(coord_graph_build(c.plan, 7, NULL, &s.graph, NULL), 0);
+	assert_int_equal(cli_tally_init(&s.tally, s.graph, CLI_KEEP_FAILURES, NULL), 0);
+	cli_attempts_init(&s.attempts);
+	s.tally.count = s.tally.in_state[COORD_UNIT_PENDING] = 2; /* as if the others came later */
+	attempt(&s, 1, 1, 0, 110, 120, COORD_UNIT_SUCCEEDED);
+	assert_int_equal(cli_tally_grow(&s.tally, 3, NULL), 0);
+	attempt(&s, 0, 1, 0, 130, 140, COORD_UNIT_SUCCEEDED);
+	attempt(&s, 4, 1, 0, 150, 0, COORD_UNIT_ACTIVE);
+	assert_int_equal(s.attempts.units, 5);
+	assert_int_equal(cli_attempts_arrange(&s.attempts, &s.tally, NULL), 0);
+	assert_int_equal(cli_attempts_count(&s.attempts), 3);
+	expect_row(&s, 2, 4, 0, 0, CLI_ATTEMPT_RUNNING);
+	for (uint32_t i = 0; i <= 5; i++) {
+		struct proto_usage used = cli_tally_usage(&s.tally, i);
+
+		assert_int_equal(proto_usage_tokens(&used), i == 1 ? 106 : 0);
+		assert_int_equal(s.attempts.usage[i].tokens, i == 1 ? 106 : 0);
+	}
+	cli_attempts_release(&s.attempts);
+	cli_tally_release(&s.tally);
+	coord_graph_destroy(&s.graph);
+	plan_case_release(&c);
+}
+
 static void the_tail_of_an_agent_is_what_it_said(void **state)
 {
 	static const char log[] = "{\"type\":\"assistant\",\"message\":{\"id\":\"m1\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I tried twice.\"}]}}\nnot of a transcript\n";
@@ -153,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_of_others_is_markup_of_nobody),
 		cmocka_unit_test(attempts_get_the_lowest_free_slot),
+		cmocka_unit_test(units_that_are_added_get_room),
 		cmocka_unit_test(the_tail_of_an_agent_is_what_it_said),
 	};
 

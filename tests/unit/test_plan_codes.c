@@ -97,6 +97,8 @@ static const struct expected errors[] = {
 	{ "context key", PLAN_E_CONTEXT_KEY, 3, 11, 6, HEAD UNIT "context: {_dep_a: 1}\n", NULL },
 	{ "context key of a unit", PLAN_E_CONTEXT_KEY, 2, 41, 4, HEAD "units: [{id: a, command: [x], context: {item: 1}}]\n", NULL },
 	{ "unknown key in a text", PLAN_E_TEMPLATE, 2, 29, 13, HEAD "units: [{id: a, command: [x,\"{{nothing}}\"]}]\n", "nothing" },
+	{ "unknown key in the env of the last try", PLAN_E_TEMPLATE, 4, 9, 39,
+	  "version: 1\nagents: {l: {profile: mock, env: {A: \"{{b}}\"}}}\nworkspace: {mode: none}\nunits: [{id: a, agent: mock, retry: {agent: l}}]\n", "{{b}}" },
 	{ "open braces", PLAN_E_TEMPLATE, 2, 29, 5, HEAD "units: [{id: a, command: [x,\"{{a\"]}]\n", NULL },
 	{ "item without for_each", PLAN_E_TEMPLATE, 2, 30, 10, HEAD "units: [{id: a, command: [x, \"{{item}}\"]}]\n", "for_each" },
 	{ "item without that key", PLAN_E_TEMPLATE, 2, 30, 12, HEAD "units: [{id: a, command: [x, \"{{item.b}}\"], for_each: [{b: 1}, {c: 1}]}]\n", "item 2" },
