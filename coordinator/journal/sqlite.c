@@ -2,8 +2,8 @@
  *
  * With JOURNAL_PROCESS the loop commits itself: one prepared INSERT that selects from `head` only if the epoch is still
  * ours, its own transaction. A thread is made when the log has grown enough for the first checkpoint and does only
- * checkpoints. With JOURNAL_POWER the journal thread takes everything that waits, commits it as one transaction, and
- * makes checkpoints when nothing waits.
+ * checkpoints. With JOURNAL_POWER the journal thread takes everything that waits, commits it as one transaction,
+ * makes checkpoints, and writes the log's file ahead when nothing waits.
  */
 #include "store.h"
 
@@ -140,7 +140,7 @@ static int put_run(struct journal *j, const struct journal_run *r, uint64_t posi
 	return step(j, s, "write", err);
 }
 
-static void rollback(struct journal *j)
+void store_rollback(struct journal *j)
 {
 	if (!sqlite3_get_autocommit(j->db)) {
 		(void)sqlite3_step(j->rollback); /* the failure before it is the one to tell */
@@ -203,7 +203,7 @@ static int write_all(struct journal *j, const struct store_batch *list, struct r
 		goto fail;
 	return 0;
 fail:
-	rollback(j);
+	store_rollback(j);
 	return -1;
 }
 
@@ -292,11 +292,20 @@ static void batch_free(struct store_batch *b)
 	}
 }
 
+static void wake(const struct journal *j)
+{
+	uint64_t one = 1;
+
+	if (write(j->event_fd, &one, sizeof(one)) < 0) {
+		/* only if the counter is full: then it is readable already */
+	}
+}
+
 /* Commits what it took off the queue. */
 static void commit_list(struct journal *j, struct store_batch *list)
 {
 	struct rv_err err = { 0 };
-	uint64_t one = 1, last = 0;
+	uint64_t last = 0;
 	size_t bytes = 0;
 	const struct store_batch *b;
 
@@ -310,14 +319,29 @@ static void commit_list(struct journal *j, struct store_batch *list)
 		else
 			(void)fail_for_good(j, &err);
 	}
+	wake(j);
 	pthread_mutex_lock(&j->mutex);
 	j->backlog_bytes -= bytes;
 	pthread_cond_broadcast(&j->done);
 	pthread_mutex_unlock(&j->mutex);
-	if (write(j->event_fd, &one, sizeof(one)) < 0) {
-		/* only if the counter is full: then it is readable already */
-	}
 	batch_free(list);
+}
+
+/* While the disk has nothing else to do for us. */
+static void write_ahead(struct journal *j)
+{
+	struct rv_err err = { 0 };
+	bool idle;
+
+	if (!store_ahead_due(j))
+		return;
+	pthread_mutex_lock(&j->mutex);
+	idle = !j->first && !j->stop && !atomic_load(&j->has_failed);
+	pthread_mutex_unlock(&j->mutex);
+	if (idle && store_write_ahead(j, &err)) {
+		(void)fail_for_good(j, &err);
+		wake(j);
+	}
 }
 
 static void *journal_main(void *arg)
@@ -339,6 +363,8 @@ static void *journal_main(void *arg)
 		commit_list(j, list);
 		if (checkpoint_due(j))
 			checkpoint(j, j->db);
+		else
+			write_ahead(j);
 		pthread_mutex_lock(&j->mutex);
 	}
 	pthread_mutex_unlock(&j->mutex);
@@ -429,8 +455,8 @@ static int append_queued(struct journal *j, const struct journal_batch *b, uint6
 	*j->end = copy;
 	j->end = &copy->next;
 	j->backlog_bytes += copy->bytes;
-	pthread_cond_signal(&j->work);
 	pthread_mutex_unlock(&j->mutex);
+	pthread_cond_signal(&j->work); /* not before: the thread, woken on this core, would wait for the mutex first */
 	return 0;
 }
 

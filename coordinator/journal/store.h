@@ -2,6 +2,7 @@
  *
  *	files.c    the state directory and its files: whose they are, making a new journal
  *	store.c    opening the database: identity, version, statements; SQLite's errors as ours
+ *	ahead.c    the write-ahead log's file, written beforehand
  *	sqlite.c   claiming, appending, the journal thread, checkpoints
  *	read.c     rows and runs
  *
@@ -30,6 +31,10 @@
 #define STORE_WAL_BYTES_POWER ((size_t)16 << 20)
 #define STORE_WAL_BYTES_PROCESS ((size_t)64 << 20)
 #define STORE_BUSY_MS 10000
+/* The log's file is written this far ahead of what is in use, with JOURNAL_POWER and never past the size at which a
+ * checkpoint is due; not before the log has so many pages, since a short run has no use for it. */
+#define STORE_AHEAD_BYTES ((size_t)1 << 20)
+#define STORE_AHEAD_FROM_PAGES 16
 
 /* A batch that waits for the journal thread. */
 struct store_batch {
@@ -87,6 +92,8 @@ struct journal {
 	/* Checkpoints: of whoever holds the writer. */
 	uint64_t wal_pages;          /* after the last commit */
 	uint64_t checkpoint_pages;   /* the next is due at this size */
+	uint64_t written_bytes;      /* of the log's file, as far as we know */
+	bool ahead_off;              /* it could not be written ahead once */
 	bool log_is_long;            /* a checkpoint was asked for and the log has not begun anew since */
 	_Atomic uint64_t checkpoints; /* made so far; for tests and benches */
 };
@@ -109,7 +116,13 @@ uint64_t store_checksum(uint64_t seed, uint64_t position, struct rv_str bytes);
 /* Seeds the checksum from the cluster id. */
 uint64_t store_checksum_seed(const uint8_t cluster[JOURNAL_CLUSTER_BYTES]);
 
-/* --- sqlite.c, for read.c */
+/* --- ahead.c: of the journal thread, outside of a transaction */
+bool store_ahead_due(const struct journal *j);
+/* -1: a sync failed. That there is no space for it, or that the log is somebody else's just now, is not a failure. */
+int store_write_ahead(struct journal *j, struct rv_err *err);
+
+/* --- sqlite.c, for ahead.c and read.c */
+void store_rollback(struct journal *j);
 int store_reader(struct journal *j, struct rv_err *err);
 
 #endif

@@ -47,6 +47,8 @@ static int write_file(sqlite3_file *f, const void *at, int bytes, sqlite3_int64 
 	int rc = order(f, &orders.writes_left, orders.write_error);
 
 	orders.writes++;
+	if (!rc && ((struct file *)(void *)f)->watched && orders.bytes_max >= 0 && offset + bytes > orders.bytes_max)
+		rc = SQLITE_FULL;
 	return rc ? rc : real(f)->pMethods->xWrite(real(f), at, bytes, offset);
 }
 
@@ -173,7 +175,7 @@ struct faultfs *faultfs(void)
 			abort();
 	}
 	orders.suffix = NULL;
-	orders.writes_left = orders.syncs_left = orders.reads_left = -1;
+	orders.writes_left = orders.syncs_left = orders.reads_left = orders.bytes_max = -1;
 	orders.write_error = SQLITE_IOERR_WRITE;
 	orders.sync_error = SQLITE_IOERR_FSYNC;
 	orders.writes = orders.syncs = 0;

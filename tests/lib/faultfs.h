@@ -15,6 +15,7 @@ struct faultfs {
 	const char *suffix; /* "" or NULL: all files */
 	_Atomic int64_t writes_left; /* before writes fail; < 0: never */
 	_Atomic int64_t syncs_left;
+	_Atomic int64_t bytes_max;   /* a write past this place of a file gives SQLITE_FULL; < 0: none does */
 	_Atomic int64_t reads_left;  /* a failed read is SQLITE_IOERR_READ */
 	_Atomic int write_error;     /* an SQLITE_ code */
 	_Atomic int sync_error;

@@ -1071,6 +1071,244 @@ static void what_must_be_synced_survives_power_loss_with_process_too(void **stat
 	f->after_sync = NULL;
 }
 
+/* --- a log that is written ahead ------------------------------------------------------------------------------------------------ */
+
+/* One commit each, until `done`; gives how many. */
+static uint64_t append_until(struct journal *j, uint64_t n, bool (*done)(const struct journal *j))
+{
+	uint64_t deadline = rv_clock_monotonic_us() + 60 * RV_US_PER_S;
+	struct rv_err err;
+
+	do {
+		n++;
+		append_ok(j, n, n);
+		assert_int_equal(journal_flush(j, &err), 0);
+		assert_true(rv_clock_monotonic_us() < deadline);
+	} while (!done(j));
+	return n;
+}
+
+static uint64_t log_used(const struct journal *j)
+{
+	return 32 + j->wal_pages * (STORE_PAGE_BYTES + 24);
+}
+
+static bool is_ahead(const struct journal *j)
+{
+	return size_of(wal_path) >= (off_t)(log_used(j) + STORE_AHEAD_BYTES / 2);
+}
+
+static bool is_long(const struct journal *j)
+{
+	return log_used(j) >= j->options.wal_bytes * 3 / 4;
+}
+
+static bool is_whole(const struct journal *j)
+{
+	return size_of(wal_path) >= (off_t)j->options.wal_bytes;
+}
+
+static bool is_far(const struct journal *j)
+{
+	return j->wal_pages > 2 * STORE_AHEAD_FROM_PAGES;
+}
+
+static bool began_anew(const struct journal *j)
+{
+	return atomic_load(&j->checkpoints) > 0 && j->wal_pages > 5 && log_used(j) < j->options.wal_bytes / 2;
+}
+
+static void save(const char *name, const char *from, char to[static 160])
+{
+	snprintf(to, 160, "%s/%s", base, name);
+	copy_file(from, to, SIZE_MAX);
+}
+
+/* The log is `head` up to `cut` and `tail` from there, as a power loss may leave it. */
+static void put_log(const char *head, const char *tail, size_t cut)
+{
+	struct rv_buf b, t;
+	char shm[160];
+
+	rv_buf_init(&b, 0);
+	rv_buf_init(&t, 0);
+	assert_int_equal(rv_file_read(head, (size_t)1 << 30, &b, NULL), 0);
+	assert_int_equal(rv_file_read(tail, (size_t)1 << 30, &t, NULL), 0);
+	assert_true(b.bytes >= cut);
+	if (t.bytes > cut) {
+		assert_true(b.bytes >= t.bytes);
+		memcpy(b.at + cut, t.at + cut, t.bytes - cut);
+	}
+	assert_int_equal(rv_file_write(wal_path, rv_str(b.at, b.bytes), 0600, RV_FILE_NOSYNC, NULL), 0);
+	rv_buf_release(&b);
+	rv_buf_release(&t);
+	snprintf(shm, sizeof(shm), "%s/journal.db-shm", dir);
+	unlink(shm);
+}
+
+/* Whatever the tail is, what is read is a prefix, the longer the later it begins, and the journal goes on from there. */
+static void torn_anywhere(const char *db, const char *head, const char *tail, uint64_t used, uint64_t least, uint64_t n)
+{
+	uint64_t cut, got, last = least;
+	struct rv_err err;
+	struct journal *j;
+
+	for (cut = 0; cut <= used; cut = cut < used && cut + 1999 > used ? used : cut + 1999) {
+		copy_file(db, db_path, SIZE_MAX);
+		put_log(head, tail, (size_t)cut);
+		j = open_own(JOURNAL_POWER);
+		got = journal_last(j);
+		assert_true(got >= last);
+		last = got;
+		assert_int_equal(read_all(j, 0), got);
+		append_ok(j, got + 1, got + 1);
+		assert_int_equal(journal_flush(j, &err), 0);
+		assert_int_equal(read_all(j, 0), got + 1);
+		journal_close(&j);
+	}
+	assert_int_equal(last, n);
+}
+
+static void a_tail_torn_over_zeroes_gives_a_prefix(void **state)
+{
+	char db[160], wal[160], zeroes[160], path[128];
+	struct journal_options o = own(JOURNAL_POWER);
+	struct journal *j, *r;
+	uint64_t n, used;
+	struct rv_buf b;
+
+	(void)state;
+	o.wal_bytes = 4 << 20;
+	j = open_with(o);
+	(void)claim(j);
+	n = append_until(j, 0, is_ahead);
+	assert_true(n >= 5);
+	n = append_until(j, n, is_ahead);
+	r = open_reader(); /* beside it */
+	assert_int_equal(read_all(r, 0), n);
+	journal_close(&r);
+	used = log_used(j);
+	save("saved.db", db_path, db);
+	save("saved.wal", wal_path, wal);
+	assert_true(size_of(wal) > (off_t)used);
+	journal_close(&j);
+	assert_int_equal(access(wal_path, F_OK), -1); /* gone, with what was ahead */
+	rv_buf_init(&b, 0);
+	snprintf(path, sizeof(path), "%s/zeroes", base);
+	assert_non_null(rv_buf_reserve(&b, (size_t)size_of(wal)));
+	memset(b.at, 0, (size_t)size_of(wal));
+	assert_int_equal(rv_file_write(path, rv_str(b.at, (size_t)size_of(wal)), 0600, RV_FILE_NOSYNC, NULL), 0);
+	rv_buf_release(&b);
+	save("zeroes.wal", path, zeroes);
+	torn_anywhere(db, wal, zeroes, used, 0, n);
+}
+
+static void a_tail_torn_over_an_older_log_gives_a_prefix(void **state)
+{
+	char db[160], old[160], wal[160];
+	struct journal_options o = own(JOURNAL_POWER);
+	struct journal *j;
+	uint64_t n, least, used;
+
+	(void)state;
+	o.wal_bytes = 192 << 10;
+	j = open_with(o);
+	(void)claim(j);
+	n = append_until(j, 0, is_long);
+	least = n;
+	save("old.wal", wal_path, old);
+	n = append_until(j, n, began_anew);
+	used = log_used(j);
+	save("saved.db", db_path, db); /* holds what the old log held, and no more */
+	save("saved.wal", wal_path, wal);
+	assert_true(size_of(old) > (off_t)used);
+	assert_true(size_of(wal) >= size_of(old));
+	journal_close(&j);
+	torn_anywhere(db, wal, old, used, least, n);
+}
+
+static void what_is_written_ahead_is_bounded(void **state)
+{
+	struct journal_options o = own(JOURNAL_POWER);
+	struct journal *j;
+
+	(void)state;
+	o.wal_bytes = 512 << 10;
+	j = open_with(o);
+	(void)claim(j);
+	(void)append_until(j, 0, is_whole);
+	assert_in_range(size_of(wal_path), o.wal_bytes, o.wal_bytes + (64 << 10)); /* a commit may pass it */
+	journal_close(&j);
+	drop_dir(NULL);
+	make_dir(NULL);
+	j = open_own(JOURNAL_PROCESS); /* waits for no disk, so there is nothing to gain */
+	(void)append_until(j, 0, is_far);
+	assert_int_equal(size_of(wal_path), log_used(j));
+	journal_close(&j);
+}
+
+/* No space to write ahead is told by nobody; no space for a commit is, and the space was not held for nothing. */
+static void a_full_disk_is_not_hidden(void **state)
+{
+	struct faultfs *f = faultfs();
+	struct rv_err err = { 0 };
+	struct journal *j;
+	uint64_t n;
+
+	(void)state;
+	f->suffix = "-wal";
+	f->bytes_max = 300 << 10;
+	j = open_faulty(JOURNAL_POWER, 0);
+	(void)claim(j);
+	for (n = 1; append(j, n, &err) == 0 && journal_flush(j, &err) == 0; n++)
+		assert_true(n < 1000);
+	assert_int_equal(err.code, RV_E_NO_SPACE);
+	assert_true(j->ahead_off);
+	assert_int_equal(journal_durable(j), n - 1);
+	assert_true(log_used(j) > (300 << 10) - 5 * (STORE_PAGE_BYTES + 24));
+	assert_true(size_of(wal_path) <= 300 << 10);
+	f->bytes_max = -1;
+	journal_close(&j);
+	j = open_own(JOURNAL_POWER);
+	assert_int_equal(read_all(j, 0), n - 1);
+	journal_close(&j);
+}
+
+static struct faultfs *faultfs_now;
+
+static void fail_the_long_logs_sync(void)
+{
+	if (access(wal_path, F_OK) == 0 && size_of(wal_path) > (off_t)(STORE_AHEAD_BYTES / 2))
+		faultfs_now->syncs_left = 0;
+}
+
+static void a_failed_sync_of_what_is_ahead_is_for_good(void **state)
+{
+	struct faultfs *f = faultfs();
+	uint64_t n = 0, deadline = rv_clock_monotonic_us() + 60 * RV_US_PER_S;
+	struct rv_err err = { 0 };
+	struct journal *j;
+
+	(void)state;
+	faultfs_now = f;
+	f->on_sync = fail_the_long_logs_sync;
+	j = open_faulty(JOURNAL_POWER, 0);
+	(void)claim(j);
+	while (append(j, n + 1, &err) == 0 && journal_flush(j, &err) == 0) {
+		n++;
+		assert_true(rv_clock_monotonic_us() < deadline);
+	}
+	assert_int_equal(err.code, RV_E_IO);
+	assert_int_equal(journal_poll(j, &err), -1);
+	assert_in_range(journal_durable(j), n, n + 1); /* what is ahead is synced after a commit, which counts */
+	f->on_sync = NULL;
+	f->syncs_left = -1;
+	journal_close(&j);
+	j = open_own(JOURNAL_POWER);
+	assert_true(journal_last(j) >= n);
+	journal_close(&j);
+}
+
 /* --- checkpoints --------------------------------------------------------------------------------------------------------------- */
 
 static void checkpoints_keep_the_log_short(void **state)
@@ -1370,6 +1608,11 @@ int main(void)
 		TEST(what_was_confirmed_survives_power_loss),
 		TEST(what_must_be_synced_survives_power_loss_with_process_too),
 		cmocka_unit_test(checkpoints_keep_the_log_short),
+		TEST(a_tail_torn_over_zeroes_gives_a_prefix),
+		TEST(a_tail_torn_over_an_older_log_gives_a_prefix),
+		TEST(what_is_written_ahead_is_bounded),
+		TEST(a_full_disk_is_not_hidden),
+		TEST(a_failed_sync_of_what_is_ahead_is_for_good),
 		TEST(a_checkpoint_that_fails_loses_nothing),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 		TEST(sqlite_may_run_out_of_memory_anywhere),
