@@ -20,6 +20,14 @@ static struct coord_lock *lock_of(struct coord *c, uint64_t hash)
 	return NULL;
 }
 
+bool coord_lock_named(const struct coord *c, uint64_t hash)
+{
+	for (uint32_t i = 0; i < c->lock_count; i++)
+		if (c->locks[i].users && c->locks[i].hash == hash)
+			return true;
+	return false;
+}
+
 static struct coord_lock *class_lock(struct coord *c, const struct coord_run *r, const struct coord_class *cl, uint32_t i)
 {
 	struct coord_lock *l = &c->locks[r->g->locks[r->g->class_locks[cl->lock_first + i]].place];
@@ -37,8 +45,10 @@ void coord_locks_name(struct coord *c, struct coord_run *r)
 		for (uint32_t k = 0; !l && k < c->lock_count; k++)
 			if (!c->locks[k].users)
 				l = &c->locks[k];
-		if (!l)
+		if (!l) {
+			rv_check(c->lock_count < COORD_LOCKS_MAX); /* coord_admit_run() has looked */
 			l = &c->locks[c->lock_count++];
+		}
 		if (!l->users)
 			*l = (struct coord_lock){ .hash = name->hash, .waiting = UINT64_MAX };
 		l->users++;

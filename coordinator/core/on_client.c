@@ -27,7 +27,7 @@ static void remember(struct coord *c, uint64_t request)
 
 int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct rv_err *err)
 {
-	uint32_t new_locks = 0;
+	uint32_t locks = 0; /* that are named, with these */
 
 	if (c->run_count >= c->cfg.runs_max)
 		return rv_fail(err, RV_E_LIMIT, "%u runs are live; that is the limit", c->run_count);
@@ -35,14 +35,11 @@ int coord_admit_run(const struct coord *c, const struct coord_graph *g, struct r
 		return rv_fail(err, RV_E_LIMIT, "a unit's allowed_directories have %u parts; the limit is %u", g->paths_most, c->cfg.paths_max);
 	if (rv_intmap_get(&c->run_map, g->run) != RV_MAP_NONE)
 		return rv_fail(err, RV_E_EXISTS, "there is a run of that id already");
-	for (uint32_t i = 0; i < g->lock_count; i++) {
-		bool known = false;
-
-		for (uint32_t k = 0; k < c->lock_count && !known; k++)
-			known = c->locks[k].hash == g->locks[i].hash || !c->locks[k].users;
-		new_locks += !known;
-	}
-	if (c->lock_count + new_locks > COORD_LOCKS_MAX)
+	for (uint32_t k = 0; k < c->lock_count; k++)
+		locks += c->locks[k].users != 0;
+	for (uint32_t i = 0; i < g->lock_count; i++)
+		locks += !coord_lock_named(c, g->locks[i].hash);
+	if (locks > COORD_LOCKS_MAX)
 		return rv_fail(err, RV_E_LIMIT, "the live runs name more than %u locks", COORD_LOCKS_MAX);
 	return 0;
 }

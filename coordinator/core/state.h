@@ -393,6 +393,7 @@ void coord_place_unreserve_all(struct coord *c, struct coord_run *r);
 bool coord_locks_free(struct coord *c, struct coord_run *r, uint32_t class, bool park); /* false: parked at the first that is not */
 void coord_locks_take(struct coord *c, struct coord_run *r, uint32_t class);
 void coord_locks_give(struct coord *c, struct coord_run *r, uint32_t class);
+bool coord_lock_named(const struct coord *c, uint64_t hash);   /* by some run that is here */
 void coord_locks_name(struct coord *c, struct coord_run *r);   /* a run comes */
 void coord_locks_unname(struct coord *c, struct coord_run *r); /* a run goes */
 bool coord_dirs_free(struct coord *c, struct coord_run *r, uint32_t unit, bool wait); /* false: the unit waits at a path */

@@ -674,6 +674,53 @@ static void a_run_that_goes_leaves_its_locks_to_the_others(void **state)
 	driver_serve(&f->d);
 }
 
+/* Of a plan whose one unit holds `count` locks that nobody else has; it becomes the run of that number, unless `run` is 0. */
+static struct coord_graph *locks_of_its_own(struct fixture *f, uint64_t run, uint32_t count)
+{
+	struct coord_graph *g = NULL;
+	struct plan_build b;
+	char name[32];
+
+	plan_build_init(&b);
+	plan_build_unit(&b, "a", "");
+	for (uint32_t i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof name, "l%u-%u", (unsigned)run, i);
+		plan_build_lock(&b, "a", name, 1);
+	}
+	if (run)
+		driver_submit(&f->d, &b);
+	else
+		g = plan_build_graph(&b, 99);
+	plan_build_release(&b);
+	return g;
+}
+
+static void a_place_that_one_lock_left_is_no_room_for_many(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_event ev = { .kind = COORD_EV_RUN_FORGET, .run_forget = { .run = 1 } };
+	struct coord_graph *g;
+	struct rv_err err;
+
+	driver_join(&f->d, "n1", 1, 0);
+	(void)locks_of_its_own(f, 1, 1);
+	for (uint64_t run = 2; run <= 5; run++)
+		(void)locks_of_its_own(f, run, RV_LOCKS_MAX - (run == 5));
+	driver_succeed(&f->d, "a");
+	driver_step(&f->d, &ev);
+	g = locks_of_its_own(f, 0, 2);
+	assert_int_equal(coord_admit_run(f->d.c, g, &err), -1);
+	assert_int_equal(err.code, RV_E_LIMIT);
+	coord_graph_destroy(&g);
+	g = locks_of_its_own(f, 0, 1);
+	assert_int_equal(coord_admit_run(f->d.c, g, &err), 0);
+	coord_graph_destroy(&g);
+	rv_buf_reset(&f->d.facts); /* the journal keeps what this core gave back */
+	coord_destroy(&f->d.c);
+	f->d.c = coord_create(&f->d.cfg);
+	driver_serve(&f->d);
+}
+
 static void a_run_that_does_not_fit_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -805,6 +852,7 @@ int main(void)
 		TEST_AHEAD(a_lost_answer_to_a_retract_is_given_by_not_here),
 		TEST_AHEAD(a_retract_that_the_link_took_along_is_settled_by_hello),
 		TEST(a_run_that_goes_leaves_its_locks_to_the_others),
+		TEST(a_place_that_one_lock_left_is_no_room_for_many),
 		TEST(a_run_that_does_not_fit_is_refused),
 		TEST_AHEAD(a_retract_that_comes_too_late_changes_nothing),
 		TEST(runs_share_slots_fairly),
