@@ -11,8 +11,6 @@ static int check_rm(struct coord_clients *c, const struct proto_act *m, struct r
 {
 	const struct journal_run *line = coord_runlist_find(coord_shell_runs(c->shell), m->run);
 
-	if (m->unit.bytes)
-		return rv_fail(err, RV_E_USAGE, "a run is removed as a whole");
 	if (!line)
 		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->run).text);
 	if (line->finished_us)
@@ -25,6 +23,21 @@ static int refuse_removed(const struct proto_act *m, struct rv_err *err)
 {
 	(void)rv_fail(err, RV_E_NOT_FOUND, "node %.*s was removed before", RV_STR_ARGS(m->node));
 	return rv_hint(err, "that is for good: a machine comes back with a new token and a new key");
+}
+
+static bool may_name_unit(enum proto_mutation what)
+{
+	return what == PROTO_MUT_CANCEL || what == PROTO_MUT_RETRY || what == PROTO_MUT_HOLD || what == PROTO_MUT_RELEASE || what == PROTO_MUT_SKIP;
+}
+
+/* Whoever names a unit does not mean all of its run. */
+static int check_unit_named(const struct proto_act *m, struct rv_err *err)
+{
+	if (!m->unit.bytes || may_name_unit((enum proto_mutation)m->what))
+		return 0;
+	if (proto_mutation_of_node((enum proto_mutation)m->what))
+		return rv_fail(err, RV_E_USAGE, "an act on a node names no unit");
+	return rv_fail(err, RV_E_USAGE, "this is done to a run as a whole, not to a unit of it");
 }
 
 static int fill(struct coord_clients *c, const struct proto_act *m, struct proto_fact *f, struct rv_err *err)
@@ -40,6 +53,8 @@ static int fill(struct coord_clients *c, const struct proto_act *m, struct proto
 	f->mutation.note = m->note;
 	f->mutation.prompt = m->prompt;
 	f->mutation.agent = m->agent;
+	if (check_unit_named(m, err) < 0)
+		return -1;
 	if (m->what == PROTO_MUT_RM)
 		return check_rm(c, m, err);
 	if (proto_mutation_of_node((enum proto_mutation)m->what)) {

@@ -613,6 +613,33 @@ static void join(struct desk *d)
 	want(d, NODE, PROTO_WELCOME, &m);
 }
 
+static void an_act_that_names_what_it_is_not_for_changes_nothing(void **state)
+{
+	static const enum proto_mutation runs[] = { PROTO_MUT_PAUSE, PROTO_MUT_UNPAUSE, PROTO_MUT_RESUME, PROTO_MUT_SET_PRIORITY, PROTO_MUT_CLOSE, PROTO_MUT_RM };
+	static const enum proto_mutation nodes[] = { PROTO_MUT_DRAIN, PROTO_MUT_UNDRAIN, PROTO_MUT_REMOVE };
+	struct desk *d = calloc(1, sizeof *d);
+	struct coord_run_counts n;
+	uint64_t run;
+
+	(void)state;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	join(d);
+	for (uint32_t i = 0; i < RV_ARRAY_LEN(nodes); i++) {
+		act(d, ANNE, &operator_, 60 + i, nodes[i], 0, "b", "n1");
+		want_refused(d, ANNE, RV_E_USAGE, "unit");
+	}
+	for (uint32_t i = 0; i < RV_ARRAY_LEN(runs); i++) {
+		act(d, ANNE, &operator_, 50 + i, runs[i], run, "b", "");
+		want_refused(d, ANNE, RV_E_USAGE, "as a whole");
+	}
+	coord_run_counts(coord_shell_core(d->shell), run, &n);
+	assert_int_equal(n.active, 1);
+	assert_int_equal(coord_run_state(coord_shell_core(d->shell), run, NULL), COORD_RUN_RUNNING);
+	desk_close(d);
+	free(d);
+}
+
 static struct proto_attempt_key dispatched(struct desk *d, uint64_t *epoch)
 {
 	struct proto_msg m;
@@ -886,6 +913,7 @@ int main(void)
 		TEST(a_plan_that_is_not_right_is_refused_with_all_that_is_wrong),
 		TEST(uploads_are_bounded_checked_and_do_not_stay),
 		TEST(an_act_is_done_once_and_stays_done),
+		TEST(an_act_that_names_what_it_is_not_for_changes_nothing),
 		TEST(facts_come_of_one_run_whole_and_once_however_small_the_pieces),
 		TEST(of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn),
 		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
