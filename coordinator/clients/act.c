@@ -40,7 +40,7 @@ static int check_unit_named(const struct proto_act *m, struct rv_err *err)
 	return rv_fail(err, RV_E_USAGE, "this is done to a run as a whole, not to a unit of it");
 }
 
-static int fill(struct coord_clients *c, const struct proto_act *m, struct proto_fact *f, struct rv_err *err)
+static int fill(struct coord_clients *c, uint64_t peer, const struct proto_act *m, struct proto_fact *f, struct rv_err *err)
 {
 	const struct coord *core = coord_shell_core(c->shell);
 
@@ -66,7 +66,7 @@ static int fill(struct coord_clients *c, const struct proto_act *m, struct proto
 			return rv_fail(err, RV_E_NOT_FOUND, "there is no node \"%.*s\"", RV_STR_ARGS(m->node));
 		return 0;
 	}
-	if (!clients_find_unit(c, m->run, m->unit, &f->mutation.unit, err))
+	if (!clients_find_unit(c, peer, m->run, m->unit, &f->mutation.unit, err))
 		return -1;
 	if (m->unit.bytes)
 		return 0;
@@ -109,7 +109,7 @@ void act_do(struct coord_clients *c, uint64_t peer, const struct proto_act *m, u
 		act_replied(c, true, 0);
 		return;
 	}
-	if (fill(c, m, &f, &err) < 0) {
+	if (fill(c, peer, m, &f, &err) < 0) {
 		clients_refuse(c, from, &err);
 		return;
 	}

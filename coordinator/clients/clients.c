@@ -13,7 +13,10 @@ enum {
 	SAID_PEERS = 256,    /* a table of bytes said in this turn: peers that share a place share its bound, too */
 	REQUEST_BYTES = 256, /* that a request counts for, however short its answer */
 	SCAN_BYTES = 65536,  /* ... one that looks through rows of the journal */
+	NAMED_BYTES = 1,     /* ... each template of a run that a unit is looked for among */
+	BEGUN_BYTES = 4,     /* ... each unit of it, where only the beginning of an id can be meant */
 };
+_Static_assert((size_t)RV_UNITS_MAX * (NAMED_BYTES + BEGUN_BYTES) < RV_CLIENT_ANSWER_BYTES / 4 * 3, "the largest run can be looked through in a turn");
 
 struct said {
 	size_t bytes[SAID_PEERS];
@@ -134,7 +137,15 @@ static bool too_many(struct coord_clients *c, uint64_t peer, const struct proto_
 	return true;
 }
 
-const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err)
+static int may_look(struct coord_clients *c, uint64_t peer, size_t bytes, struct rv_err *err)
+{
+	if (clients_may_say(c, peer, bytes))
+		return 0;
+	(void)rv_fail(err, RV_E_BUSY, "too many units are being looked for at once");
+	return rv_hint(err, "try again");
+}
+
+const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t peer, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err)
 {
 	const struct coord_graph *g = coord_run_graph(coord_shell_core(c->shell), run);
 	uint32_t count = 0;
@@ -155,7 +166,11 @@ const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t ru
 		*unit = coord_graph_unit_count(g);
 		return g;
 	}
+	if (!coord_graph_open(g) && may_look(c, peer, (size_t)coord_graph_template_count(g) * NAMED_BYTES, err) < 0)
+		return NULL;
 	*unit = coord_graph_find(g, id, &count);
+	if (*unit == COORD_NONE && may_look(c, peer, (size_t)coord_graph_unit_count(g) * BEGUN_BYTES, err) < 0)
+		return NULL;
 	if (*unit == COORD_NONE && (count = find_beginning(g, id, unit)) > 1) {
 		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" could be more than one unit of run %s", RV_STR_ARGS(id), rv_run_id_of(run).text);
 		return NULL;

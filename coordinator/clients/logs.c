@@ -257,7 +257,7 @@ void logs_ask(struct logs *l, uint64_t peer, const struct proto_log *m, uint64_t
 		clients_refuse(l->c, from, &err);
 		return;
 	}
-	if (!clients_find_unit(l->c, m->run, m->unit, &unit, &err)) {
+	if (!clients_find_unit(l->c, peer, m->run, m->unit, &unit, &err)) {
 		clients_refuse(l->c, from, &err);
 		return;
 	}

@@ -37,8 +37,9 @@ void clients_refuse(struct coord_clients *c, struct asker to, const struct rv_er
 /* The same with a long message (diagnostics of a plan). */
 void clients_refuse_text(struct coord_clients *c, struct asker to, enum rv_code code, struct rv_str message, struct rv_str hint);
 /* The graph of a run that is in memory and a unit of it, the verify step included; NULL: there is no such run or unit, or its id stands for
- * several. The beginning of an id will do where no other unit has it. An empty id gives the graph alone. */
-const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err);
+ * several, or `peer` has had too many looked for in this turn. The beginning of an id will do where no other unit has it. An empty id gives the graph
+ * alone. */
+const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t peer, uint64_t run, struct rv_str id, uint32_t *unit, struct rv_err *err);
 /* May this much more be said to the peer in this turn? Else the request is refused as too many at once, or dropped. */
 bool clients_may_say(struct coord_clients *c, uint64_t peer, size_t bytes);
 

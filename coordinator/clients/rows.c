@@ -347,12 +347,12 @@ static uint64_t put_waits(struct explaining *x, uint64_t cursor)
 	return 0;
 }
 
-static int put_explain(struct coord_clients *c, struct page *p, const struct proto_ask *m, uint64_t *next, struct rv_err *err)
+static int put_explain(struct coord_clients *c, uint64_t peer, struct page *p, const struct proto_ask *m, uint64_t *next, struct rv_err *err)
 {
 	struct explaining x = { .c = c, .p = p, .run = m->run };
 	uint32_t unit;
 
-	if (!clients_find_unit(c, m->run, m->unit, &unit, err))
+	if (!clients_find_unit(c, peer, m->run, m->unit, &unit, err))
 		return -1;
 	if (unit == COORD_NONE)
 		*next = put_waits(&x, m->cursor);
@@ -388,9 +388,9 @@ static uint64_t put_active(struct coord_clients *c, struct page *p, uint64_t run
 
 /* --- the plan of an open run, without its units: one row, the plan itself --------------------------------------------------------------- */
 
-static int put_head(struct coord_clients *c, struct page *p, const struct proto_ask *m, struct rv_err *err)
+static int put_head(struct coord_clients *c, uint64_t peer, struct page *p, const struct proto_ask *m, struct rv_err *err)
 {
-	const struct coord_graph *g = clients_find_unit(c, m->run, RV_STR(""), &(uint32_t){ 0 }, err);
+	const struct coord_graph *g = clients_find_unit(c, peer, m->run, RV_STR(""), &(uint32_t){ 0 }, err);
 	struct rv_str head;
 
 	if (!g)
@@ -412,7 +412,7 @@ static int put_head(struct coord_clients *c, struct page *p, const struct proto_
 
 /* --- the request ----------------------------------------------------------------------------------------------------------------------- */
 
-static int gather(struct coord_clients *c, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
+static int gather(struct coord_clients *c, uint64_t peer, const struct proto_ask *m, struct page *p, uint64_t real_us, uint64_t *next, struct rv_err *err)
 {
 	switch (m->what) {
 	case PROTO_ASK_ABOUT:
@@ -435,9 +435,9 @@ static int gather(struct coord_clients *c, const struct proto_ask *m, struct pag
 			*next = coord_access_tokens(c->cfg.access, m->cursor, p->limit, real_us, p->text, p->ends, &p->count);
 		return 0;
 	case PROTO_ASK_HEAD:
-		return put_head(c, p, m, err);
+		return put_head(c, peer, p, m, err);
 	case PROTO_ASK_EXPLAIN:
-		return put_explain(c, p, m, next, err);
+		return put_explain(c, peer, p, m, next, err);
 	case PROTO_ASK_ACTIVE:
 		if (!coord_runlist_find(coord_shell_runs(c->shell), m->run))
 			return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s", rv_run_id_of(m->run).text);
@@ -457,7 +457,7 @@ void rows_ask(struct coord_clients *c, uint64_t peer, const struct proto_ask *m,
 	rv_buf_reset(&c->text);
 	if (m->what == PROTO_ASK_RUNS)
 		coord_shell_fill_runs(c->shell);
-	if (gather(c, m, &p, real_us, &next, &err) < 0)
+	if (gather(c, peer, m, &p, real_us, &next, &err) < 0)
 		clients_refuse(c, from, &err);
 	else
 		answer(c, from, &p, next);

@@ -505,6 +505,38 @@ static void of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn(void **st
 	free(d);
 }
 
+/* Whoever asks for units that are not there has every unit of the run looked at. */
+static void of_one_peer_a_bounded_number_of_units_is_looked_for_in_a_turn(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m = { .kind = PROTO_ASK };
+	struct rv_buf plan, frame;
+	uint32_t busy = 0, unknown = 0;
+
+	(void)state;
+	desk_open(d);
+	rv_buf_init(&plan, 0);
+	assert_int_equal(rv_buf_puts(&plan, "{\"version\":1,\"name\":\"many\"}\n{\"id\":\"m\",\"command\":[\"true\"],\"for_each\":{\"count\":1000000}}\n"), 0);
+	m.ask = (struct proto_ask){ .request = 4, .what = PROTO_ASK_EXPLAIN, .unit = RV_STR("nobody"), .limit = 1 };
+	m.ask.run = submit(d, ANNE, 1, plan.at);
+	rv_buf_release(&plan);
+	rv_buf_init(&frame, 0);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(proto_frame_add(&d->writer, &m, NULL), 0);
+	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+	assert_int_equal(coord_shell_on_frame(d->shell, BOB, &operator_, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), NULL), 0);
+	rv_buf_release(&frame);
+	turn(d);
+	while (heard(d, BOB, PROTO_REFUSED, &m)) {
+		busy += m.refused.code == RV_E_BUSY;
+		unknown += m.refused.code == RV_E_NOT_FOUND;
+	}
+	assert_in_range(unknown, 1, 2);
+	assert_int_equal(unknown + busy, 60);
+	desk_close(d);
+	free(d);
+}
+
 static void who_waits_is_answered_when_something_happens_or_the_time_is_over(void **state)
 {
 	struct desk *d = calloc(1, sizeof *d);
@@ -916,6 +948,7 @@ int main(void)
 		TEST(an_act_that_names_what_it_is_not_for_changes_nothing),
 		TEST(facts_come_of_one_run_whole_and_once_however_small_the_pieces),
 		TEST(of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn),
+		TEST(of_one_peer_a_bounded_number_of_units_is_looked_for_in_a_turn),
 		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
 		TEST(ended_runs_leave_memory_and_stay_readable),
 		TEST(a_result_counts_once_its_blobs_are_here),
