@@ -401,7 +401,8 @@ static uint64_t new_run(struct intake *in, uint64_t real_us)
 	return run;
 }
 
-static void start_next(struct intake *in, uint64_t real_us)
+/* false: the next in line has been refused, and another may be started. */
+static bool start_next(struct intake *in, uint64_t real_us)
 {
 	struct upload *next = NULL;
 	struct loader_job job;
@@ -411,7 +412,7 @@ static void start_next(struct intake *in, uint64_t real_us)
 		if (in->uploads[i].state == UPLOAD_QUEUED && (!next || in->uploads[i].order < next->order))
 			next = &in->uploads[i];
 	if (!next)
-		return;
+		return true;
 	job = (struct loader_job){ .workspace_id = next->workspace_id, .open = next->open };
 	if (next->add_to) {
 		const struct coord_graph *g = coord_run_graph(coord_shell_core(in->c->shell), next->add_to);
@@ -421,7 +422,7 @@ static void start_next(struct intake *in, uint64_t real_us)
 			if (next->asker.peer)
 				clients_refuse(in->c, next->asker, &err);
 			drop(in, next);
-			return;
+			return false;
 		}
 		job.run = next->add_to;
 		job.head = coord_graph_head(g);
@@ -432,6 +433,7 @@ static void start_next(struct intake *in, uint64_t real_us)
 	in->loading = next;
 	loader_start(in->loader, next->fd, &job);
 	next->fd = -1; /* the thread's, which closes it */
+	return true;
 }
 
 static void refuse(struct intake *in, const struct upload *u, const struct loaded *l)
@@ -483,8 +485,8 @@ void intake_turn(struct intake *in, uint64_t now_us, uint64_t real_us)
 	in->now_us = now_us;
 	if (l)
 		finished(in, l, now_us, real_us);
-	if (!in->loading)
-		start_next(in, real_us);
+	while (!in->loading && !start_next(in, real_us))
+		;
 	for (uint32_t i = 0; i < RV_UPLOADS_MAX; i++) {
 		struct upload *u = &in->uploads[i];
 

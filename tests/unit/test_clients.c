@@ -196,6 +196,15 @@ static void begin(struct desk *d, uint64_t peer, uint64_t submission, size_t byt
 	say(d, peer, &operator_, &m);
 }
 
+/* An open run's plan, or units for a run. */
+static void begin_for(struct desk *d, uint64_t submission, size_t bytes, uint64_t add_to, bool open)
+{
+	struct proto_msg m = { .kind = PROTO_SUBMIT_BEGIN };
+
+	m.submit_begin = (struct proto_submit_begin){ .request = 1, .submission = submission, .bytes = bytes, .add_to = add_to, .open = open };
+	say(d, ANNE, &operator_, &m);
+}
+
 static void data(struct desk *d, uint64_t peer, uint64_t submission, uint64_t offset, struct rv_str bytes)
 {
 	struct proto_msg m = { .kind = PROTO_SUBMIT_DATA };
@@ -237,6 +246,21 @@ static uint64_t submit(struct desk *d, uint64_t peer, uint64_t submission, const
 	wait_for_the_thread(d);
 	want(d, peer, PROTO_SUBMITTED, &m);
 	assert_true(m.submitted.run != 0);
+	return m.submitted.run;
+}
+
+static uint64_t submit_open(struct desk *d, uint64_t submission, const char *plan)
+{
+	struct rv_str bytes = rv_str_of(plan);
+	struct proto_msg m;
+
+	begin_for(d, submission, bytes.bytes, 0, true);
+	data(d, ANNE, submission, 0, bytes);
+	commit(d, ANNE, submission, bytes);
+	wait_for_the_thread(d);
+	do
+		want(d, ANNE, PROTO_SUBMITTED, &m);
+	while (!m.submitted.run);
 	return m.submitted.run;
 }
 
@@ -645,6 +669,47 @@ static void join(struct desk *d)
 	want(d, NODE, PROTO_WELCOME, &m);
 }
 
+/* Units for a run that goes while they wait for the thread; whoever waits behind them does not wait for something else to happen. */
+static void an_upload_whose_run_is_gone_holds_up_nobody(void **state)
+{
+	static const char unit[] = "{\"id\":\"a\",\"command\":[\"true\"]}\n";
+	struct proto_msg m[4] = { { .kind = PROTO_SUBMIT_COMMIT }, { .kind = PROTO_SUBMIT_COMMIT }, { .kind = PROTO_ACT }, { .kind = PROTO_ACT } };
+	struct rv_str plan = RV_STR(PLAN_ONE), units = rv_str_of(unit);
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg answer;
+	struct rv_buf frame;
+	uint64_t run;
+
+	(void)state;
+	desk_open(d);
+	run = submit_open(d, 1, PLAN_ONE);
+	begin_for(d, 2, units.bytes, run, false);
+	data(d, ANNE, 2, 0, units);
+	begin(d, ANNE, 3, plan.bytes);
+	data(d, ANNE, 3, 0, plan);
+	m[0].submit_commit = (struct proto_submit_commit){ .request = 20, .submission = 2 };
+	rv_digest(units, m[0].submit_commit.digest);
+	m[1].submit_commit = (struct proto_submit_commit){ .request = 30, .submission = 3 };
+	rv_digest(plan, m[1].submit_commit.digest);
+	m[2].act = (struct proto_act){ .request = 40, .id = 40, .what = PROTO_MUT_CANCEL, .run = run, .value = -1 };
+	m[3].act = (struct proto_act){ .request = 50, .id = 50, .what = PROTO_MUT_RM, .run = run, .value = -1 };
+	rv_buf_init(&frame, 0);
+	for (uint32_t i = 0; i < RV_ARRAY_LEN(m); i++)
+		assert_int_equal(proto_frame_add(&d->writer, &m[i], NULL), 0);
+	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+	assert_int_equal(coord_shell_on_frame(d->shell, ANNE, &operator_, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), NULL), 0);
+	rv_buf_release(&frame);
+	turn(d);
+	want_refused(d, ANNE, RV_E_CONFLICT, "takes no more units");
+	wait_for_the_thread(d);
+	do
+		want(d, ANNE, PROTO_SUBMITTED, &answer);
+	while (!answer.submitted.run || answer.submitted.run == run);
+	assert_int_equal(answer.submitted.submission, 3);
+	desk_close(d);
+	free(d);
+}
+
 static void an_act_that_names_what_it_is_not_for_changes_nothing(void **state)
 {
 	static const enum proto_mutation runs[] = { PROTO_MUT_PAUSE, PROTO_MUT_UNPAUSE, PROTO_MUT_RESUME, PROTO_MUT_SET_PRIORITY, PROTO_MUT_CLOSE, PROTO_MUT_RM };
@@ -944,6 +1009,7 @@ int main(void)
 		TEST(a_plan_in_pieces_becomes_a_run_once_whoever_hands_it_over_again),
 		TEST(a_plan_that_is_not_right_is_refused_with_all_that_is_wrong),
 		TEST(uploads_are_bounded_checked_and_do_not_stay),
+		TEST(an_upload_whose_run_is_gone_holds_up_nobody),
 		TEST(an_act_is_done_once_and_stays_done),
 		TEST(an_act_that_names_what_it_is_not_for_changes_nothing),
 		TEST(facts_come_of_one_run_whole_and_once_however_small_the_pieces),
