@@ -188,6 +188,18 @@ static bool has_it(const struct source *s, struct proto_attempt_key key)
 	return false;
 }
 
+/* Of an attempt that is this node's, and not over: what else it says is late, and its blobs are wanted by nobody. */
+static bool may_count(const struct coord *core, uint32_t node, struct proto_attempt_key key)
+{
+	const struct coord_graph *g = coord_run_graph(core, key.run);
+	struct coord_unit_view v;
+
+	if (!g || key.unit >= coord_graph_unit_count(g) + (coord_graph_verify_spec(g).bytes > 0))
+		return false;
+	coord_unit_view(core, key.run, key.unit, &v);
+	return v.attempt == key.attempt && v.node == node && v.state < COORD_UNIT_SUCCEEDED;
+}
+
 /* true: not now. */
 static bool drop_result(struct pieces *p, const struct rv_err *why)
 {
@@ -199,14 +211,16 @@ static bool drop_result(struct pieces *p, const struct rv_err *why)
 
 bool pieces_result(struct pieces *p, uint64_t peer, const struct proto_msg *m, uint64_t now_us)
 {
+	const struct coord *core = coord_shell_core(p->c->shell);
+	uint32_t node = coord_peer_node(core, peer);
 	struct rv_err err = { 0 };
 	struct source *s;
 	struct kept *k;
 	int rc;
 
 	(void)now_us;
-	if (coord_peer_node(coord_shell_core(p->c->shell), peer) == COORD_NONE)
-		return false; /* of nobody's session: the core counts it as stale */
+	if (node == COORD_NONE || !may_count(core, node, m->result.key))
+		return false; /* of nobody's session, or late: the core says what it is */
 	s = source_of(p, peer);
 	rv_buf_reset(&p->refs);
 	if (!s || proto_result_blobs(&m->result, &p->refs) < 0)

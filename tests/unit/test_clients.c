@@ -758,6 +758,38 @@ static void result_with_output(struct desk *d, struct proto_attempt_key key, uin
 	say(d, NODE, &node_, &m);
 }
 
+/* It is answered at once, as what it is: whatever it names may be large. */
+static void blobs_of_a_result_that_cannot_count_are_not_asked_for(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct rv_str output = RV_STR("what nobody has");
+	struct proto_attempt_key key, other;
+	struct proto_msg m;
+	uint64_t epoch;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	(void)submit(d, ANNE, 1, PLAN_ONE);
+	key = dispatched(d, &epoch);
+	for (int i = 0; i < 4; i++) {
+		other = key;
+		other.run += i == 0;
+		other.unit += i == 1 ? 1 : i == 2 ? 7 : 0;
+		other.attempt += i == 3;
+		result_with_output(d, other, epoch, output);
+		want(d, NODE, PROTO_RESULT_ACK, &m);
+		assert_int_equal(m.result_ack.ack, PROTO_ACK_DUPLICATE);
+	}
+	turn(d);
+	assert_false(heard(d, NODE, PROTO_BLOB_WANTED, &m));
+	result_with_output(d, key, epoch, output);
+	turn(d);
+	want(d, NODE, PROTO_BLOB_WANTED, &m);
+	desk_close(d);
+	free(d);
+}
+
 static void a_result_counts_once_its_blobs_are_here(void **state)
 {
 	static char bytes[600000];
@@ -1017,6 +1049,7 @@ int main(void)
 		TEST(of_one_peer_a_bounded_number_of_units_is_looked_for_in_a_turn),
 		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
 		TEST(ended_runs_leave_memory_and_stay_readable),
+		TEST(blobs_of_a_result_that_cannot_count_are_not_asked_for),
 		TEST(a_result_counts_once_its_blobs_are_here),
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
