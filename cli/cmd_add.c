@@ -53,7 +53,7 @@ static int load_lines(struct add *a, const char *path, struct plan_load_options 
 /* JSON lines where the name says so, or on standard input; else a plan file. */
 static int load(struct add *a, const char *path, struct rv_str head, struct rv_err *err)
 {
-	struct plan_load_options opt = { .head = head, .outer = true, .check_tree = true };
+	struct plan_load_options opt = { .head = head, .head_defaults = true, .outer = true, .check_tree = true };
 	size_t n = strlen(path);
 
 	if (a->mock && strcmp(a->mock, "agents") == 0)
@@ -170,7 +170,7 @@ int cli_cmd_add(int argc, char **argv)
 	if (a.query.help)
 		return cli_usage("add", "RUN FILE (-: JSON lines)",
 				 "Adds units to a run that was submitted with --open and is not closed. FILE is a plan file of which `units` counts, and\n"
-				 "`defaults` for them, or JSON lines of units (*.jsonl, -). They may depend on units that the run has. A unit of the same id\n"
+				 "`defaults` for them (over those of the run), or JSON lines of units (*.jsonl, -). They may depend on units that the run has. A unit of the same id\n"
 				 "and content is there already; one of the same id and another content is refused, and then nothing is added.", table);
 	if (a.query.words != 2)
 		return cli_failf(RV_E_USAGE, "`reeve add` needs a run and a file of units, or - for JSON lines");

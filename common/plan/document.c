@@ -3,6 +3,7 @@
  * Each of them may stand in the plan and again in --set, so they are applied from both trees, the words of --set last.
  */
 #include "loader.h"
+#include "save.h"
 
 #include "common/id.h"
 #include "common/limits.h"
@@ -499,6 +500,83 @@ static int apply_set_defaults(struct plan_loader *l, uint32_t (*founds)[PLAN_KEY
 	return 0;
 }
 
+/* ---- defaults for units that are added ---- */
+
+/* They name files of whoever submitted the run, and are read where units are added: not these. */
+static bool names_a_file(struct rv_str key)
+{
+	return rv_str_equal(key, RV_STR("prompt_file")) || rv_str_equal(key, RV_STR("for_each"));
+}
+
+static void keep_map(const struct plan_tree *t, uint32_t map, struct rv_buf *out)
+{
+	bool first = true;
+
+	if (t->nodes[map].kind != PLAN_MAP)
+		return;
+	(void)rv_buf_puts(out, out->bytes > 1 ? ",{" : "{");
+	for (uint32_t k = plan_first(map); k < plan_end(t, map); k = plan_next(t, k + 1)) {
+		struct rv_str key = plan_node_text(t, k);
+
+		if (names_a_file(key))
+			continue;
+		if (!first)
+			(void)rv_buf_putc(out, ',');
+		first = false;
+		(void)rv_buf_put_json(out, key);
+		(void)rv_buf_putc(out, ':');
+		(void)plan_node_json(t, k + 1, out);
+	}
+	(void)rv_buf_putc(out, '}');
+}
+
+/* As they are written, the file's, then each --set's; a saved plan has them in a key of their own. */
+static int keep_defaults(struct plan_loader *l, const uint32_t *found, uint32_t (*founds)[PLAN_KEYS_MAX], uint32_t sets)
+{
+	uint32_t saved = plan_map_get(&l->first, 0, RV_STR(PLAN_HEAD_DEFAULTS));
+	struct rv_buf out;
+
+	rv_buf_init(&out, 0);
+	if (saved != PLAN_NONE) {
+		(void)plan_node_json(&l->first, saved, &out);
+	} else {
+		(void)rv_buf_putc(&out, '[');
+		if (has(found, PLAN_P_defaults))
+			keep_map(&l->first, found[PLAN_P_defaults], &out);
+		for (uint32_t i = 0; i < sets; i++)
+			if (has(founds[i], PLAN_P_defaults))
+				keep_map(&l->set_tree, founds[i][PLAN_P_defaults], &out);
+		(void)rv_buf_putc(&out, ']');
+	}
+	if (!out.failed && out.bytes > 2)
+		l->plan->defaults = rv_arena_str(&l->plan->arena, rv_buf_str(&out));
+	if (out.failed || (out.bytes > 2 && !l->plan->defaults.at))
+		l->no_memory = true;
+	rv_buf_release(&out);
+	return l->no_memory ? -1 : 0;
+}
+
+/* The run's, for units that are added to it. What comes from a coordinator is no reason to read files here. */
+static int apply_head_defaults(struct plan_loader *l)
+{
+	uint32_t array = plan_map_get(&l->first, 0, RV_STR(PLAN_HEAD_DEFAULTS));
+
+	if (array == PLAN_NONE || l->first.nodes[array].kind != PLAN_ARRAY)
+		return 0;
+	for (uint32_t n = plan_first(array); n < plan_end(&l->first, array); n = plan_next(&l->first, n)) {
+		if (l->first.nodes[n].kind != PLAN_MAP)
+			continue;
+		for (uint32_t k = plan_first(n); k < plan_end(&l->first, n); k = plan_next(&l->first, k + 1))
+			if (names_a_file(plan_node_text(&l->first, k))) {
+				plan_error_at(l, PLAN_E_CONFLICT, k, "the run's `defaults` name a file, which is not read for units that are added");
+				return 0;
+			}
+		if (apply_defaults(l, n))
+			return -1;
+	}
+	return 0;
+}
+
 int plan_read_document(struct plan_loader *l, uint32_t *units)
 {
 	uint32_t found[PLAN_KEYS_MAX], (*founds)[PLAN_KEYS_MAX] = NULL, sets = 0, i;
@@ -529,6 +607,8 @@ int plan_read_document(struct plan_loader *l, uint32_t *units)
 	if (has(found, PLAN_P_defaults) && apply_defaults(l, found[PLAN_P_defaults]))
 		return -1;
 	if (sets && apply_set_defaults(l, founds, sets))
+		return -1;
+	if (keep_defaults(l, found, founds, sets) || (l->opt->head_defaults && apply_head_defaults(l)))
 		return -1;
 	if (l->more_defaults != PLAN_NONE) {
 		l->tree = &l->line_tree;

@@ -246,6 +246,7 @@ struct plan {
 	uint32_t agent_count;
 	struct plan_lock *locks;
 	uint32_t lock_count;
+	struct rv_str defaults;      /* of the file and of --set, as they stand there, a JSON array of maps: for units that are added. "" = none */
 	const struct plan_env *env;  /* of `defaults` */
 	uint32_t env_count;
 	const struct plan_settings *const *settings; /* every interned one, by index */
@@ -308,6 +309,7 @@ struct plan_load_options {
 	bool outer;                    /* units may depend on some that are not there: they get stubs behind the plan's units (PLAN_UNIT_OUTER) */
 	struct rv_str head;            /* .at NULL: none. A plan without units as one line of JSON: what is read is a plan file with `units` (and
 	                                * perhaps `defaults`) alone, or JSON lines of units, and this is the rest of it */
+	bool head_defaults;            /* the head's own `defaults` are for the units, too, before those of the file */
 	bool names_no_files;           /* it comes from elsewhere: no file that it names is read here (E_CONFLICT) */
 };
 

@@ -240,6 +240,8 @@ void plan_save_head(const struct plan *p, struct rv_buf *b)
 	if (p->context.bytes > 2)
 		put_json(b, "context", p->context);
 	put_agents(b, p);
+	if (p->defaults.bytes)
+		put_json(b, PLAN_HEAD_DEFAULTS, p->defaults);
 	if (p->env_count) {
 		key(b, "defaults");
 		(void)rv_buf_putc(b, '{');

@@ -13,6 +13,9 @@
 /* The line of one unit; fails through the buffer. */
 void plan_save_unit(const struct plan *p, const struct plan_unit *u, struct rv_buf *out);
 /* The first line, which is the plan without its units. */
+/* Key of a saved plan: what was written as `defaults`, which is merged into its units already. Only for units that are added. */
+#define PLAN_HEAD_DEFAULTS "x-reeve-defaults"
+
 void plan_save_head(const struct plan *p, struct rv_buf *out);
 int plan_save(const struct plan *p, struct rv_buf *out, struct rv_err *err);
 

@@ -88,6 +88,29 @@ expect 4 "$REEVE" add 0000000000 more.yaml
 expect 2 "$REEVE" run --open base.yaml
 want_err "reeve submit --open"
 
+say "the run's defaults are for what is added, too, under those of the addition"
+cat >given.yaml <<'P'
+version: 1
+workspace: {mode: none}
+defaults: {env: {WHO: run, ONLY: run}, timeout_s: 50}
+units:
+  - {id: own, command: [sh, -c, 'echo "$WHO $ONLY ${REEVE_DEADLINE:+soon}"']}
+P
+expect 0 "$REEVE" submit --open given.yaml --set defaults.env.SET=set
+given=$(cat "$T/out")
+unit='"command":["sh","-c","echo \"$WHO $ONLY $SET ${REEVE_DEADLINE:+soon}\""]'
+expect 0 "$REEVE" add "$given" "$(lines "{\"id\":\"plain\",$unit}" "{\"id\":\"unhurried\",\"timeout_s\":0,$unit}")"
+printf 'defaults: {env: {WHO: addition}}\nunits: [{id: over, %s}]\n' "$unit" >over.yaml
+expect 0 "$REEVE" add "$given" over.yaml
+expect 0 "$REEVE" add "$given" over.yaml
+want_out "0 units added, 1 was there already"
+printf 'units:\n%s\n' "$(grep 'id: own' given.yaml)" >own.yaml
+expect 0 "$REEVE" add "$given" own.yaml
+want_out "0 units added, 1 was there already"
+expect 0 "$REEVE" close "$given"
+expect 0 "$REEVE" wait "$given" -o json
+want_json '{i: u["output"].strip() for i, u in units.items()} == {"own": "run run soon", "plain": "run run set soon", "unhurried": "run run set", "over": "addition run set soon"}'
+
 say "$adds times $units units, the coordinator killed in between"
 mkdir "$T/ran"
 one_add() { # a JSON line a unit; every tenth depends on the first of the addition before

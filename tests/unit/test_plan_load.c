@@ -357,6 +357,49 @@ static void all_errors_at_once_in_order(void **state)
 	rv_buf_release(&b);
 }
 
+/* ---- a run's defaults, for units that are added ---- */
+
+static void defaults_of_a_run_are_kept_as_written(void **state)
+{
+	struct plan_case c = { .sets = { "defaults.retry.max=3" }, .opt = { .set_count = 1 } };
+
+	(void)state;
+	plan_case_fine(&c, "version: 1\ndefaults: {timeout_s: 5, prompt_file: /dev/null}\nunits: []\n");
+	assert_true(rv_str_equal(c.plan->defaults, RV_STR("[{\"timeout_s\":5},{\"retry\":{\"max\":3}}]")));
+	plan_case_release(&c);
+	c = (struct plan_case){ 0 };
+	plan_case_fine(&c, "version: 1\nunits: []\n");
+	assert_int_equal(c.plan->defaults.bytes, 0);
+	plan_case_release(&c);
+}
+
+static void added_units_get_the_defaults_of_their_run(void **state)
+{
+	static const char added[] = "defaults: {grace_s: 9}\nunits: [{id: a, command: [x]}, {id: b, command: [x], timeout_s: 0}]\n";
+	struct plan_case c = { 0 };
+
+	(void)state;
+	c.opt = (struct plan_load_options){ .outer = true, .head_defaults = true,
+					    .head = RV_STR("{\"version\":1,\"x-reeve-defaults\":[{\"timeout_s\":5,\"grace_s\":1},{\"retry\":{\"max\":3}}]}") };
+	plan_case_fine(&c, added);
+	assert_int_equal(plan_case_unit(&c, "a")->settings->timeout_us, 5000000);
+	assert_int_equal(plan_case_unit(&c, "a")->settings->grace_us, 9000000);
+	assert_int_equal(plan_case_unit(&c, "a")->settings->retry.max, 3);
+	assert_int_equal(plan_case_unit(&c, "b")->settings->timeout_us, 0);
+	plan_case_release(&c);
+	/* the coordinator reads units that have them already */
+	c.opt.head_defaults = false;
+	plan_case_fine(&c, added);
+	assert_int_equal(plan_case_unit(&c, "a")->settings->timeout_us, 0);
+	plan_case_release(&c);
+	/* whoever submitted the run is not to say which file of ours is read */
+	c.opt.head_defaults = true;
+	c.opt.head = RV_STR("{\"version\":1,\"x-reeve-defaults\":[{\"prompt_file\":\"/etc/passwd\"}]}");
+	assert_int_equal(plan_case_load(&c, added, PLAN_FORMAT_YAML), -1);
+	assert_int_equal(c.err.code, RV_E_PLAN);
+	plan_case_release(&c);
+}
+
 /* ---- digests ---- */
 
 static void digest_of(const char *text, uint8_t out[PLAN_DIGEST_BYTES])
@@ -449,6 +492,8 @@ int main(void)
 		cmocka_unit_test(a_template_stands_for_its_units),
 		cmocka_unit_test(marks_line_ends_and_encodings),
 		cmocka_unit_test(all_errors_at_once_in_order),
+		cmocka_unit_test(defaults_of_a_run_are_kept_as_written),
+		cmocka_unit_test(added_units_get_the_defaults_of_their_run),
 		cmocka_unit_test(the_digest_covers_what_units_run_and_nothing_else),
 		cmocka_unit_test(a_units_digest_is_its_own),
 	};
