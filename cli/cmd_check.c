@@ -1,6 +1,7 @@
 /* cmd_check.c - `reeve check PLAN`: validates a plan, says what it is */
 #include "cli/cli.h"
 #include "cli/planload.h"
+#include "cli/text.h"
 #include "common/limits.h"
 #include "common/plan/levels.h"
 #include "common/plan/template.h"
@@ -195,7 +196,7 @@ static int put_rules(const struct plan *p, const struct plan_unit *u, struct rv_
 static int show_prompt(const struct plan *p, const char *id)
 {
 	uint32_t k, unit = find_unit(p, rv_str_of(id), &k);
-	struct rv_buf out;
+	struct rv_buf out, safe;
 	int status;
 
 	if (unit == PLAN_NONE)
@@ -206,7 +207,11 @@ static int show_prompt(const struct plan *p, const char *id)
 		return cli_failf(RV_E_NO_MEMORY, "no memory for the prompt");
 	}
 	put_prompt(p, &p->units[unit], k, &out);
-	status = cli_answer(rv_buf_str(&out), CLI_OK);
+	rv_buf_init(&safe, 0);
+	if (cli_is_tty(1))
+		cli_text_safe(CLI_TEXT_LINES, rv_buf_str(&out), &safe);
+	status = cli_answer(rv_buf_str(cli_is_tty(1) ? &safe : &out), CLI_OK); /* to a file or a pipe: exactly what the agent is told */
+	rv_buf_release(&safe);
 	rv_buf_release(&out);
 	return status;
 }

@@ -322,6 +322,15 @@ void cli_json_compact(struct rv_buf *out, struct rv_str json)
 
 		if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
 			continue;
+		if ((unsigned char)c >= 0x7f) {
+			uint32_t cp, n = cli_utf8_next(rv_str(json.at + i, json.bytes - i), &cp);
+
+			if (n && (cp == 0x7f || (n > 1 && rv_char_misleads(cp)))) {
+				rv_buf_put_json_escape(out, cp);
+				i += n - 1;
+				continue;
+			}
+		}
 		(void)rv_buf_putc(out, c);
 		if (in_string && c == '\\' && i + 1 < json.bytes)
 			(void)rv_buf_putc(out, json.at[++i]);

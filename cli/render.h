@@ -79,7 +79,7 @@ void cli_json_null(struct rv_buf *out, const char *key);
 void cli_json_time(struct rv_buf *out, const char *key, uint64_t real_us); /* 0: null */
 /* Milliseconds with up to three decimals, from microseconds. */
 void cli_json_ms(struct rv_buf *out, const char *key, uint64_t us);
-/* JSON text of others on one line: blanks outside strings go. */
+/* JSON text of others on one line: blanks outside strings go, what a terminal would act on is escaped. */
 void cli_json_compact(struct rv_buf *out, struct rv_str json);
 /* A comma unless the last byte opened something: before an element of an array. */
 void cli_json_comma(struct rv_buf *out);

@@ -62,26 +62,6 @@ static bool in_spans(uint32_t cp, const struct span *spans, size_t count)
 	return false;
 }
 
-/* Characters beyond ASCII that move, hide or reorder text. */
-static bool is_unsafe(uint32_t cp)
-{
-	static const struct span spans[] = {
-		{ 0x80, 0x9f },       /* C1: 8-bit CSI, OSC, DCS, NEL */
-		{ 0xad, 0xad },       /* soft hyphen */
-		{ 0x61c, 0x61c },     /* bidi marks, embeddings, overrides, isolates */
-		{ 0x180e, 0x180e },
-		{ 0x200b, 0x200c },   /* zero width; the joiner (200d) is needed by emoji */
-		{ 0x200e, 0x200f },
-		{ 0x2028, 0x202e },
-		{ 0x2060, 0x206f },
-		{ 0xfeff, 0xfeff },
-		{ 0xfff9, 0xfffb },
-		{ 0xe0000, 0xe007f }, /* tags */
-	};
-
-	return in_spans(cp, spans, RV_ARRAY_LEN(spans));
-}
-
 void cli_text_init(struct cli_text *t, enum cli_text_mode mode)
 {
 	*t = (struct cli_text){ .mode = mode };
@@ -156,7 +136,7 @@ static size_t take(enum cli_text_mode mode, struct rv_str s, enum at_end end, st
 		(void)rv_buf_printf(out, "\\x%02x", c);
 		return 1;
 	}
-	if (is_unsafe(cp))
+	if (rv_char_misleads(cp))
 		(void)rv_buf_printf(out, "\\u{%x}", cp);
 	else
 		(void)rv_buf_put(out, s.at, count);

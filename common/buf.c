@@ -191,7 +191,43 @@ static size_t utf8_at(const unsigned char *s, size_t left, size_t *skip)
 	return need;
 }
 
-static void put_json_escape(struct rv_buf *b, unsigned char c)
+bool rv_char_misleads(uint32_t cp)
+{
+	static const struct {
+		uint32_t first, last;
+	} spans[] = {
+		{ 0x80, 0x9f },       /* C1: 8-bit CSI, OSC, DCS, NEL */
+		{ 0xad, 0xad },       /* soft hyphen */
+		{ 0x61c, 0x61c },     /* bidi marks, embeddings, overrides, isolates */
+		{ 0x180e, 0x180e },
+		{ 0x200b, 0x200c },   /* zero width; the joiner (200d) is needed by emoji */
+		{ 0x200e, 0x200f },
+		{ 0x2028, 0x202e },
+		{ 0x2060, 0x206f },
+		{ 0xfeff, 0xfeff },
+		{ 0xfff9, 0xfffb },
+		{ 0xe0000, 0xe007f }, /* tags */
+	};
+	size_t i;
+
+	for (i = 0; i < RV_ARRAY_LEN(spans); i++)
+		if (cp >= spans[i].first && cp <= spans[i].last)
+			return true;
+	return false;
+}
+
+/* The value of a well-formed sequence of n bytes. */
+static uint32_t utf8_value(const unsigned char *s, size_t n)
+{
+	uint32_t v = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+	size_t i;
+
+	for (i = 1; i < n; i++)
+		v = v << 6 | (s[i] & 0x3fu);
+	return v;
+}
+
+void rv_buf_put_json_escape(struct rv_buf *b, uint32_t c)
 {
 	static const char short_of[] = { ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
 					 ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
@@ -199,6 +235,8 @@ static void put_json_escape(struct rv_buf *b, unsigned char c)
 
 	if (pair[1])
 		(void)rv_buf_put(b, pair, 2);
+	else if (c > 0xffff)
+		(void)rv_buf_printf(b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
 	else
 		(void)rv_buf_printf(b, "\\u%04x", c);
 }
@@ -211,10 +249,10 @@ int rv_buf_put_json(struct rv_buf *b, struct rv_str s)
 	(void)rv_buf_putc(b, '"');
 	while (i < s.bytes) {
 		size_t skip, n = utf8_at(at + i, s.bytes - i, &skip);
-		bool c1 = n == 2 && at[i] == 0xc2 && at[i + 1] < 0xa0;
+		uint32_t cp = n ? utf8_value(at + i, n) : 0;
 
-		/* DEL and the C1 controls are legal JSON, but this text may reach a terminal. */
-		if (n && !c1 && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f) {
+		/* DEL, the C1 controls and what reorders text are legal JSON, but this text may reach a terminal. */
+		if (n && (n == 1 || !rv_char_misleads(cp)) && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f) {
 			i += n;
 			continue;
 		}
@@ -222,7 +260,7 @@ int rv_buf_put_json(struct rv_buf *b, struct rv_str s)
 		if (!n)
 			(void)rv_buf_puts(b, "\xef\xbf\xbd");
 		else
-			put_json_escape(b, c1 ? at[i + 1] : at[i]);
+			rv_buf_put_json_escape(b, cp);
 		i += n ? n : skip;
 		from = i;
 	}

@@ -33,8 +33,12 @@ int rv_buf_put_str(struct rv_buf *b, struct rv_str s);
 int rv_buf_put_decimal(struct rv_buf *b, uint64_t v, uint32_t digits_min); /* with leading zeros; a tenth of what printf takes */
 int rv_buf_printf(struct rv_buf *b, const char *fmt, ...) RV_PRINTF(2, 3);
 int rv_buf_vprintf(struct rv_buf *b, const char *fmt, va_list ap) RV_PRINTF(2, 0);
-/* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+/* Does the character, beyond ASCII, move, hide or reorder text? C1 controls, bidi marks, zero width, tags. */
+bool rv_char_misleads(uint32_t cp);
+/* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. What a terminal would act on is escaped, too. */
 int rv_buf_put_json(struct rv_buf *b, struct rv_str s);
+/* Appends one character as an escape of a JSON string. */
+void rv_buf_put_json_escape(struct rv_buf *b, uint32_t cp);
 /* Room for `count` more bytes: a pointer to write at, NULL on failure. Follow with rv_buf_added(). */
 char *rv_buf_reserve(struct rv_buf *b, size_t count);
 void rv_buf_added(struct rv_buf *b, size_t count);

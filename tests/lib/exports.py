@@ -9,8 +9,7 @@ import re
 import sys
 import xml.dom.minidom
 
-BIDI = {0x61c, 0x200b, 0x200c, 0x200e, 0x200f, *range(0x2028, 0x202f), *range(0x2060, 0x2070), 0xfeff, 0xfffe, 0xffff}
-
+from harmless import first_harm
 
 class Bad(Exception):
     pass
@@ -19,13 +18,6 @@ class Bad(Exception):
 def want(condition, why):
     if not condition:
         raise Bad(why)
-
-
-def harmless(text):
-    for i, c in enumerate(text):
-        n = ord(c)
-        want(c in '\n\t' or (n >= 0x20 and n != 0x7f and not 0x80 <= n < 0xa0 and n not in BIDI),
-             f'character {n:#x} at {i}: {text[max(0, i - 40):i + 20]!r}')
 
 
 def joblog(text):
@@ -156,7 +148,8 @@ def main():
     with open(path, encoding='utf-8', newline='') as f:
         text = f.read()
     try:
-        harmless(text)
+        harm = first_harm(text)
+        want(not harm, harm)
         print(json.dumps(globals()[kind.replace('-', '_')](text)))
     except Bad as e:
         print(f'{kind}: {e}')
