@@ -24,6 +24,8 @@
 /* The option every verb that answers in several formats has; `into` is a const char *. */
 #define CLI_OPT_FORMAT(into)                                                                       \
 	{ "format", 'o', RV_OPT_STRING, (into), "FORMAT", "table, wide, json, jsonl or name (default table)", 0, 0 }
+/* For a verb whose answer has one form: what that is. */
+#define CLI_OPT_NO_FORMAT(why) { "format", 'o', RV_OPT_NEVER, NULL, NULL, (why), 0, 0 }
 #define CLI_OPT_HELP(into) { "help", 'h', RV_OPT_FLAG, (into), NULL, "this text", 0, 0 }
 #define CLI_OPT_END { NULL, 0, RV_OPT_FLAG, NULL, NULL, NULL, 0, 0 }
 

@@ -166,7 +166,7 @@ static void described(void *ctx, const struct cli_description *d)
 	if (last[0] == '-') {
 		for (o = d->options; o->name; o++) {
 			(void)snprintf(name, sizeof(name), "--%s", o->name);
-			if (o->kind != RV_OPT_LATER)
+			if (rv_opt_is_shown(o))
 				candidate(w->out, name, o->help);
 		}
 		return;
@@ -278,6 +278,7 @@ int cli_cmd_completion(int argc, char **argv)
 	bool candidates = false, help = false;
 	const struct rv_opt table[] = {
 		{ "words", 0, RV_OPT_FLAG, &candidates, NULL, "what may stand in place of the last of the words behind -- (the scripts ask this)", 0, 0 },
+		CLI_OPT_NO_FORMAT("a script is for its shell"),
 		CLI_OPT_HELP(&help),
 		CLI_OPT_END,
 	};

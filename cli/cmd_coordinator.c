@@ -183,6 +183,7 @@ int cli_cmd_coordinator(int argc, char **argv)
 		{ "on-event", 0, RV_OPT_STRING, &w.on_event, "CMD", "run by a shell for each transition, which is JSON on its stdin; 10 s each", 0, 0 },
 		{ "on-event-type", 0, RV_OPT_STRING, &w.on_event_type, "T,...", "... of these types only: unit_finished,run_finished", 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
+		CLI_OPT_NO_FORMAT("it answers nothing; --log-format is of its log"),
 		CLI_OPT_HELP(&w.help),
 		CLI_OPT_END,
 	};

@@ -63,6 +63,7 @@ int cli_cmd_export(int argc, char **argv)
 	const struct rv_opt table[] = {
 		CLI_OPT_STATE(&q.state),
 		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_NO_FORMAT("its first word is the format"),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

@@ -66,6 +66,7 @@ int cli_cmd_help(int argc, char **argv)
 	bool man = false, help = false;
 	const struct rv_opt table[] = {
 		{ "man", 0, RV_OPT_FLAG, &man, NULL, "a page of the manual instead, reeve or reeve-plan, as man(1) reads it", 0, 0 },
+		CLI_OPT_NO_FORMAT("text is for people; `docs/plan.schema.json` has the keys of a plan"),
 		CLI_OPT_HELP(&help),
 		CLI_OPT_END,
 	};

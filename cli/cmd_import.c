@@ -147,6 +147,7 @@ int cli_cmd_import(int argc, char **argv)
 		{ "max-cores", 0, RV_OPT_UINT, &o.max_cores, "N", "dag, wfformat: tasks that hold more cores hold N", 1, RV_SLOTS_MAX },
 		{ "agent", 0, RV_OPT_LIST, &o.agents, "NAME=PROFILE", "agentos, ralph (NAME is default there): the agent's profile (default mock)", 0, 0 },
 		{ "compat-env", 0, RV_OPT_FLAG, &o.compat_env, NULL, "ralph: the plan asks for RALPH_* variables (compat_env)", 0, 0 },
+		CLI_OPT_NO_FORMAT("a plan is JSON"),
 		CLI_OPT_HELP(&help),
 		CLI_OPT_END,
 	};

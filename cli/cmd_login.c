@@ -93,6 +93,7 @@ int cli_cmd_login(int argc, char **argv)
 	const struct rv_opt table[] = {
 		{ "token-file", 0, RV_OPT_STRING, &l.token_file, "FILE", "what `reeve token create --role operator` printed; - is standard input", 0, 0 },
 		{ "name", 0, RV_OPT_STRING, &l.name, "NAME", "what `reeve key list` calls this key (default USER-HOST)", 0, 0 },
+		CLI_OPT_NO_FORMAT("it answers nothing but its exit status"),
 		CLI_OPT_HELP(&l.help),
 		CLI_OPT_END,
 	};

@@ -363,6 +363,7 @@ int cli_cmd_logs(int argc, char **argv)
 		{ "raw", 0, RV_OPT_FLAG, &s.raw, NULL, "the bytes as they were written: may act on the terminal", 0, 0 },
 		CLI_OPT_STATE(&q.state),
 		CLI_OPT_COORDINATOR(&q.coordinator),
+		CLI_OPT_NO_FORMAT("a unit's output is what it printed; `reeve output` and `reeve events` have it"),
 		CLI_OPT_HELP(&q.help),
 		CLI_OPT_END,
 	};

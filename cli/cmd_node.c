@@ -69,6 +69,7 @@ static int parse(struct node *n, int argc, char **argv, struct rv_err *err)
 		{ "idle-exit", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "time-left", 0, RV_OPT_LATER, NULL, "S", CLI_WAITS_COMFORTS, 0, 0 },
 		{ "http", 0, RV_OPT_LATER, NULL, "ADDR", CLI_WAITS_COMFORTS, 0, 0 },
+		CLI_OPT_NO_FORMAT("it answers nothing; --log-format is of its log"),
 		CLI_OPT_HELP(&a->help),
 		CLI_OPT_END,
 	};

@@ -79,7 +79,7 @@ static void put_options(struct rv_buf *out, const struct rv_opt *o)
 {
 	line(out, ".Bl -tag -width Ds");
 	for (; o->name; o++) {
-		if (o->kind == RV_OPT_LATER)
+		if (!rv_opt_is_shown(o))
 			continue;
 		(void)rv_buf_puts(out, ".It");
 		if (o->letter)

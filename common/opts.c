@@ -158,6 +158,8 @@ static int store(const struct rv_opt *o, const char *value, struct rv_err *err)
 		list->item[list->count++] = value;
 		return 0;
 	}
+	case RV_OPT_NEVER:
+		return rv_fail(err, RV_E_USAGE, "--%s is not taken here: %s", o->name, o->help);
 	case RV_OPT_LATER:
 		break;
 	}
@@ -257,12 +259,12 @@ void rv_opts_help(const struct rv_opt *table, struct rv_buf *out)
 	size_t column = 0, width;
 
 	for (o = table; o->name; o++) {
-		width = o->kind == RV_OPT_LATER ? 0 : left_width(o);
+		width = rv_opt_is_shown(o) ? left_width(o) : 0;
 		if (width > column && width <= HELP_COLUMN_MAX)
 			column = width;
 	}
 	for (o = table; o->name; o++) {
-		if (o->kind == RV_OPT_LATER)
+		if (!rv_opt_is_shown(o))
 			continue;
 		put_left(o, out);
 		width = left_width(o);

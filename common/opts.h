@@ -14,6 +14,7 @@ enum rv_opt_kind {
 	RV_OPT_UINT,     /* uint64_t *: min..max */
 	RV_OPT_LIST,     /* struct rv_opt_list *: may be repeated */
 	RV_OPT_OPTIONAL, /* const char **: "" without =VALUE (--resume, --mock) */
+	RV_OPT_NEVER,    /* what other verbs have and this one does not: refused with RV_E_USAGE and `help` as the reason */
 	RV_OPT_LATER,    /* known from cli.md, not built yet: refused with RV_E_UNSUPPORTED, `help` says what it waits for */
 };
 
@@ -41,7 +42,13 @@ struct rv_opt_list {
 int rv_opts_parse(const struct rv_opt *table, int argc, char **argv, int *words, int *words_after,
 		  struct rv_err *err);
 
-/* Two aligned columns, a line an option; what is RV_OPT_LATER is left out. */
+/* Is it told to those who ask what there is: help, manual, completion? */
+static inline bool rv_opt_is_shown(const struct rv_opt *o)
+{
+	return o->kind != RV_OPT_NEVER && o->kind != RV_OPT_LATER;
+}
+
+/* Two aligned columns, a line an option that is shown. */
 void rv_opts_help(const struct rv_opt *table, struct rv_buf *out);
 
 /* A decimal whole number in min..max; refuses signs, blanks, exponents and junk. */

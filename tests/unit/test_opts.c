@@ -25,6 +25,7 @@ static int parse(struct values *v, const char *line)
 		{ .name = "resume", .letter = 'r', .kind = RV_OPT_OPTIONAL, .into = &v->resume, .value = "RUN" },
 		{ .name = "set", .kind = RV_OPT_LIST, .into = &v->set, .value = "KEY=VALUE" },
 		{ .name = "http", .kind = RV_OPT_LATER, .help = "it waits for the HTTP API" },
+		{ .name = "format", .letter = 'o', .kind = RV_OPT_NEVER, .help = "text is text" },
 		{ .name = NULL },
 	};
 	int argc = 0;
@@ -125,6 +126,9 @@ static void refusals_say_what_is_allowed(void **state)
 	refused("--jobs nan", RV_E_USAGE, "--jobs: \"nan\" is not a whole number from 1 to 64", "");
 	refused("--jobs=", RV_E_USAGE, "--jobs: \"\" is not a whole number from 1 to 64", "");
 	refused("--http 127.0.0.1:1", RV_E_UNSUPPORTED, "--http is not built yet: it waits for the HTTP API", "");
+	refused("--format=json", RV_E_USAGE, "--format is not taken here: text is text", "");
+	refused("-o json", RV_E_USAGE, "--format is not taken here: text is text", "");
+	refused("-ojson", RV_E_USAGE, "--format is not taken here: text is text", "");
 }
 
 static void a_list_has_an_end(void **state)
@@ -215,6 +219,7 @@ static void help_is_aligned_and_leaves_out_what_is_not_built(void **state)
 		{ .name = "dry-run", .kind = RV_OPT_FLAG, .help = "only say" },
 		{ .name = "resume", .kind = RV_OPT_OPTIONAL, .value = "RUN", .help = "go on" },
 		{ .name = "http", .kind = RV_OPT_LATER, .help = "later" },
+		{ .name = "format", .letter = 'o', .kind = RV_OPT_NEVER, .help = "never" },
 		{ .name = "an-option-of-quite-some-length", .kind = RV_OPT_STRING, .help = "below" },
 		{ .name = NULL },
 	};
