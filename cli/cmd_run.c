@@ -8,6 +8,7 @@
 #include "cli/hook.h"
 #include "cli/host.h"
 #include "cli/only.h"
+#include "cli/planload.h"
 #include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/runargs.h"
@@ -80,7 +81,12 @@ static int load_plan(struct run *r, struct rv_err *err)
 		.context_file = r->args.context,
 	};
 
-	return r->args.is_fanout ? load_fanout(r, &opt, err) : plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err);
+	if (r->args.is_fanout)
+		return load_fanout(r, &opt, err);
+	if (plan_load_file(r->args.plan, &opt, &r->plan, &r->diags, err) == 0)
+		return 0;
+	cli_plan_hint(r->args.plan, err);
+	return -1;
 }
 
 static bool for_programs(const struct run *r)

@@ -180,11 +180,8 @@ int cli_cmd_submit(int argc, char **argv)
 	struct rv_err err;
 	int words, status;
 
-	if (rv_opts_parse(table, argc, argv, &words, NULL, &err)) {
-		if (!err.hint[0])
-			(void)rv_hint(&err, "`reeve help submit` lists its options");
+	if (rv_opts_parse(table, argc, argv, &words, NULL, &err))
 		return cli_fail(&err);
-	}
 	if (s.load.help)
 		return cli_usage("submit", "PLAN (-: JSON lines)",
 				 "Hands a plan to a coordinator and prints the run's id. The plan is checked here first; files that it\n"

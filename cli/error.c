@@ -1,6 +1,7 @@
 /* error.c - how the program says that something went wrong */
 #include "cli/error.h"
 
+#include "cli/commands.h"
 #include "cli/out.h"
 #include "cli/text.h"
 
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 static bool as_json; /* what the words of this process asked for */
+static const char *verb; /* of this process, or NULL */
 
 int cli_exit_worse(int a, int b)
 {
@@ -31,6 +33,7 @@ void cli_error_setup(int argc, char **argv)
 	int i;
 
 	as_json = env && names_json(env);
+	verb = argc > 1 && cli_command_find(argv[1]) ? argv[1] : NULL;
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const char *format = NULL;
 
@@ -80,10 +83,13 @@ void cli_error_json(const struct rv_err *err, struct rv_buf *out)
 	(void)rv_buf_puts(out, "}}\n");
 }
 
-int cli_fail(const struct rv_err *err)
+int cli_fail(const struct rv_err *given)
 {
+	struct rv_err told = *given, *err = &told;
 	struct rv_buf b;
 
+	if (told.code == RV_E_USAGE && !told.hint[0] && verb)
+		(void)rv_hint(&told, "`reeve help %s` says what it takes", verb);
 	rv_buf_init(&b, 0);
 	if (as_json)
 		cli_error_json(err, &b);

@@ -31,7 +31,7 @@ int cli_exit_worse(int a, int b);
 void cli_error_setup(int argc, char **argv);
 bool cli_error_is_json(void);
 
-/* Says it and gives the exit status of its code. */
+/* Says it and gives the exit status of its code. A wrong use that says nothing of what to do is told of the verb's help. */
 int cli_fail(const struct rv_err *err);
 /* The same with a message made here. */
 int cli_failf(enum rv_code code, const char *fmt, ...) RV_PRINTF(2, 3);

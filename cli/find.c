@@ -36,13 +36,19 @@ static int no_runs(const char *where, struct rv_err *err)
 	return rv_hint(err, "`reeve run PLAN` makes one; --state DIR looks elsewhere");
 }
 
+static int no_directory(const char *where, struct rv_err *err)
+{
+	(void)rv_fail_errno(err, errno, "cannot open the state directory %s", where);
+	return rv_hint(err, "--state names the directory in which `reeve run` or `reeve coordinator` keeps its runs, `.reeve` where none is named");
+}
+
 int cli_find_state(const char *option, char out[PATH_MAX], struct rv_err *err)
 {
 	char here[PATH_MAX], *slash;
 
 	if (option) {
 		if (!realpath(option, out))
-			return rv_fail_errno(err, errno, "cannot open the state directory %s", option);
+			return no_directory(option, err);
 		return has_runs(out) ? 0 : no_runs(option, err);
 	}
 	if (!getcwd(here, sizeof(here)))
@@ -274,6 +280,8 @@ static int no_such_unit(const struct coord_graph *g, struct rv_str word, struct 
 	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in this run", (int)rv_min_u64(word.bytes, 128), word.at);
 	if (nearest >= 0)
 		(void)rv_hint(err, "did you mean %s?", names[nearest]);
+	else
+		(void)rv_hint(err, "`reeve status RUN -o name` lists the units of a run");
 	free(names);
 	free(rooms);
 	return -1;

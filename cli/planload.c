@@ -5,6 +5,7 @@
 #include "cli/out.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 {
@@ -24,7 +25,16 @@ int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 		opt.mock = PLAN_MOCK_ALL;
 	else if (p->mock)
 		return rv_fail(err, RV_E_USAGE, "--mock takes nothing or =agents, not \"%s\"", p->mock);
-	return plan_load_file(path, &opt, &p->plan, &p->diags, err);
+	if (plan_load_file(path, &opt, &p->plan, &p->diags, err) == 0)
+		return 0;
+	cli_plan_hint(path, err);
+	return -1;
+}
+
+void cli_plan_hint(const char *path, struct rv_err *err)
+{
+	if (err->code == RV_E_NOT_FOUND && !err->hint[0] && access(path, F_OK)) /* not a --context */
+		(void)rv_hint(err, "`reeve init` writes a plan to begin with");
 }
 
 void cli_planload_release(struct cli_planload *p)

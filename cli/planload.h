@@ -26,6 +26,8 @@ struct cli_planload {
 /* Loads `path` by the options. -1: err set; diagnostics are in p->diags. */
 int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err);
 void cli_planload_release(struct cli_planload *p);
+/* Where there is no plan at `path`: how to come by one. */
+void cli_plan_hint(const char *path, struct rv_err *err);
 
 /* After a failed cli_planload(): diagnostics on stderr (or the error alone), exit status. */
 int cli_planload_fail(struct cli_planload *p, const struct rv_err *err);

@@ -14,8 +14,6 @@ int cli_query_parse(struct cli_query *q, const struct rv_opt *table, int argc, c
 
 	(void)snprintf(verb, sizeof(verb), "%s", argv[0]);
 	if (rv_opts_parse(table, argc, argv, &q->words, NULL, &err)) {
-		if (!err.hint[0])
-			(void)rv_hint(&err, "`reeve help %s` lists its options", verb);
 		*status = cli_fail(&err);
 		return -1;
 	}

@@ -177,6 +177,7 @@ const struct coord_graph *clients_find_unit(struct coord_clients *c, uint64_t pe
 	}
 	if (*unit == COORD_NONE) {
 		(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in run %s", RV_STR_ARGS(id), rv_run_id_of(run).text);
+		(void)rv_hint(err, "`reeve status %s -o name` lists its units", rv_run_id_of(run).text);
 		return NULL;
 	}
 	if (count > 1) {
