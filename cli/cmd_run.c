@@ -94,6 +94,17 @@ static bool for_programs(const struct run *r)
 	return r->args.output == CLI_JSON || r->args.output == CLI_JSONL;
 }
 
+/* As a diagnostic of the plan that has no place in it. */
+static void put_mistake(const struct rv_err *err, struct rv_buf *out)
+{
+	(void)rv_buf_puts(out, "[{");
+	cli_json_str(out, "severity", RV_STR("error"));
+	cli_json_str(out, "code", rv_str_of(rv_code_name(err->code)));
+	cli_json_str(out, "message", rv_str_of(err->msg));
+	cli_json_str_or_null(out, "hint", rv_str_of(err->hint));
+	(void)rv_buf_puts(out, "}]");
+}
+
 /* What a refused plan leaves: its errors on stderr, one event, one result; nothing else. */
 static int reject(struct run *r, const struct rv_err *err)
 {
@@ -104,6 +115,7 @@ static int reject(struct run *r, const struct rv_err *err)
 	rv_buf_init(&json, 0);
 	if (!r->diags.error_count) {
 		(void)cli_fail(err);
+		put_mistake(err, &json);
 	} else if (for_programs(r)) {
 		(void)plan_diags_json(&r->diags, &json);
 	} else {
@@ -116,7 +128,7 @@ static int reject(struct run *r, const struct rv_err *err)
 		cli_hook_tell_rejected(r->hook, why);
 	if (for_programs(r)) {
 		rv_buf_reset(&text);
-		cli_result_rejected_json(rv_str_of(r->args.plan), json.bytes ? rv_buf_str(&json) : RV_STR("[]"), &text);
+		cli_result_rejected_json(rv_str_of(r->args.plan), rv_buf_str(&json), &text);
 		(void)rv_buf_putc(&text, '\n');
 		(void)cli_answer(rv_buf_str(&text), CLI_USAGE);
 	}
