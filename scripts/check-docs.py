@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The docs name tests, scripts, make targets and audits that exist, and every audit is named in docs/invariants.md."""
+"""The docs name tests, scripts, make targets and audits that exist, every audit is named in docs/invariants.md, and every verb in docs/testing.md."""
 
 import glob
 import re
@@ -9,6 +9,28 @@ import sys
 def read(path):
     with open(path, encoding='utf-8') as f:
         return f.read()
+
+
+def verbs():
+    """The table of docs/testing.md has each verb of cli/commands.c once, schemas that exist, and tests that use the verb."""
+    path = 'docs/testing.md'
+    wrong = []
+    section = read(path).split('## Verbs\n')[1].split('\n## ')[0]
+    rows = re.findall(r'^\| `([a-z]+)` \| (.*) \| .* \| (.*) \|$', section, re.M)
+    listed = [verb for verb, _, _ in rows]
+    known = re.findall(r'^\t\{ "([a-z]+)",', read('cli/commands.c'), re.M)
+    wrong += [f'{path}: no row for the verb {v}' for v in known if listed.count(v) != 1]
+    wrong += [f'{path}: there is no verb {v}' for v in listed if v not in known]
+    for verb, schemas, tests in rows:
+        wrong += [f'{path}: there is no schema {s}' for s in re.findall(r'`([\w-]+\.json)`', schemas) if not glob.glob(f'docs/schemas/{s}')]
+        for test in tests.split():
+            found = glob.glob(f'tests/integration/{test}.sh')
+            if not found or not re.search(rf'\b{verb}\b', read(found[0])):
+                wrong.append(f'{path}: {test} is no test of {verb}')
+    for test in re.findall(r'\bt[0-9][0-9a-z]-[a-z-]+', section):
+        if not glob.glob(f'tests/integration/{test}.sh'):
+            wrong.append(f'{path}: there is no test {test}')
+    return wrong
 
 
 def main():
@@ -37,6 +59,7 @@ def main():
         wrong.append(f'docs/invariants.md: no audit is called {name}')
     for name in sorted(audits - named):
         wrong.append(f'docs/invariants.md: audit {name} is not listed')
+    wrong += verbs()
     for line in wrong:
         print(line)
     print(f'check-docs: {len(docs)} documents, {len(audits)} audits, {len(wrong)} wrong')

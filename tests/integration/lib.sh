@@ -45,11 +45,11 @@ mkdir -p "$T/work"
 cd "$T/work" || exit 1
 
 fail() {
-	local i
+	local i lines=
 	for ((i = 0; i < ${#BASH_LINENO[@]}; i++)); do
-		[ "${BASH_SOURCE[i + 1]:-}" = "$0" ] && break
+		[ "${BASH_SOURCE[i + 1]:-}" = "$0" ] && lines="$lines${lines:+, called at }${BASH_LINENO[i]}"
 	done
-	echo "FAILED at line ${BASH_LINENO[i]:-?} of $test_name: $*"
+	echo "FAILED at line ${lines:-?} of $test_name: $*"
 	for f in out err; do
 		[ -s "$T/$f" ] && { echo "--- std$f"; head -c 4000 "$T/$f"; echo; }
 	done
