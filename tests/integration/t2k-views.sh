@@ -21,7 +21,7 @@ cat >plan.json <<'PLAN'
 {"version": 1, "name": "nightly", "units": [
  {"id": "build-api", "command": ["sh", "-c", "n=0; while [ ! -e go ]; do n=$((n+1)); echo step $n; sleep 0.1; done"], "retry": {"max": 0}},
  {"id": "build-web", "command": ["sh", "-c", "until [ -e go ]; do sleep 0.1; done"]},
- {"id": "bad", "command": ["sh", "-c", "echo compiling; printf 'x\\033]0;owned\\007\\033[2J\\rassertion \\342\\200\\256failed \\346\\227\\245\\346\\234\\254\\n'; exit 3"]},
+ {"id": "bad", "command": ["sh", "-c", "echo compiling; printf 'x\\033]0;owned\\007\\033[2J\\302\\2332J\\2332J\\rassertion \\342\\200\\256failed \\346\\227\\245\\346\\234\\254\\n'; exit 3"]},
  {"id": "gate", "hold": true, "command": ["true"]},
  {"id": "after", "depends_on": ["build-api"], "command": ["true"]}]}
 PLAN
@@ -39,9 +39,13 @@ see '^\[!+>+\.+\]$'
 see '0/5 ok  1 fail  2 run  2 wait'
 see 'gate +held .*waits for a release'
 see 'build-api +running +[0-9.]+'
-see 'bad +failed +.* exit status 3: x\^\[\]0;owned\^G\^\[\[2J\\rassertion \\u\{202e\}failed 日本'
+see 'bad +failed +.* exit status 3: x\^\[\]0;owned\^G\^\[\[2J\\u\{9b\}2J\\x9b2J\\rassertion'
 $tmux display-message -p '#{pane_title}' | grep -q owned && fail "a unit named the terminal"
 shows '^before' && fail "the view is not on a screen of its own"
+press G l
+see 'log of bad +attempt 1, failed'
+see '^x\^\[\]0;owned\^G\^\[\[2J\\u\{9b\}2J\\x9b2J\\rassertion \\u\{202e\}failed 日本'
+press q g
 
 say "its log, followed, read from the start, left"
 press j
@@ -175,6 +179,10 @@ press "clear; $REEVE watch $run" Enter
 see 'build-api +running'
 $tmux capture-pane -p -e | grep -qE "$esc\[[0-9;]*3[0-7]m" || fail "no colours at all"
 press q
+watched() { # who watches is told of what happens from then on: something happens until all have said so
+	"$REEVE" pause $run && "$REEVE" unpause $run && [ -s "$T/lines.out" ] && [ -s "$T/dumb.tty" ] && [ -s "$T/ci.tty" ] && [ -s "$T/lines.tty" ]
+}
+wait_until 20 watched
 expect 0 reeve release $run/gate
 gate_over() { "$REEVE" status $run | grep -q 'gate .*succeeded'; }
 wait_until 20 gate_over

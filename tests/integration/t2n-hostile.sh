@@ -2,6 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/cluster.sh"
 
+mkdir "$(printf 'd\033[2J\r\342\200\256\302\233')" && cd d* || fail "no directory of such a name"
 cat >print.sh <<'END'
 printf 'line one\n\033]0;pwned\007\033]52;c;eA==\007\033[2J\033[31mred\033[m \302\233m \233m \342\200\256evil \357\273\277 \377\rover\n'
 END
@@ -12,7 +13,7 @@ nasty = "N\u202e\x1b]0;x\x07\x1b[2J\r\n\u009bm\u2066\ufeff\x7f"
 flat = nasty.replace("\r\n", "")
 def unit(id, script, **more):
     return {"id": id, "command": ["sh", "-c", script.replace("PRINT", f"sh {here}/print.sh")], **more}
-print(json.dumps({"version": 1, "name": "hostile", "workspace": {"mode": "none"}, "context": {nasty: nasty}, "agents": {"m": {"profile": "mock"}}, "units": [
+print(json.dumps({"version": 1, "name": "hostile", "workspace": {"mode": "none"}, "context": {nasty: nasty}, "agents": {"m": {"profile": "mock", "model": nasty}}, "units": [
     unit("bad", "PRINT; exit 3", description=nasty, env={"E": flat}),
     unit("stderr", "PRINT >&2; exit 4 # " + nasty),
     unit("text", "PRINT; PRINT >$REEVE_OUTPUT_FILE"),

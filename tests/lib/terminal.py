@@ -31,7 +31,6 @@ def main():
         os.environ.setdefault('TERM', 'xterm')
         os.environ.pop('CI', None)
         os.execvp(args[0], args)
-    drawn = b''
     while True:
         try:
             piece = os.read(fd, 65536)
@@ -39,9 +38,9 @@ def main():
             break
         if not piece:
             break
-        drawn += piece
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
     _, status = os.waitpid(pid, 0)
-    sys.stdout.buffer.write(drawn)
     sys.exit(os.waitstatus_to_exitcode(status) & 255)
 
 
