@@ -17,7 +17,6 @@
 
 #define CLI_VERSION "0.1.0"
 
-#define CLI_WAITS_MACHINES "waits for: many machines"
 #define CLI_WAITS_AGENTS "waits for: agents and their gateway"
 #define CLI_WAITS_COMFORTS "waits for: comforts"
 

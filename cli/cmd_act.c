@@ -30,14 +30,11 @@ static int on_run(struct act *a, const char *verb, enum takes takes, const char 
 
 	if (!word)
 		return cli_failf(RV_E_USAGE, takes == ONLY_UNIT ? "`reeve %s` needs a unit: RUN/UNIT" : "`reeve %s` needs a run", verb);
-	t = cli_query_target(word, CLI_WORD_RUN_UNIT);
+	t = cli_query_target(word, takes == ONLY_UNIT ? CLI_WORD_NEEDS_UNIT : CLI_WORD_RUN_UNIT);
 	if (takes == ONLY_RUN && t.unit.bytes)
 		return cli_failf(RV_E_USAGE, "`reeve %s` is for a whole run: name RUN without a unit", verb);
-	if (takes == ONLY_UNIT && !t.unit.bytes) {
-		(void)rv_fail(&err, RV_E_USAGE, "a unit is missing: RUN/UNIT");
-		cli_query_hint_unit(&a->query, verb, rv_str_of(word), &err);
-		return cli_fail(&err);
-	}
+	if (takes == ONLY_UNIT && !t.unit.bytes)
+		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
 	if (t.unit.bytes > RV_UNIT_ID_BYTES_MAX)
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
 	status = cli_query_ask(&a->query, CLI_PLACE_RUNS, t.run, &a->client, &err) || cli_rows_find_run(a->client, t.run, &id, &err) ? cli_fail(&err) : CLI_OK;
@@ -63,9 +60,9 @@ static const struct plain plain_acts[] = {
 	{ "pause", PROTO_MUT_PAUSE, ONLY_RUN, "RUN", "No unit of the run is handed out any more; what runs goes on. `unpause` takes it back." },
 	{ "unpause", PROTO_MUT_UNPAUSE, ONLY_RUN, "RUN", "Units of the run are handed out again." },
 	{ "close", PROTO_MUT_CLOSE, ONLY_RUN, "RUN", "An open run gets no more units: it ends when those that it has are done." },
-	{ "hold", PROTO_MUT_HOLD, ONLY_UNIT, "RUN/UNIT", "The unit waits, although it could run, until it is released. One that runs goes on." },
-	{ "release", PROTO_MUT_RELEASE, ONLY_UNIT, "RUN/UNIT", "A unit that is held goes on." },
-	{ "skip", PROTO_MUT_SKIP, ONLY_UNIT, "RUN/UNIT", "The unit is not run; what depends on it sees it as skipped." },
+	{ "hold", PROTO_MUT_HOLD, ONLY_UNIT, "RUN/UNIT", "The unit waits, although it could run, until it is released. One that runs goes on. UNIT alone is the newest run's." },
+	{ "release", PROTO_MUT_RELEASE, ONLY_UNIT, "RUN/UNIT", "A unit that is held goes on. UNIT alone is the newest run's." },
+	{ "skip", PROTO_MUT_SKIP, ONLY_UNIT, "RUN/UNIT", "The unit is not run; what depends on it sees it as skipped. UNIT alone is the newest run's." },
 };
 
 static int plain_act(const char *verb, int argc, char **argv)

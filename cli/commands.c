@@ -40,6 +40,8 @@ const struct cli_command cli_commands[] = {
 	{ "hold", cli_cmd_hold, "keep a unit waiting for a release", CLI_ACTS, NULL },
 	{ "release", cli_cmd_release, "let a held unit go", CLI_ACTS, NULL },
 	{ "set", cli_cmd_set, "change max_workers, priority or limits of a live run", CLI_ACTS, NULL },
+	{ "add", cli_cmd_add, "add units to an open run", CLI_ACTS, NULL },
+	{ "close", cli_cmd_close, "no more units for an open run", CLI_ACTS, NULL },
 
 	{ "coordinator", cli_cmd_coordinator, "keep runs and hand out units to nodes", CLI_MACHINES, NULL },
 	{ "node", cli_cmd_node, "run units for a coordinator", CLI_MACHINES, NULL },
@@ -47,8 +49,6 @@ const struct cli_command cli_commands[] = {
 	{ "key", cli_cmd_key, "list and revoke keys", CLI_MACHINES, NULL },
 	{ "login", cli_cmd_login, "remember a coordinator", CLI_MACHINES, NULL },
 	{ "submit", cli_cmd_submit, "hand a plan to a coordinator", CLI_MACHINES, NULL },
-	{ "add", cli_cmd_add, "add units to an open run", CLI_MACHINES, NULL },
-	{ "close", cli_cmd_close, "no more units for an open run", CLI_MACHINES, NULL },
 	{ "nodes", cli_cmd_nodes, "nodes and their health", CLI_MACHINES, NULL },
 	{ "drain", cli_cmd_drain, "no new units for a node", CLI_MACHINES, NULL },
 	{ "undrain", cli_cmd_undrain, "the opposite of drain", CLI_MACHINES, NULL },

@@ -24,13 +24,15 @@ want_out "waits for a"
 expect 0 reeve nodes -o json
 valid nodes
 want_json 'len(d["nodes"]) == 1 and d["nodes"][0]["attempts"] == 1'
-expect 2 reeve hold b
+expect 2 reeve hold $run
 want_err "a unit is missing"
-want_err "reeve hold $run/b"
+expect 4 reeve hold nobody
+expect 0 reeve hold b
+want_out "hold $run/b: 1 changed"
 expect 0 reeve hold $run/b
 expect 0 reeve hold $run/b
 want_out "nothing changed"
-expect 0 reeve skip $run/c
+expect 0 reeve skip c
 expect 0 reeve set $run max_workers=1
 expect 0 reeve pause $run
 expect 0 reeve explain $run/b
@@ -55,7 +57,8 @@ wait_until 20 grep -q begun "$T/logs.out"
 touch gate
 a_over() { "$REEVE" status $run | grep -q "a .*succeeded"; }
 wait_until 20 a_over
-expect 0 reeve release $run/b
+expect 0 reeve release b
+want_out "release $run/b: 1 changed"
 finish wait 1
 finish watch 0
 finish logs 0

@@ -140,3 +140,12 @@ done
 for verb in $(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$T/out"); do
 	grep -Eq "\`(reeve )?$verb[ \`]" "$top/docs/cli.md" || fail "docs/cli.md has no \"$verb\""
 done
+
+say "what acts on a run stands in one place, in the help and in docs/cli.md"
+expect 0 reeve help
+sed -n '/^Acting on them/,/^$/p' "$T/out" >"$T/acting"
+sed -n '/^## Acting/,/^## Results/p' "$top/docs/cli.md" >"$T/acting-docs"
+for verb in add close cancel pause hold release skip retry set; do
+	want_in "$T/acting" "  $verb "
+	want_in "$T/acting-docs" "\`$verb "
+done

@@ -81,9 +81,10 @@ submit dash.json
 wait_until 20 unit_is busy active
 expect 0 reeve hold $run/-dash
 want_out "hold $run/-dash: 1 changed"
-expect 2 reeve hold -- -dash
-want_err "a unit is missing"
-want_err "reeve hold $run/-dash"
+expect 0 reeve release -- -dash
+want_out "release"
+expect 0 reeve hold -- -dash
+want_out "/-dash: 1 changed"
 expect 0 reeve explain -- -dash
 want_out held
 
