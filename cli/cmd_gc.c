@@ -169,6 +169,44 @@ static int find_leftovers(struct gc *g, const char *runs, struct rv_err *err)
 	return rc;
 }
 
+/* ---- a coordinator's directory ---- */
+
+/* Its runs are one journal, and which blobs that names only it can say: they are not looked into. -1: `state` is no such directory. */
+static int coordinators_blobs(const char *state, uint64_t *bytes)
+{
+	struct cli_diskuse d = { 0 };
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state, CLI_FILE_JOURNAL) >= sizeof(path) || access(path, F_OK))
+		return -1;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state, CLI_DIR_BLOBS) >= sizeof(path) || access(path, F_OK) || cli_diskuse_add(&d, path, NULL))
+		return -1;
+	*bytes = d.bytes;
+	return 0;
+}
+
+static void put_not_looked_into(uint64_t bytes, struct rv_buf *out)
+{
+	cli_put_bytes(out, bytes);
+	(void)rv_buf_puts(out, " of a coordinator's blobs are not looked into: `reeve gc` is for runs of `reeve run`");
+}
+
+/* No run of a `run` is there: of a coordinator's directory it is said what that means. */
+static int fail_without_runs(const char *option, struct rv_err *err)
+{
+	struct rv_buf what;
+	uint64_t bytes;
+
+	if (!option || coordinators_blobs(option, &bytes))
+		return cli_fail(err);
+	rv_buf_init(&what, 0);
+	put_not_looked_into(bytes, &what);
+	(void)rv_fail(err, RV_E_NOT_FOUND, "%s: %.*s", option, (int)what.bytes, what.bytes ? what.at : "");
+	(void)rv_hint(err, "`reeve rm RUN` removes an ended run from a coordinator; blobs that no run names any more stay");
+	rv_buf_release(&what);
+	return cli_fail(err);
+}
+
 /* ---- removing ---- */
 
 static int remove_leftover(const char *runs, const char *name, struct rv_err *err)
@@ -270,6 +308,10 @@ static void put_end(const struct gc *g, struct rv_buf *out)
 	(void)rv_buf_printf(out, "\n%s %u, ", g->yes ? "removed" : "may go:", count);
 	cli_put_bytes(out, bytes);
 	(void)rv_buf_puts(out, g->yes || !count ? "\n" : "; `reeve gc --yes` removes them\n");
+	if (coordinators_blobs(g->state, &bytes) == 0) {
+		put_not_looked_into(bytes, out);
+		(void)rv_buf_putc(out, '\n');
+	}
 }
 
 static int answer(const struct gc *g, enum cli_format format, int status)
@@ -313,9 +355,12 @@ int cli_cmd_gc(int argc, char **argv)
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
-		return cli_usage("gc", "", "Which runs of a state directory may go, and why the others are kept. With --yes they do.", table);
-	if (rv_parse_duration(g.older_word, &g.older_us, &err) || cli_find_state(q.state, g.state, &err))
+		return cli_usage("gc", "", "Which runs of a state directory may go, and why the others are kept. With --yes they do.\n"
+				 "What a coordinator keeps (its journal and blobs) is not looked into; `reeve rm` removes its runs.", table);
+	if (rv_parse_duration(g.older_word, &g.older_us, &err))
 		return cli_fail(&err);
+	if (cli_find_state(q.state, g.state, &err))
+		return fail_without_runs(q.state, &err);
 	if ((size_t)snprintf(runs, sizeof(runs), "%s/%s", g.state, CLI_DIR_RUNS) >= sizeof(runs))
 		return cli_failf(RV_E_LIMIT, "the path %.200s is too long", g.state);
 	if (judge_runs(&g, &err) || find_leftovers(&g, runs, &err)) {

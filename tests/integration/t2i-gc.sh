@@ -62,3 +62,17 @@ expect 2 reeve gc --older never
 expect 2 reeve gc --keep=-1
 touch go
 finish live 0
+
+# A coordinator's directory: what gc does not look into is said, whether or not there are runs beside it.
+start co "$REEVE" coordinator --state co
+wait_until 20 test -S co/sock
+expect 4 reeve gc --state co
+want_err "of a coordinator's blobs are not looked into"
+want_err "reeve rm RUN"
+kill -TERM "$PID"
+wait_until 20 gone "$PID"
+mkdir co/runs
+expect 0 reeve gc --state co
+want_out "of a coordinator's blobs are not looked into"
+expect 0 reeve gc
+! grep -q "not looked into" "$T/out" || fail "there is no coordinator here"
