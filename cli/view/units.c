@@ -171,15 +171,6 @@ static void grow(struct view_units *u)
 	u->known = room;
 }
 
-void view_units_feed(struct view_units *u, const struct coord_transition *t)
-{
-	if (t->run == u->tally->run && t->kind == COORD_T_UNITS_ADDED && u->tally->count + 1 > u->known)
-		grow(u);
-	if (t->run != u->tally->run || t->unit == COORD_NONE || t->unit >= unit_count(u))
-		return;
-	enter(u, t->unit, list_of(u, t->unit));
-}
-
 /* --- filter -------------------------------------------------------------------------------------------------------------------- */
 
 static char lower(char c)
@@ -200,11 +191,27 @@ static bool holds(struct rv_str text, struct rv_str part)
 	return false;
 }
 
-void view_units_filter(struct view_units *u, struct rv_str text)
+static void match_from(struct view_units *u, uint32_t unit)
 {
-	uint32_t all = unit_count(u);
 	char room[COORD_UNIT_ID_BYTES];
 
+	for (; unit < unit_count(u); unit++)
+		u->matches[unit] = holds(cli_tally_unit_id(u->tally, unit, room), rv_buf_str(&u->filter));
+}
+
+void view_units_feed(struct view_units *u, const struct coord_transition *t)
+{
+	if (t->run == u->tally->run && t->kind == COORD_T_UNITS_ADDED && u->tally->count + 1 > u->known)
+		grow(u);
+	if (t->run == u->tally->run && t->kind == COORD_T_UNITS_ADDED && u->matches)
+		match_from(u, (uint32_t)rv_sat_sub(u->tally->count, t->units));
+	if (t->run != u->tally->run || t->unit == COORD_NONE || t->unit >= unit_count(u))
+		return;
+	enter(u, t->unit, list_of(u, t->unit));
+}
+
+void view_units_filter(struct view_units *u, struct rv_str text)
+{
 	rv_buf_reset(&u->filter);
 	(void)rv_buf_put_str(&u->filter, text);
 	if (!text.bytes)
@@ -215,11 +222,8 @@ void view_units_filter(struct view_units *u, struct rv_str text)
 		rv_buf_reset(&u->filter);
 		return;
 	}
-	for (uint32_t i = 0; i < all; i++)
-		u->matches[i] = holds(cli_tally_unit_id(u->tally, i, room), text);
-	u->row_count = 0;
-	for (uint32_t i = 0; u->all && i < all; i++)
-		u->row_count += u->matches[i];
+	match_from(u, 0);
+	view_units_settle(u); /* who asks before the next drawing gets these rows */
 }
 
 void view_units_show_all(struct view_units *u, bool all)

@@ -253,6 +253,47 @@ static void a_filter_shows_what_has_it_in_its_id(void **state)
 	close_world(&w);
 }
 
+/* What is not drawn yet is asked for already: the last words of those that failed. */
+static void rows_of_a_filter_are_there_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, 600);
+	(void)press(&w, 'a');
+	draw(&w, 100, 20, T0);
+	(void)press(&w, '/');
+	(void)press(&w, '3');
+	assert_int_equal(view_run_page_wants_line(&w.page), COORD_NONE);
+	assert_int_equal(view_units_row(&w.page.units, 0), 3);
+	(void)view_run_page_key(&w.page, (struct view_key){ .kind = VIEW_KEY_BACKSPACE });
+	(void)press(&w, 'e'); /* of every id */
+	assert_int_equal(view_units_row(&w.page.units, 599), COORD_NONE);
+	assert_int_equal(view_units_row(&w.page.units, 299), 599);
+	close_world(&w);
+}
+
+static void units_that_are_added_are_filtered_too(void **state)
+{
+	struct coord_transition added = { .kind = COORD_T_UNITS_ADDED, .run = RUN_NUMBER, .unit = COORD_NONE, .node = COORD_NONE, .root_cause = COORD_NONE, .units = 3 };
+	struct world w;
+
+	(void)state;
+	open_world(&w, 6);
+	w.tally.count = 3; /* the graph has them all, the first three are there */
+	view_run_page_release(&w.page);
+	assert_int_equal(view_run_page_init(&w.page, &w.tally, NULL), 0);
+	(void)press(&w, 'a');
+	(void)press(&w, '/');
+	for (const char *c = "test-"; *c; c++)
+		(void)press(&w, *c);
+	ROWS(&w, 1);
+	assert_int_equal(cli_tally_grow(&w.tally, 3, NULL), 0);
+	view_run_page_feed(&w.page, &added);
+	ROWS(&w, 1, 3, 5);
+	close_world(&w);
+}
+
 /* --- keys --------------------------------------------------------------------------------------------------------------------- */
 
 static void a_chosen_unit_is_followed_and_cancelled_only_after_a_yes(void **state)
@@ -560,6 +601,8 @@ int main(void)
 		cmocka_unit_test(lists_agree_with_a_look_at_every_unit),
 		cmocka_unit_test(a_list_does_not_grow_with_what_has_gone_through_it),
 		cmocka_unit_test(a_filter_shows_what_has_it_in_its_id),
+		cmocka_unit_test(rows_of_a_filter_are_there_at_once),
+		cmocka_unit_test(units_that_are_added_are_filtered_too),
 		cmocka_unit_test(a_chosen_unit_is_followed_and_cancelled_only_after_a_yes),
 		cmocka_unit_test(nothing_is_asked_of_an_empty_list),
 		cmocka_unit_test(the_page_shows_how_far_what_runs_and_why_it_failed),
