@@ -178,10 +178,14 @@ static int add_running(struct cli_attempts *a, const struct cli_tally *t)
 	for (i = 0; a->assigned_us && i <= t->count; i++) {
 		const struct cli_unit *u = &t->units[i];
 
-		if (a->assigned_us[i] && u->state == COORD_UNIT_ACTIVE &&
-		    add(a, (struct cli_attempt){ .start_us = u->start_us ? u->start_us : a->assigned_us[i], .end_us = a->to_us, .unit = i, .agent = cli_tally_agent(t, i), .number = u->attempt,
+		const uint64_t start = u->start_us ? u->start_us : a->assigned_us[i];
+
+		if (!a->assigned_us[i] || u->state != COORD_UNIT_ACTIVE)
+			continue;
+		if (add(a, (struct cli_attempt){ .start_us = start, .end_us = a->to_us, .unit = i, .agent = cli_tally_agent(t, i), .number = u->attempt,
 						 .node = u->node, .exit = -1, .end = CLI_ATTEMPT_RUNNING }))
 			return -1;
+		a->from_us = rv_min_u64(a->from_us ? a->from_us : start, start); /* a clock may have been set back since the run was accepted */
 	}
 	return 0;
 }

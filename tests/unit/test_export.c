@@ -141,6 +141,30 @@ static void units_that_are_added_get_room(void **state)
 	plan_case_release(&c);
 }
 
+/* The coordinator's clock was set back after the run was accepted. */
+static void nothing_begins_before_the_whole(void **state)
+{
+	struct plan_case c = { 0 };
+	struct story s = { 0 };
+
+	(void)state;
+	plan_case_fine(&c, "version: 1\nunits: [{id: a, command: [x]}, {id: b, command: [x]}]\n");
+	assert_int_equal(coord_graph_build(c.plan, 7, NULL, &s.graph, NULL), 0);
+	assert_int_equal(cli_tally_init(&s.tally, s.graph, CLI_KEEP_FAILURES, NULL), 0);
+	cli_attempts_init(&s.attempts);
+	tell(&s, (struct coord_transition){ .kind = COORD_T_RUN_ACCEPTED, .unit = COORD_NONE, .node = COORD_NONE, .real_us = 50 });
+	tell(&s, (struct coord_transition){ .kind = COORD_T_UNIT_ASSIGNED, .unit = 0, .attempt = 1, .node = 0, .real_us = 19 });
+	tell(&s, (struct coord_transition){ .kind = COORD_T_UNIT_STARTED, .unit = 0, .attempt = 1, .node = 0, .real_us = 20 });
+	assert_int_equal(cli_attempts_arrange(&s.attempts, &s.tally, NULL), 0);
+	assert_int_equal(cli_attempts_count(&s.attempts), 1);
+	assert_int_equal(cli_attempt_at(&s.attempts, 0)->start_us, 20);
+	assert_int_equal(s.attempts.from_us, 20);
+	cli_attempts_release(&s.attempts);
+	cli_tally_release(&s.tally);
+	coord_graph_destroy(&s.graph);
+	plan_case_release(&c);
+}
+
 static void the_tail_of_an_agent_is_what_it_said(void **state)
 {
 	static const char log[] = "{\"type\":\"assistant\",\"message\":{\"id\":\"m1\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I tried twice.\"}]}}\nnot of a transcript\n";
@@ -186,6 +210,7 @@ int main(void)
 		cmocka_unit_test(text_of_others_is_markup_of_nobody),
 		cmocka_unit_test(attempts_get_the_lowest_free_slot),
 		cmocka_unit_test(units_that_are_added_get_room),
+		cmocka_unit_test(nothing_begins_before_the_whole),
 		cmocka_unit_test(the_tail_of_an_agent_is_what_it_said),
 	};
 
