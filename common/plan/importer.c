@@ -95,16 +95,40 @@ static size_t mapped(struct rv_str old, uint32_t number, size_t bytes_max, char 
 	return n + strlen(suffix);
 }
 
+static bool is_taken(const struct rv_strmap *taken, struct rv_str old, uint32_t number, size_t bytes_max)
+{
+	char text[RV_UNIT_ID_BYTES_MAX + 1];
+
+	return rv_strmap_get(taken, rv_str(text, mapped(old, number, bytes_max, text))) != RV_MAP_NONE;
+}
+
+/* Behind one that is taken, as a rule the lowest. Numbers are given one after the other, so that few have to be looked at, however many
+ * names become the same (all those of one length in another alphabet). */
+static uint32_t free_number(const struct rv_strmap *taken, struct rv_str old, size_t bytes_max)
+{
+	uint32_t low = 0, number = 1;
+
+	while (is_taken(taken, old, number, bytes_max)) {
+		low = number;
+		number *= 2;
+	}
+	while (number - low > 1) {
+		uint32_t between = low + (number - low) / 2;
+
+		if (is_taken(taken, old, between, bytes_max))
+			low = between;
+		else
+			number = between;
+	}
+	return number;
+}
+
 struct rv_str plan_importer_map_name(struct plan_importer *m, struct rv_strmap *taken, struct rv_str old, uint32_t value, size_t bytes_max)
 {
 	char text[RV_UNIT_ID_BYTES_MAX + 1];
+	size_t n = mapped(old, free_number(taken, old, bytes_max), bytes_max, text);
 	struct rv_str copy;
-	uint32_t number = 0;
-	size_t n;
 
-	do {
-		n = mapped(old, ++number, bytes_max, text);
-	} while (rv_strmap_get(taken, rv_str(text, n)) != RV_MAP_NONE);
 	copy = rv_arena_str(&m->arena, rv_str(text, n));
 	if (!copy.at || rv_strmap_add(taken, copy, value) == RV_MAP_NONE)
 		return rv_str(NULL, 0);

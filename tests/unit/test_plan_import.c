@@ -4,6 +4,7 @@
 #include "common/limits.h"
 #include "common/plan/import.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static int import(plan_import_fn *fn, const char *text, struct plan_import *how, struct rv_buf *out, struct rv_err *err)
@@ -261,13 +262,38 @@ static void wrong_agent_maps_are_refused(void **state)
 	all_refused(plan_import_agentos, (struct plan_import){ 0 }, r, RV_ARRAY_LEN(r));
 }
 
+/* Ids in another alphabet are all the same in ours: each gets the next number, and many take no longer than others. */
+static void many_ids_that_become_the_same_stay_apart(void **state)
+{
+	enum { COUNT = 100000 };
+	struct plan_import how = { .scale = 1 };
+	struct rv_buf text, b;
+	struct rv_err err;
+	char last[32];
+
+	(void)state;
+	rv_buf_init(&text, 0);
+	(void)rv_buf_puts(&text, "{\"__-5\":{\"prompt\":\"x\"}");
+	for (uint32_t i = 0; i < COUNT; i++)
+		(void)rv_buf_printf(&text, ",\"\xd0%c\xd0%c\xd0%c\":{\"prompt\":\"x\"}", 0x90 + (int)(i / 2304 % 48), 0x90 + (int)(i / 48 % 48), 0x90 + (int)(i % 48));
+	(void)rv_buf_puts(&text, "}");
+	if (import(plan_import_agentos, text.at, &how, &b, &err))
+		fail_msg("%s", err.msg);
+	assert_non_null(strstr(b.at, "{\"id\":\"t______\","));
+	assert_non_null(strstr(b.at, "{\"id\":\"t______-2\","));
+	(void)snprintf(last, sizeof(last), "{\"id\":\"t______-%u\",", COUNT);
+	assert_non_null(strstr(b.at, last));
+	rv_buf_release(&b);
+	rv_buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wfformat_gives_commands_and_estimates), cmocka_unit_test(wfformat_sleeps_when_scaled),
 		cmocka_unit_test(wrong_instances_are_refused),		 cmocka_unit_test(work_units_become_a_plan),
 		cmocka_unit_test(wrong_work_units_are_refused),		 cmocka_unit_test(agent_maps_become_a_plan),
-		cmocka_unit_test(wrong_agent_maps_are_refused),
+		cmocka_unit_test(wrong_agent_maps_are_refused),	 cmocka_unit_test(many_ids_that_become_the_same_stay_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
