@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* What a format does with the options. */
 enum takes { TAKES_SCALE = 1, TAKES_AGENTS = 2, TAKES_COMPAT = 4 };
@@ -120,7 +121,7 @@ static int import(const char *path, const struct format *f, struct plan_import *
 
 	how->name = piped ? "stdin" : path;
 	rv_buf_init(&in, RV_PLAN_FILE_BYTES_MAX + 4096);
-	rc = rv_file_read(piped ? "/dev/stdin" : path, RV_PLAN_FILE_BYTES_MAX, &in, err);
+	rc = piped ? rv_file_read_fd(STDIN_FILENO, how->name, RV_PLAN_FILE_BYTES_MAX, &in, err) : rv_file_read(path, RV_PLAN_FILE_BYTES_MAX, &in, err);
 	if (rc == 0 && in.bytes > 2 && memcmp(in.at, "\x1f\x8b", 2) == 0) {
 		rc = rv_fail(err, RV_E_USAGE, "%s is compressed", how->name);
 		(void)rv_hint(err, "gunzip -c FILE | reeve import %s -", f->name);

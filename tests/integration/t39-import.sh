@@ -83,6 +83,13 @@ cat >wf.json <<'END'
 END
 expect 0 sh -c '"$REEVE" import wfformat - <wf.json'
 cp "$T/out" wf-plan.json
+expect 0 python3 -c "import os, socket, subprocess, sys
+near, far = socket.socketpair() # as programs of some languages hand over a standard input
+child = subprocess.Popen([os.environ['REEVE'], 'import', 'agentos', '-'], stdin=far)
+near.sendall(b'{\"a\": {\"prompt\": \"x\"}}')
+near.close()
+far.close()
+sys.exit(child.wait())"
 expect 0 reeve check wf-plan.json -o json
 want_json 'd["critical_path_ms"] == 40000'
 expect 0 reeve run wf-plan.json -j 2 -o json
