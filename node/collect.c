@@ -131,7 +131,7 @@ static void judge_agent(struct node_collect *c, struct transcript *read)
 		return;
 	}
 	transcript_init(&t, profile->format);
-	node_verdict_read_logs(c->fd, &t);
+	node_verdict_read_logs(c->fd, c->exited.place.stdout_bytes, &t);
 	judge_words(c, &t);
 	transcript_release(&t);
 }

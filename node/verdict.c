@@ -1,6 +1,7 @@
 #include "node/verdict.h"
 
 #include "common/os/file.h"
+#include "node/warden/caplog.h"
 #include "node/workspace/namespace.h"
 
 #include <errno.h>
@@ -24,30 +25,39 @@ void node_verdict_steps(int fd, int exit, int signal, struct rv_buf *text, struc
 	report->end[NODE_STEP_WORK].value = signal ? signal : exit;
 }
 
-static void read_log(int dir, const char *path, uint64_t last, enum transcript_stream stream, struct transcript *t)
+enum whence { FROM_START, FROM_END };
+
+/* The first or last `bytes` of a log. The attempt may have made more of the file than was written for it, without taking disk. */
+static void read_log(int dir, const char *path, enum whence whence, uint64_t bytes, enum transcript_stream stream, struct transcript *t)
 {
 	char piece[PIECE_BYTES];
 	struct rv_err err;
+	ssize_t n = 1;
 	off_t end;
-	ssize_t n;
 	int fd;
 
 	if (rv_file_open_at(dir, path, O_RDONLY, 0, &fd, &err) < 0)
 		return;
 	end = lseek(fd, 0, SEEK_END);
-	(void)lseek(fd, end > (off_t)last ? end - (off_t)last : 0, SEEK_SET);
-	while ((n = read(fd, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0)
+	(void)lseek(fd, whence == FROM_END && end > (off_t)bytes ? end - (off_t)bytes : 0, SEEK_SET);
+	while (bytes && n) {
+		n = read(fd, piece, rv_min_u64(bytes, sizeof(piece)));
+		if (n < 0 && errno != EINTR)
+			break;
+		if (n > 0) {
 			transcript_feed(t, stream, rv_str(piece, (size_t)n));
+			bytes -= (uint64_t)n;
+		}
+	}
 	(void)close(fd);
 }
 
-void node_verdict_read_logs(int fd, struct transcript *t)
+void node_verdict_read_logs(int fd, uint64_t stdout_bytes, struct transcript *t)
 {
 	if (fd < 0)
 		return;
-	read_log(fd, STDOUT_LOG, INT64_MAX, TRANSCRIPT_STDOUT, t);
-	read_log(fd, STDERR_LOG, TRANSCRIPT_STDERR_BYTES, TRANSCRIPT_STDERR, t);
+	read_log(fd, STDOUT_LOG, FROM_START, rv_sat_add(stdout_bytes, CAPLOG_MARKER_BYTES_MAX), TRANSCRIPT_STDOUT, t);
+	read_log(fd, STDERR_LOG, FROM_END, TRANSCRIPT_STDERR_BYTES, TRANSCRIPT_STDERR, t);
 }
 
 enum proto_reason node_verdict_reason(enum transcript_reason reason)

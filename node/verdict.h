@@ -13,8 +13,8 @@
  * all of it is told by the exit status: it is then as if the work alone had been run. */
 void node_verdict_steps(int fd, int exit, int signal, struct rv_buf *text, struct node_steps_report *report);
 
-/* Reads an attempt's whole stdout and the end of its stderr from the logs in its namespace. */
-void node_verdict_read_logs(int fd, struct transcript *t);
+/* Reads an attempt's whole stdout, of which it wrote so many bytes, and the end of its stderr from the logs in its namespace. */
+void node_verdict_read_logs(int fd, uint64_t stdout_bytes, struct transcript *t);
 
 /* The reason that a result has for what stood in an agent's way. */
 enum proto_reason node_verdict_reason(enum transcript_reason reason);

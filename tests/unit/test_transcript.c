@@ -1,6 +1,11 @@
 /* test_transcript.c - what a reader says of real transcripts agrees with what happened, however they come */
 #include "node/agents/transcript.h"
+#include "node/verdict.h"
+#include "tests/lib/scratch.h"
 #include "tests/lib/test.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define DIR "tests/data/agents/"
 
@@ -573,6 +578,23 @@ static void sentences_are_clean(void **state)
 	rv_buf_release(&out);
 }
 
+/* An attempt can make its own log as large as it likes without taking disk. */
+static void only_what_was_written_is_read_of_a_log(void **state)
+{
+	static const char said[] = "{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":2,\"output_tokens\":3}}\n";
+	struct transcript t;
+
+	(void)state;
+	assert_int_equal(mkdirat(scratch_dir(), "logs", 0700), 0);
+	scratch_write("logs/stdout.log", said);
+	assert_int_equal(truncate(scratch("logs/stdout.log"), (off_t)1 << 40), 0);
+	transcript_init(&t, TRANSCRIPT_CODEX);
+	node_verdict_read_logs(scratch_dir(), strlen(said), &t);
+	assert_int_equal(t.usage.output_tokens, 3);
+	assert_int_equal(t.lines_long, 0);
+	transcript_release(&t);
+}
+
 static void formats_and_reasons_have_names(void **state)
 {
 	enum transcript_format f;
@@ -603,6 +625,7 @@ int main(void)
 		cmocka_unit_test(nearly_json_is_read),
 		cmocka_unit_test(a_last_line_that_is_too_long_is_told),
 		cmocka_unit_test(sentences_are_clean),
+		cmocka_unit_test_setup_teardown(only_what_was_written_is_read_of_a_log, scratch_make, scratch_drop),
 		cmocka_unit_test(formats_and_reasons_have_names),
 	};
 
