@@ -343,7 +343,7 @@ void transcript_end(struct transcript *t, int exit, int signal, uint64_t real_us
 	judge(t, exit, signal, trouble);
 	verdict->succeeded = trouble->reason == TRANSCRIPT_OK;
 	if (trouble->retry_at_s && !trouble->retry_after_us)
-		trouble->retry_after_us = rv_sat_sub(trouble->retry_at_s * RV_US_PER_S, real_us);
+		trouble->retry_after_us = rv_sat_sub(rv_min_u64(trouble->retry_at_s, UINT64_MAX / RV_US_PER_S) * RV_US_PER_S, real_us);
 }
 
 uint64_t transcript_tokens(const struct transcript_usage *u)

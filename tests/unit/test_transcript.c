@@ -435,6 +435,7 @@ static void what_the_agent_says_of_waiting_is_heard(void **state)
 		  1749920400, 3600000 },
 		{ TRANSCRIPT_CLAUDE, "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":1749924000}}", 1749923000, 1000000 },
 		{ TRANSCRIPT_CLAUDE, "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":1749924000}}", 1749925000, 0 },
+		{ TRANSCRIPT_CLAUDE, "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\",\"resetsAt\":9007199254740992}}", 0, 18446744073709000 },
 		{ TRANSCRIPT_CLAUDE, "{\"type\":\"system\",\"subtype\":\"api_retry\",\"error_status\":429,\"error\":\"rate_limit\",\"retry_delay_ms\":2000}", 0, 2000 },
 	};
 
