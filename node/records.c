@@ -81,7 +81,8 @@ static size_t value_bytes(const struct proto_value *v)
 static bool is_plain(const struct proto_result *r)
 {
 	return r->output.kind == PROTO_VALUE_NONE && r->tail.kind == PROTO_VALUE_NONE && !r->error.bytes && !r->enforcement.bytes &&
-	       !r->limits.bytes && !r->artifact_count && !r->signal && r->cpu_us <= UINT32_MAX && r->flags <= UINT8_MAX;
+	       !r->limits.bytes && !r->artifact_count && !r->signal && r->cpu_us <= UINT32_MAX && r->flags <= UINT8_MAX &&
+	       proto_usage_is_nothing(&r->usage) && !r->retry_after_us;
 }
 
 static struct rv_str move(char **at, struct rv_str s)

@@ -2,7 +2,7 @@
  *
  * Small on purpose: a no-op that waits for its ack costs one record and nothing else. What is larger hangs off it and
  * has one of a few kinds, never two: a spawn that may have to be said again, a mock's answer that waits for its time, an
- * attempt being collected, or a result with texts.
+ * attempt being collected, or a result with texts or with what an agent used.
  */
 #ifndef NODE_RECORDS_H
 #define NODE_RECORDS_H
@@ -25,7 +25,7 @@ struct node_record {
 	uint64_t start_us, end_us;    /* CLOCK_REALTIME */
 	void *held;
 	uint32_t held_bytes;
-	/* the result where nothing of it needs room: exit, usage and the words */
+	/* the result where nothing of it needs room */
 	int32_t exit;
 	uint32_t cpu_us;
 	uint64_t duration_us;
