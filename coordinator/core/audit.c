@@ -290,6 +290,16 @@ static void audit_streaming(const struct coord *c, const struct coord_run *r)
 	audit(14, sum.cost_microusd == r->streaming.cost_microusd);
 }
 
+/* A15: runs whose limits are to be looked at are counted. */
+static void audit_looks(const struct coord *c)
+{
+	uint32_t looks = 0;
+
+	for (uint32_t i = 0; i < c->run_count; i++)
+		looks += c->runs[c->run_order[i]].budget_look;
+	audit(15, looks == c->looks);
+}
+
 void coord_audit(const struct coord *c)
 {
 	for (uint32_t i = 0; i < c->run_count; i++) {
@@ -315,4 +325,5 @@ void coord_audit(const struct coord *c)
 	audit_paths(c);
 	audit_deadlines(c);
 	audit_pool(c);
+	audit_looks(c);
 }

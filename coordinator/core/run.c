@@ -345,6 +345,7 @@ void coord_run_release(struct coord *c, struct coord_run *r)
 	rv_heap_remove(&c->deadlines, slot);
 	(void)rv_intmap_remove(&c->run_map, r->id);
 	c->parked_shapes -= r->parked_shapes;
+	c->looks -= r->budget_look;
 	while (c->run_order[at] != slot)
 		at++;
 	memmove(&c->run_order[at], &c->run_order[at + 1], (c->run_count - at - 1) * sizeof(c->run_order[0]));

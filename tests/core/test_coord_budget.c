@@ -392,6 +392,30 @@ static void a_told_retry_after_is_the_wait(void **state)
 	driver_forget_lines(&f->d);
 }
 
+/* Removed in the turn in which it ended, before anybody looked at its limits. */
+static void a_run_that_goes_is_not_looked_at_any_more(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_event gone = { .kind = COORD_EV_RUN_FORGET, .run_forget = { .run = 1 } };
+	struct coord_event ended = { .kind = COORD_EV_RESULT, .peer = 1 };
+	struct proto_result res;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_agent(&f->b, "a", "m", 0);
+	driver_join(&f->d, "n1", 1, 1);
+	submit(f);
+	res = (struct proto_result){ .key = driver_key(&f->d, "a"), .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED,
+				     .usage = { .output_tokens = 5 } };
+	ended.result = &res;
+	driver_step(&f->d, &ended);
+	driver_step(&f->d, &gone);
+	driver_turn(&f->d);
+	rv_buf_reset(&f->d.facts); /* the journal keeps what this core gave back */
+	coord_destroy(&f->d.c);
+	f->d.c = coord_create(&f->d.cfg);
+	driver_serve(&f->d);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -412,6 +436,7 @@ int main(void)
 		TEST(the_last_try_is_another_agents),
 		TEST(the_last_try_keeps_the_other_agents_max_concurrent),
 		TEST(a_told_retry_after_is_the_wait),
+		TEST(a_run_that_goes_is_not_looked_at_any_more),
 	};
 
 	return RUN(tests);
