@@ -202,6 +202,39 @@ static void what_contradicts_is_said(void **state)
 	world_release(&w);
 }
 
+/* A retry with nothing to do once gave its run another end. */
+static void a_second_end_in_an_old_journal_is_passed_over(void **state)
+{
+	struct proto_fact accepted = { .kind = PROTO_FACT_RUN_ACCEPTED }, ended = { .kind = PROTO_FACT_ENDED }, finished = { .kind = PROTO_FACT_RUN_FINISHED };
+	struct proto_fact retry = { .kind = PROTO_FACT_MUTATION };
+	uint64_t digest;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	accepted.run_accepted.run = finished.run_finished.run = retry.mutation.run = 1;
+	fold(&w, &accepted);
+	ended.ended.state = PROTO_END_SUCCEEDED;
+	for (uint32_t unit = 0; unit < coord_graph_unit_count(coord_run_graph(w.c, 1)); unit++) {
+		ended.ended.key = ended.ended.result.key = (struct proto_attempt_key){ 1, unit, 0 };
+		assert_null(coord_fact_fits(w.c, &ended));
+		fold(&w, &ended);
+	}
+	finished.run_finished.state = PROTO_END_SUCCEEDED;
+	assert_null(coord_fact_fits(w.c, &finished));
+	fold(&w, &finished);
+	retry.mutation.what = PROTO_MUT_RETRY;
+	retry.mutation.unit = RV_MAP_NONE;
+	retry.mutation.request = 5;
+	assert_null(coord_fact_fits(w.c, &retry));
+	fold(&w, &retry);
+	digest = coord_digest(w.c);
+	assert_null(coord_fact_fits(w.c, &finished));
+	fold(&w, &finished);
+	assert_int_equal(coord_digest(w.c), digest);
+	world_release(&w);
+}
+
 /* What a client does with a coordinator's facts, and a coordinator with its journal's. */
 static void a_fold_of_what_contradicts_is_an_error(void **state)
 {
@@ -233,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_facts_that_fit_can_be_folded),
 		cmocka_unit_test(what_contradicts_is_said),
+		cmocka_unit_test(a_second_end_in_an_old_journal_is_passed_over),
 		cmocka_unit_test(a_fold_of_what_contradicts_is_an_error),
 	};
 
