@@ -195,8 +195,8 @@ void coord_node_describe(struct coord_node *n, const struct proto_node_info *inf
 	size_t at = 0;
 	size_t level = info->kill_level.bytes < sizeof(n->kill_level) ? info->kill_level.bytes : sizeof(n->kill_level) - 1;
 
-	n->slots = info->slots;
-	n->agent_slots = info->agent_slots;
+	n->slots = rv_min_u64(info->slots, RV_SLOTS_MAX);
+	n->agent_slots = rv_min_u64(info->agent_slots, RV_SLOTS_MAX);
 	n->memory_bytes = info->memory_bytes;
 	if (level)
 		memcpy(n->kill_level, info->kill_level.at, level);

@@ -47,6 +47,21 @@ static struct proto_held held(struct fixture *f, const char *unit, enum proto_he
 
 /* --- HELLO --- */
 
+static void a_node_has_as_many_slots_as_there_may_be(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_node_view v;
+
+	driver_join(&f->d, "n1", UINT64_MAX, UINT64_MAX);
+	driver_join(&f->d, "n2", RV_SLOTS_MAX, 3);
+	coord_node_view(f->d.c, 0, &v);
+	assert_int_equal(v.slots, RV_SLOTS_MAX);
+	assert_int_equal(v.agent_slots, RV_SLOTS_MAX);
+	coord_node_view(f->d.c, 1, &v);
+	assert_int_equal(v.slots, RV_SLOTS_MAX);
+	assert_int_equal(v.agent_slots, 3);
+}
+
 static void a_node_that_comes_back_keeps_what_runs(void **state)
 {
 	struct fixture *f = *state;
@@ -1146,6 +1161,7 @@ static void a_run_that_had_ended_but_for_the_fact_ends_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_node_has_as_many_slots_as_there_may_be),
 		TEST(a_node_that_comes_back_keeps_what_runs),
 		TEST(a_finished_one_is_asked_for_its_result),
 		TEST(what_never_arrived_is_sent_again),
