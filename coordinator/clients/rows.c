@@ -64,7 +64,7 @@ static void answer(struct coord_clients *c, struct asker to, const struct page *
 		for (uint32_t i = 0; i < p->count; at = p->ends[i++])
 			all[i] = rv_str(p->text->at + at, p->ends[i] - at);
 		m.rows = (struct proto_rows){ .request = to.request, .next = next, .rows = all, .row_count = p->count };
-		(void)coord_shell_say(c->shell, to.peer, &m, COORD_SAY_NOW);
+		(void)coord_shell_say(c->shell, to.peer, &m, COORD_SAY_AFTER_FACTS); /* it speaks of what was decided */
 	}
 	free(all);
 }

@@ -36,6 +36,7 @@ struct desk {
 	uint64_t now_us;
 	enum coord_clients_duty duty;
 	uint32_t runs_ended_max;
+	enum journal_durability durability; /* 0: JOURNAL_PROCESS */
 };
 
 /* --- the shell's ops --- */
@@ -118,6 +119,8 @@ static void desk_open(struct desk *d)
 	cfg.state_dir = scratch("c");
 	cfg.blobs = &d->blobs;
 	cfg.runs_ended_max = d->runs_ended_max;
+	if (d->durability)
+		cfg.durability = d->durability;
 	cfg.core.prefetch_us = 0;
 	cfg.ops = (struct coord_shell_ops){ .send = send_frame, .message = on_message, .denied = on_denied, .result = on_result, .fact = on_fact,
 					    .transition = on_transition, .durable = on_durable, .reply = on_reply, .run_gone = on_run_gone };
@@ -231,6 +234,16 @@ static void wait_for_the_thread(struct desk *d)
 	turn(d);
 }
 
+/* Where commits are not inline. */
+static void turn_when_durable(struct desk *d)
+{
+	struct pollfd p = { .fd = coord_shell_journal_fd(d->shell), .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, 20000), 1);
+	assert_int_equal(coord_shell_journal_poll(d->shell, NULL), 0);
+	turn(d);
+}
+
 static uint64_t submit(struct desk *d, uint64_t peer, uint64_t submission, const char *plan)
 {
 	struct rv_str bytes = rv_str_of(plan);
@@ -244,7 +257,8 @@ static uint64_t submit(struct desk *d, uint64_t peer, uint64_t submission, const
 	assert_int_equal(m.submitted.run, 0);
 	commit(d, peer, submission, bytes);
 	wait_for_the_thread(d);
-	want(d, peer, PROTO_SUBMITTED, &m);
+	while (!heard(d, peer, PROTO_SUBMITTED, &m))
+		turn_when_durable(d);
 	assert_true(m.submitted.run != 0);
 	return m.submitted.run;
 }
@@ -669,6 +683,38 @@ static void join(struct desk *d)
 	want(d, NODE, PROTO_WELCOME, &m);
 }
 
+/* A list says what was decided: nobody is told that it is so before it is written. */
+static void a_list_is_told_once_what_it_says_is_durable(void **state)
+{
+	struct proto_msg m[2] = { { .kind = PROTO_ACT }, { .kind = PROTO_ASK } };
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg answer;
+	struct rv_buf frame;
+	uint64_t run;
+
+	(void)state;
+	d->durability = JOURNAL_POWER;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	for (int i = 0; i < 6; i++) {
+		m[0].act = (struct proto_act){ .request = 1, .id = 100u + (uint64_t)i, .what = i % 2 ? PROTO_MUT_UNPAUSE : PROTO_MUT_PAUSE, .run = run, .value = -1 };
+		m[1].ask = (struct proto_ask){ .request = 2, .what = PROTO_ASK_RUNS, .run = run, .limit = 1 };
+		rv_buf_init(&frame, 0);
+		for (uint32_t k = 0; k < RV_ARRAY_LEN(m); k++)
+			assert_int_equal(proto_frame_add(&d->writer, &m[k], NULL), 0);
+		assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+		assert_int_equal(coord_shell_on_frame(d->shell, BOB, &operator_, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), NULL), 0);
+		rv_buf_release(&frame);
+		turn(d);
+		while (!heard(d, BOB, PROTO_ROWS, &answer))
+			turn_when_durable(d);
+		assert_non_null(memmem(answer.rows.rows[0].at, answer.rows.rows[0].bytes, i % 2 ? "\"running\"" : "\"paused\"", 8));
+		want(d, BOB, PROTO_DONE, &answer);
+	}
+	desk_close(d);
+	free(d);
+}
+
 /* Units for a run that goes while they wait for the thread; whoever waits behind them does not wait for something else to happen. */
 static void an_upload_whose_run_is_gone_holds_up_nobody(void **state)
 {
@@ -1041,6 +1087,7 @@ int main(void)
 		TEST(a_plan_in_pieces_becomes_a_run_once_whoever_hands_it_over_again),
 		TEST(a_plan_that_is_not_right_is_refused_with_all_that_is_wrong),
 		TEST(uploads_are_bounded_checked_and_do_not_stay),
+		TEST(a_list_is_told_once_what_it_says_is_durable),
 		TEST(an_upload_whose_run_is_gone_holds_up_nobody),
 		TEST(an_act_is_done_once_and_stays_done),
 		TEST(an_act_that_names_what_it_is_not_for_changes_nothing),
