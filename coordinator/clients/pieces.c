@@ -13,7 +13,10 @@
 
 #include <stdlib.h>
 
-enum { ASKS_A_TURN = 64 }; /* of one node */
+enum {
+	ASKS_A_TURN = 64,    /* of one node */
+	ANSWER_BYTES = 4096, /* that an answer counts for, however short it is */
+};
 
 struct kept {
 	struct rv_list link;
@@ -100,6 +103,16 @@ void pieces_destroy(struct pieces **pp)
 
 /* --- giving ------------------------------------------------------------------------------------------------------------------------ */
 
+/* What an answer counts for: its bytes, and the looking, so that many small ones fit a turn and a flood of them does not. */
+static size_t answer_bytes(struct pieces *p, const struct proto_blob_get *m)
+{
+	uint64_t size = 0;
+
+	if (rv_blobs_find(p->c->cfg.blobs, m->digest, &size, NULL) <= 0)
+		size = 0; /* it is said that there is none, or why it cannot be read */
+	return ANSWER_BYTES + (size_t)rv_min_u64(rv_sat_sub(size, m->offset), PROTO_PIECE_BYTES_MAX);
+}
+
 void pieces_get(struct pieces *p, uint64_t peer, const struct coord_peer_identity *who, const struct proto_blob_get *m)
 {
 	bool node = coord_peer_node(coord_shell_core(p->c->shell), peer) != COORD_NONE;
@@ -109,7 +122,7 @@ void pieces_get(struct pieces *p, uint64_t peer, const struct coord_peer_identit
 
 	if (!node && !(who->roles & PROTO_ROLE_OPERATOR))
 		return; /* a node before its HELLO */
-	if (!clients_may_say(p->c, peer, PROTO_PIECE_BYTES_MAX))
+	if (!clients_may_say(p->c, peer, answer_bytes(p, m)))
 		return; /* it asks again for what did not come */
 	if (proto_blob_serve(p->c->cfg.blobs, m, p->room, &answer.blob, &err) < 0) {
 		rv_log(p->c->cfg.log, RV_LOG_ERROR, "blob_unreadable", "error", err.msg, NULL);

@@ -7,8 +7,10 @@
 #include "common/os/clock.h"
 #include "common/os/keys.h"
 #include "coordinator/clients/clients.h"
+#include "proto/transfer.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <string.h>
 
@@ -888,6 +890,50 @@ static void a_result_counts_once_its_blobs_are_here(void **state)
 	free(d);
 }
 
+/* How many pieces the node was sent in answer to `asks` requests of one frame. */
+static uint32_t answered(struct desk *d, const uint8_t *digest, uint32_t asks)
+{
+	struct proto_msg m = { .kind = PROTO_BLOB_GET };
+	uint32_t from = d->sent_count, n = 0;
+	struct rv_buf frame;
+
+	rv_buf_init(&frame, 0);
+	memcpy(m.blob_get.digest, digest, PROTO_DIGEST_BYTES);
+	for (uint32_t i = 0; i < asks; i++) {
+		m.blob_get.request = i + 1;
+		assert_int_equal(proto_frame_add(&d->writer, &m, NULL), 0);
+	}
+	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
+	assert_int_equal(coord_shell_on_frame(d->shell, NODE, &node_, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), NULL), 0);
+	rv_buf_release(&frame);
+	turn(d);
+	for (; from < d->sent_count; from++) {
+		assert_int_equal(proto_frame_open(d->reader, rv_buf_str(&d->sent[from].frame), PROTO_TO_NODE, NULL), 0);
+		while (proto_frame_next(d->reader, &m, NULL) == 1)
+			n += m.kind == PROTO_BLOB_DATA;
+	}
+	return n;
+}
+
+/* What a transfer has out at once is answered in one turn: else it waits for nothing until it asks again. */
+static void as_many_small_blobs_as_a_node_asks_for_come_in_a_turn(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	uint8_t small[PROTO_DIGEST_BYTES], large[PROTO_DIGEST_BYTES];
+	static char bytes[PROTO_PIECE_BYTES_MAX];
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	assert_int_equal(rv_blobs_put(&d->blobs, RV_STR("small"), small, NULL), 0);
+	assert_int_equal(rv_blobs_put(&d->blobs, rv_str(bytes, sizeof bytes), large, NULL), 0);
+	assert_int_equal(answered(d, small, 128), 128);
+	assert_in_range(answered(d, small, 10000), 1, RV_CLIENT_ANSWER_BYTES / 4096);
+	assert_in_range(answered(d, large, 100), PROTO_TRANSFER_WINDOW_BYTES / PROTO_PIECE_BYTES_MAX, RV_CLIENT_ANSWER_BYTES / PROTO_PIECE_BYTES_MAX);
+	desk_close(d);
+	free(d);
+}
+
 static void a_result_whose_node_goes_is_not_waited_for(void **state)
 {
 	struct desk *d = calloc(1, sizeof *d);
@@ -1098,6 +1144,7 @@ int main(void)
 		TEST(ended_runs_leave_memory_and_stay_readable),
 		TEST(blobs_of_a_result_that_cannot_count_are_not_asked_for),
 		TEST(a_result_counts_once_its_blobs_are_here),
+		TEST(as_many_small_blobs_as_a_node_asks_for_come_in_a_turn),
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),
 		TEST(what_printed_nothing_has_an_empty_log_while_its_node_is_here),
