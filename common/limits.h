@@ -90,6 +90,9 @@
 
 /* Output. */
 #define RV_OUTPUT_DEP_BYTES_MAX ((size_t)256 << 10) /* of an output that travels as _dep_ID */
+#define RV_HANDED_FILES_MAX 16384u                 /* artifacts of dependencies that an attempt is handed from other nodes */
+#define RV_HANDED_BYTES_MAX ((uint64_t)1 << 30)    /* ... together */
+#define RV_HANDED_LISTS_BYTES_MAX ((size_t)16 << 20) /* ... their names, sizes and digests, encoded */
 #define RV_LOG_TAIL_BYTES ((size_t)64 << 10)
 #define RV_LOG_MAX_MB_DEFAULT 50u
 

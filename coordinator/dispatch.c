@@ -6,9 +6,11 @@
 #include "coordinator/core/graph.h"
 #include "proto/spec.h"
 
-/* A few dependencies never reach PROTO_DEPS_INLINE_BYTES, so they need not be encoded to know it. */
+/* A few dependencies that left few artifacts never reach PROTO_DEPS_INLINE_BYTES, so they need not be encoded to know it. */
 #define DEPS_SURELY_INLINE 16u
-_Static_assert(DEPS_SURELY_INLINE * (RV_INLINE_BYTES_MAX + 2 * RV_UNIT_ID_BYTES_MAX + 64) < PROTO_DEPS_INLINE_BYTES, "they fit");
+#define LISTS_SURELY_INLINE ((size_t)16 << 10)
+_Static_assert(DEPS_SURELY_INLINE * (RV_INLINE_BYTES_MAX + 2 * RV_UNIT_ID_BYTES_MAX + 64) + LISTS_SURELY_INLINE < PROTO_DEPS_INLINE_BYTES,
+	       "they fit");
 
 void coord_dispatch_init(struct coord_dispatch *d, const struct coord *core, const struct coord_outputs *outputs, const struct coord_hints *hints,
 			 struct rv_blobs *blobs)
@@ -42,7 +44,30 @@ static int no_memory(uint32_t count, struct rv_err *err)
 	return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u dependencies", count);
 }
 
-static int fill_dep(struct coord_dispatch *d, const struct coord_graph *g, struct proto_attempt_key key, uint32_t i, struct proto_dep *out)
+/* What is listed so far of an attempt's dependencies. */
+struct lists {
+	size_t bytes;
+	uint32_t files;
+};
+
+/* The list that goes over a limit is still told, so that the node sees it; those behind it are not. */
+static void list_artifacts(const struct coord_output *o, struct lists *lists, struct proto_dep *out)
+{
+	out->artifacts_cut = o->artifacts_cut;
+	if (!o->artifact_count)
+		return;
+	if (lists->files > RV_HANDED_FILES_MAX || lists->bytes > RV_HANDED_LISTS_BYTES_MAX) {
+		out->artifacts_cut = true;
+		return;
+	}
+	out->artifacts = o->artifacts;
+	out->artifact_count = o->artifact_count;
+	lists->files += o->artifact_count;
+	lists->bytes += o->artifacts.bytes;
+}
+
+static int fill_dep(struct coord_dispatch *d, const struct coord_graph *g, struct proto_attempt_key key, uint32_t i, struct lists *lists,
+		    struct proto_dep *out)
 {
 	char room[COORD_UNIT_ID_BYTES], name_room[COORD_UNIT_ID_BYTES];
 	uint32_t dep = coord_graph_dep(g, key.unit, i);
@@ -61,6 +86,8 @@ static int fill_dep(struct coord_dispatch *d, const struct coord_graph *g, struc
 		out->is_json = o->is_json;
 		out->attempt = o->attempt;
 	}
+	if (o && o->attempt == out->attempt && coord_graph_shows_artifacts(g, key.unit))
+		list_artifacts(o, lists, out);
 	return out->id.at && out->unit_id.at ? 0 : -1;
 }
 
@@ -68,6 +95,7 @@ static int fill_deps(struct coord_dispatch *d, const struct coord_graph *g, stru
 		     struct rv_err *err)
 {
 	uint32_t count = coord_graph_dep_count(g, key.unit);
+	struct lists lists = { .bytes = 0 };
 	struct proto_dep *deps;
 
 	rv_arena_release(&d->scratch);
@@ -76,9 +104,9 @@ static int fill_deps(struct coord_dispatch *d, const struct coord_graph *g, stru
 	if (!deps)
 		return no_memory(count, err);
 	for (uint32_t i = 0; i < count; i++)
-		if (fill_dep(d, g, key, i, &deps[i]) < 0)
+		if (fill_dep(d, g, key, i, &lists, &deps[i]) < 0)
 			return no_memory(count, err);
-	if (count > DEPS_SURELY_INLINE) {
+	if (count > DEPS_SURELY_INLINE || lists.bytes > LISTS_SURELY_INLINE) {
 		rv_buf_reset(&d->deps_room);
 		if (proto_deps_encode(deps, count, &d->deps_room) < 0)
 			return no_memory(count, err);

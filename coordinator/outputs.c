@@ -32,9 +32,23 @@ struct coord_outputs *coord_outputs_create(void)
 
 static void entry_release(struct coord_outputs *o, struct entry *e)
 {
-	o->bytes -= e->output.value.inline_bytes.bytes;
+	o->bytes -= e->output.value.inline_bytes.bytes + e->output.artifacts.bytes;
 	free((void *)(uintptr_t)e->output.value.inline_bytes.at);
-	e->output.value.inline_bytes = rv_str(NULL, 0);
+	free((void *)(uintptr_t)e->output.artifacts.at);
+	e->output.value.inline_bytes = e->output.artifacts = rv_str(NULL, 0);
+}
+
+/* -1: no memory. */
+static int copy_of(struct rv_str bytes, struct rv_str *out, struct rv_err *err)
+{
+	char *at = bytes.bytes ? malloc(bytes.bytes) : NULL;
+
+	if (bytes.bytes && !at)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for an output of %zu bytes", bytes.bytes);
+	if (at)
+		memcpy(at, bytes.at, bytes.bytes);
+	*out = rv_str(at, bytes.bytes);
+	return 0;
 }
 
 void coord_outputs_destroy(struct coord_outputs **o)
@@ -102,15 +116,11 @@ int coord_outputs_set(struct coord_outputs *o, uint64_t run, uint32_t unit, cons
 
 	if (o->count == o->capacity && grow(o) < 0)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u units", o->count);
-	copy.value.inline_bytes = rv_str(NULL, 0);
-	if (output->value.kind == PROTO_VALUE_INLINE && output->value.inline_bytes.bytes) {
-		size_t bytes = output->value.inline_bytes.bytes;
-		char *at = malloc(bytes);
-
-		if (!at)
-			return rv_fail(err, RV_E_NO_MEMORY, "no memory for an output of %zu bytes", bytes);
-		memcpy(at, output->value.inline_bytes.at, bytes);
-		copy.value.inline_bytes = rv_str(at, bytes);
+	if (copy_of(output->artifacts, &copy.artifacts, err) < 0)
+		return -1;
+	if (copy_of(output->value.kind == PROTO_VALUE_INLINE ? output->value.inline_bytes : rv_str(NULL, 0), &copy.value.inline_bytes, err) < 0) {
+		free((void *)(uintptr_t)copy.artifacts.at);
+		return -1;
 	}
 	i = find(o, run, unit, &key);
 	if (i != RV_MAP_NONE) {
@@ -122,7 +132,7 @@ int coord_outputs_set(struct coord_outputs *o, uint64_t run, uint32_t unit, cons
 		rv_intmap_put(&o->index, key, i);
 	}
 	o->entries[i].output = copy;
-	o->bytes += copy.value.inline_bytes.bytes;
+	o->bytes += copy.value.inline_bytes.bytes + copy.artifacts.bytes;
 	return 0;
 }
 

@@ -1,7 +1,7 @@
-/* outputs.h - what accepted units handed over, kept while a dependent may want it
+/* outputs.h - what ended units handed over, kept while a dependent may want it
  *
- * The core knows states; the bytes lie here, by (run, unit): small values inline, larger ones as digests of blobs. Filled from
- * accepted results, live and in replay alike, and dropped with the run.
+ * The core knows states; the bytes lie here, by (run, unit): small values inline, larger ones as digests of blobs, and the list of artifacts
+ * where nodes fetch them. Filled from accepted results, live and in replay alike, and dropped with the run.
  */
 #ifndef COORD_OUTPUTS_H
 #define COORD_OUTPUTS_H
@@ -15,6 +15,10 @@ struct coord_output {
 	struct proto_value value;
 	bool is_json;
 	uint32_t attempt; /* that was accepted: where its artifacts lie */
+	/* as in struct proto_dep */
+	struct rv_str artifacts;
+	uint32_t artifact_count;
+	bool artifacts_cut;
 };
 
 struct coord_outputs *coord_outputs_create(void); /* NULL: no memory */

@@ -51,6 +51,7 @@ struct coord_shell {
 	uint32_t welcomed_next;
 
 	struct rv_buf row;        /* facts of this turn */
+	struct rv_buf lists;      /* of the artifacts of one unit */
 	uint32_t row_facts;
 	uint64_t told_position;  /* of the last fact: its row, and its place in it */
 	uint32_t told_index;
@@ -89,24 +90,42 @@ static void fail(struct coord_shell *s, const struct rv_err *err)
 
 /* --- facts -------------------------------------------------------------------------------------------------------------- */
 
+/* In `run` a dependent finds artifacts where they lie; nodes are told what there is, of failed units too. */
+static int keep_artifacts(struct coord_shell *s, const struct proto_result *r, struct coord_output *output, struct rv_err *err)
+{
+	rv_buf_reset(&s->lists);
+	if (!s->ops.result || !r->artifact_count)
+		return 0;
+	if (proto_artifacts_encode(r->artifacts, r->artifact_count, &s->lists) < 0)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for a list of %u artifacts", r->artifact_count);
+	output->artifacts = rv_buf_str(&s->lists);
+	output->artifact_count = r->artifact_count;
+	output->artifacts_cut = (r->flags & PROTO_RESULT_ARTIFACTS_CUT) != 0;
+	return 0;
+}
+
 static void keep_output(struct coord_shell *s, const struct proto_fact *fact)
 {
 	const struct proto_result *r = &fact->ended.result;
-	const struct coord_graph *g;
-	struct coord_output output;
+	struct proto_attempt_key key = fact->ended.key;
+	const struct coord_graph *g = coord_run_graph(s->core, key.run);
+	struct coord_output output = { .attempt = key.attempt };
 	struct rv_err err;
 
-	if (fact->ended.state != PROTO_END_SUCCEEDED || r->output.kind == PROTO_VALUE_NONE)
+	if (!g || key.unit >= coord_graph_unit_count(g) || !coord_graph_output_wanted(g, key.unit))
 		return;
-	g = coord_run_graph(s->core, fact->ended.key.run);
-	if (!g || fact->ended.key.unit >= coord_graph_unit_count(g) || !coord_graph_output_wanted(g, fact->ended.key.unit))
+	if (fact->ended.state == PROTO_END_SUCCEEDED) {
+		output.value = r->output;
+		output.is_json = (r->flags & PROTO_RESULT_OUTPUT_JSON) != 0;
+	}
+	if (coord_graph_artifacts_wanted(g, key.unit) && keep_artifacts(s, r, &output, &err) < 0) {
+		fail(s, &err);
 		return;
-	output = (struct coord_output){
-		.value = r->output,
-		.is_json = (r->flags & PROTO_RESULT_OUTPUT_JSON) != 0,
-		.attempt = fact->ended.key.attempt,
-	};
-	if (coord_outputs_set(s->outputs, fact->ended.key.run, fact->ended.key.unit, &output, &err) < 0)
+	}
+	/* of a unit that was set back what it handed over before counts no more */
+	if (output.value.kind == PROTO_VALUE_NONE && !output.artifact_count && !coord_outputs_get(s->outputs, key.run, key.unit))
+		return;
+	if (coord_outputs_set(s->outputs, key.run, key.unit, &output, &err) < 0)
 		fail(s, &err);
 }
 
@@ -431,6 +450,7 @@ int coord_shell_open(const struct coord_shell_config *cfg, uint64_t now_us, uint
 	s->blobs = cfg->blobs;
 	s->runs_ended_max = cfg->runs_ended_max;
 	rv_buf_init(&s->row, 0);
+	rv_buf_init(&s->lists, 0);
 	s->effects.capacity = EFFECTS;
 	s->effects.items = malloc(EFFECTS * sizeof *s->effects.items);
 	s->verdicts = malloc(VERDICTS * sizeof *s->verdicts);
@@ -471,6 +491,7 @@ void coord_shell_close(struct coord_shell **sp)
 	coord_destroy(&s->core);
 	proto_frame_reader_destroy(&s->reader);
 	rv_buf_release(&s->row);
+	rv_buf_release(&s->lists);
 	coord_dispatch_release(&s->dispatch);
 	free(s->effects.items);
 	free(s->verdicts);

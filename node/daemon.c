@@ -18,6 +18,7 @@
 #define ENDED_WORD " ended"
 #define PARTS_DIR "parts"
 #define DIGEST_BYTES_A_TURN ((uint64_t)8 << 20)
+#define HANDED_BYTES_A_TURN ((uint64_t)8 << 20)
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
@@ -245,9 +246,21 @@ static int open_parts(struct node_daemon *d, struct rv_err *err)
 	return 0;
 }
 
+/* Where namespaces of this dispatch's attempt are, as far as can be told before its spec is here: its workspace, or our own directory. */
+static struct node_namespaces *namespaces_of(void *arg, const struct proto_dispatch *dispatch)
+{
+	struct node_daemon *d = arg;
+	struct node_place *place = &d->preparer.places.own;
+
+	if (dispatch->workspace.id.bytes)
+		place = node_places_find(&d->preparer.places, &dispatch->workspace, d->now_us, NULL);
+	return place ? &place->namespaces : NULL;
+}
+
 int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, struct node_daemon **out, struct rv_err *err)
 {
 	struct node_daemon *d = calloc(1, sizeof(*d));
+	char mark[NODE_HANDED_MARK_BYTES];
 
 	rv_check(cfg->ops.send);
 	rv_check(cfg->slots > 0);
@@ -270,8 +283,10 @@ int node_daemon_create(const struct node_daemon_config *cfg, uint64_t now_us, st
 	if (open_parts(d, err) < 0)
 		goto fail;
 	d->prepared = true;
+	rv_hex(mark, d->cfg.key, sizeof(mark) / 2);
 	if (node_preparer_init(&d->preparer, &d->cfg, d->label) < 0 ||
-	    node_arrivals_init(&d->arrivals, d->cfg.blobs, d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs) < 0) {
+	    node_arrivals_init(&d->arrivals, d->cfg.blobs, d->cfg.mode == NODE_MODE_NODE && d->cfg.blobs) < 0 ||
+	    node_arrivals_hand_over(&d->arrivals, namespaces_of, d, mark) < 0) {
 		(void)rv_fail(err, RV_E_NO_MEMORY, "no memory for the node daemon");
 		goto fail;
 	}
@@ -622,6 +637,18 @@ void node_daemon_set_warden(struct node_daemon *d, struct warden_client *warden,
 	step_plain(d, NODE_EV_WARDEN_UP);
 }
 
+/* Files of what dependencies left on other nodes; dispatches that waited for them go on. */
+static void hand_over(struct node_daemon *d)
+{
+	struct rv_err err;
+
+	if (!node_arrivals_handing(&d->arrivals))
+		return;
+	if (node_arrivals_hand(&d->arrivals, HANDED_BYTES_A_TURN, &err) < 0)
+		daemon_log(d, RV_LOG_WARN, "not_handed_over", err.msg);
+	release_arrivals(d);
+}
+
 /* --- turns --------------------------------------------------------------------------------------------------------------------- */
 
 /* What running agents have used since it was told last. Beside the core: the numbers only grow, and RESULT has the last of them. */
@@ -644,6 +671,7 @@ void node_daemon_turn(struct node_daemon *d, uint64_t now_us)
 	bool again;
 
 	set_now(d, now_us);
+	hand_over(d);
 	if (d->parked_count) {
 		daemon_collect_some(d, DIGEST_BYTES_A_TURN);
 		drain_answers(d);
@@ -668,7 +696,7 @@ uint64_t node_daemon_next_deadline(const struct node_daemon *d)
 
 	if (d->warden_state != DAEMON_WARDEN_NONE)
 		told = rv_min_u64(told, node_watch_stuck_deadline(&d->watches));
-	return d->parked_count ? d->now_us : rv_min_u64(told, rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d)));
+	return d->parked_count || node_arrivals_handing(&d->arrivals) ? d->now_us : rv_min_u64(told, rv_min_u64(node_core_next_deadline(d->core), daemon_exchange_deadline(d)));
 }
 
 void node_daemon_stop(struct node_daemon *d, uint64_t grace_us, enum proto_reason reason, uint64_t now_us)

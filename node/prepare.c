@@ -8,6 +8,7 @@
 #include "node/agents/preamble.h"
 #include "node/agents/profile.h"
 #include "node/context.h"
+#include "node/handed.h"
 #include "node/manifest.h"
 #include "node/prev.h"
 #include "proto/codec.h"
@@ -284,10 +285,18 @@ static int link_deps(struct node_preparer *p, struct node_scene *s, struct node_
 {
 	const struct proto_dispatch *d = &s->dispatch;
 
+	struct node_namespaces *n = &p->place->namespaces;
+
 	for (uint32_t i = 0; i < d->dep_count; i++) {
+		int rc;
+
 		if (!d->deps[i].attempt)
 			continue;
-		if (node_namespace_link_dep(&p->place->namespaces, s->fd, d->key.run, d->deps[i].unit_id, d->deps[i].attempt, &why->err) < 0)
+		rc = node_namespace_link_dep(n, s->fd, d->key.run, d->deps[i].unit_id, d->deps[i].attempt, &why->err);
+		/* a mock reads none */
+		if (rc == 0 && s->spec->spec.agent_kind != PROTO_AGENT_MOCK && node_handed_lacks(n, d->key.run, &d->deps[i]))
+			rc = node_handed_refusal(n, d->key.run, d->deps, d->dep_count, p->cfg->blobs, &why->err);
+		if (rc < 0)
 			return workspace_fault(why);
 	}
 	s->has_deps_dir = faccessat(s->fd, NODE_DIR_DEPS, F_OK, 0) == 0;

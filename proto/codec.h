@@ -57,6 +57,11 @@ int proto_frame_next(struct proto_frame_reader *r, struct proto_msg *m, struct r
 int proto_deps_encode(const struct proto_dep *deps, uint32_t count, struct rv_buf *out);
 int proto_deps_decode(struct rv_str bytes, struct rv_arena *arena, const struct proto_dep **deps, uint32_t *count, struct rv_err *err);
 
+/* The list of a dependency's artifacts (proto_dep.artifacts): appended to `out`; and back, of bytes that were scanned with the message they came in.
+ * Names borrow from `bytes`, the array comes from `arena`. */
+int proto_artifacts_encode(const struct proto_artifact *items, uint32_t count, struct rv_buf *out);
+int proto_artifacts_decode(struct rv_str bytes, struct rv_arena *arena, const struct proto_artifact **items, uint32_t *count, struct rv_err *err);
+
 const char *proto_msg_name(enum proto_msg_kind kind);
 enum proto_direction proto_msg_direction(enum proto_msg_kind kind);
 /* Bits of enum proto_role: who may send it. 0: no such message. */

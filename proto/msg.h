@@ -231,6 +231,11 @@ struct proto_dep {
 	struct proto_value output;   /* NONE: null */
 	struct rv_str unit_id;       /* the dependency's own id */
 	uint32_t attempt;            /* where its artifacts lie; 0 = none */
+	/* What it left there, for a node where it did not run: encoded (proto_artifacts_encode() in codec.h), "" = nothing, or the attempt is
+	 * not to be shown it. */
+	struct rv_str artifacts;
+	uint32_t artifact_count;
+	bool artifacts_cut;          /* it left more than is listed; with an empty list: none is, since all dependencies' are too many */
 };
 
 /* The shared tree that a run's units work in, as the plan's author sees it: a node looks for `id` there, or where --map puts it. */

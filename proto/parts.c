@@ -124,13 +124,13 @@ uint32_t proto_result_fields(const struct proto_result *r)
 	return RESULT_FIELDS_MIN;
 }
 
-static void pack_artifacts(struct proto_pack *p, const struct proto_result *r)
+static void pack_artifacts(struct proto_pack *p, const struct proto_artifact *items, uint32_t count)
 {
 	uint32_t i;
 
-	proto_pack_array(p, r->artifact_count);
-	for (i = 0; i < r->artifact_count; i++) {
-		const struct proto_artifact *a = &r->artifacts[i];
+	proto_pack_array(p, count);
+	for (i = 0; i < count; i++) {
+		const struct proto_artifact *a = &items[i];
 
 		proto_pack_array(p, 3);
 		proto_pack_bin(p, a->name.at, a->name.bytes); /* file names are any bytes */
@@ -173,7 +173,7 @@ int proto_pack_result(struct proto_pack *p, const struct proto_result *r, struct
 	if (more >= 5)
 		proto_pack_str(p, r->limits);
 	if (more >= 6)
-		pack_artifacts(p, r);
+		pack_artifacts(p, r->artifacts, r->artifact_count);
 	if (more >= 7)
 		proto_pack_usage(p, &r->usage);
 	if (more >= 8)
@@ -181,7 +181,7 @@ int proto_pack_result(struct proto_pack *p, const struct proto_result *r, struct
 	return 0;
 }
 
-static void read_artifacts(struct proto_cursor *c, struct rv_arena *arena, struct proto_result *r)
+static void read_artifacts(struct proto_cursor *c, struct rv_arena *arena, const struct proto_artifact **items, uint32_t *count)
 {
 	uint32_t n = proto_part_count(c, PROTO_ARTIFACTS_MAX, 38);
 	struct proto_artifact *a = proto_part_room(c, arena, n, sizeof(*a));
@@ -193,8 +193,8 @@ static void read_artifacts(struct proto_cursor *c, struct rv_arena *arena, struc
 		a[i].bytes = proto_read_uint(c);
 		proto_read_fixed(c, a[i].digest, PROTO_DIGEST_BYTES);
 	}
-	r->artifacts = a;
-	r->artifact_count = n;
+	*items = a;
+	*count = n;
 }
 
 void proto_read_result(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_result *r)
@@ -229,7 +229,7 @@ void proto_read_result(struct proto_cursor *c, struct rv_arena *arena, uint32_t 
 	if (more >= 5)
 		r->limits = proto_read_str(c);
 	if (more >= 6)
-		read_artifacts(c, arena, r);
+		read_artifacts(c, arena, &r->artifacts, &r->artifact_count);
 	if (more >= 7)
 		proto_read_usage(c, &r->usage);
 	if (more >= 8)
@@ -240,7 +240,35 @@ void proto_read_result(struct proto_cursor *c, struct rv_arena *arena, uint32_t 
 
 /* --- dependencies -------------------------------------------------------------------------------------------------- */
 
-enum dep_bits { DEP_SUCCEEDED = 1, DEP_JSON = 2 };
+enum dep_bits { DEP_SUCCEEDED = 1, DEP_JSON = 2, DEP_ARTIFACTS_CUT = 4 };
+#define DEP_BITS_ALL (DEP_SUCCEEDED | DEP_JSON | DEP_ARTIFACTS_CUT)
+#define DEP_FIELDS_MIN 6u
+
+/* Encoded once, when the unit ended. */
+static void pack_list(struct proto_pack *p, const struct proto_dep *d)
+{
+	p->values += 1 + 4 * d->artifact_count;
+	(void)proto_pack_write(p->packer.data, d->artifacts.at, d->artifacts.bytes);
+}
+
+/* Checked as a list, and kept as its bytes. */
+static void read_list(struct proto_cursor *c, struct proto_dep *d)
+{
+	const uint8_t *from = c->at;
+	uint8_t digest[PROTO_DIGEST_BYTES];
+	uint32_t i, n = proto_part_count(c, PROTO_ARTIFACTS_MAX, 38);
+
+	for (i = 0; i < n && !c->failed; i++) {
+		proto_read_array_of(c, 3);
+		(void)proto_read_bin(c);
+		(void)proto_read_uint(c);
+		proto_read_fixed(c, digest, sizeof(digest));
+	}
+	d->artifacts = rv_str((const char *)from, (size_t)(c->at - from));
+	d->artifact_count = n;
+	if (!n)
+		c->failed = true; /* left out, then */
+}
 
 int proto_pack_deps(struct proto_pack *p, const struct proto_dep *deps, uint32_t count)
 {
@@ -250,14 +278,16 @@ int proto_pack_deps(struct proto_pack *p, const struct proto_dep *deps, uint32_t
 	for (i = 0; i < count; i++) {
 		const struct proto_dep *d = &deps[i];
 
-		proto_pack_array(p, 6);
+		proto_pack_array(p, DEP_FIELDS_MIN + (d->artifact_count > 0));
 		proto_pack_str(p, d->id);
 		proto_pack_uint(p, d->index);
-		proto_pack_uint(p, (d->succeeded ? DEP_SUCCEEDED : 0u) | (d->is_json ? DEP_JSON : 0u));
+		proto_pack_uint(p, (d->succeeded ? DEP_SUCCEEDED : 0u) | (d->is_json ? DEP_JSON : 0u) | (d->artifacts_cut ? DEP_ARTIFACTS_CUT : 0u));
 		if (proto_pack_value(p, &d->output))
 			return -1;
 		proto_pack_str(p, d->unit_id);
 		proto_pack_uint(p, d->attempt);
+		if (d->artifact_count)
+			pack_list(p, d);
 	}
 	return 0;
 }
@@ -269,17 +299,22 @@ void proto_read_deps(struct proto_cursor *c, struct rv_arena *arena, const struc
 	uint32_t i;
 
 	for (i = 0; i < n && !c->failed; i++) {
+		uint32_t fields = proto_read_array(c);
 		uint64_t bits;
 
-		proto_read_array_of(c, 6);
+		if (fields != DEP_FIELDS_MIN && fields != DEP_FIELDS_MIN + 1)
+			c->failed = true;
 		d[i].id = proto_read_str(c);
 		d[i].index = proto_read_u32(c);
-		bits = proto_read_uint_to(c, DEP_SUCCEEDED | DEP_JSON);
+		bits = proto_read_uint_to(c, DEP_BITS_ALL);
 		d[i].succeeded = bits & DEP_SUCCEEDED;
 		d[i].is_json = bits & DEP_JSON;
+		d[i].artifacts_cut = bits & DEP_ARTIFACTS_CUT;
 		proto_read_value(c, &d[i].output);
 		d[i].unit_id = proto_read_str(c);
 		d[i].attempt = proto_read_u32(c);
+		if (fields > DEP_FIELDS_MIN)
+			read_list(c, &d[i]);
 	}
 	*deps = d;
 	*count = n;
@@ -314,5 +349,24 @@ int proto_deps_decode(struct rv_str bytes, struct rv_arena *arena, const struct 
 			       (size_t)((const char *)c.at - bytes.at));
 	*deps = d;
 	*count = n;
+	return 0;
+}
+
+int proto_artifacts_encode(const struct proto_artifact *items, uint32_t count, struct rv_buf *out)
+{
+	struct proto_pack p;
+
+	proto_pack_init(&p, out);
+	pack_artifacts(&p, items, count);
+	return out->failed ? -1 : 0;
+}
+
+int proto_artifacts_decode(struct rv_str bytes, struct rv_arena *arena, const struct proto_artifact **items, uint32_t *count, struct rv_err *err)
+{
+	struct proto_cursor c = proto_cursor(bytes);
+
+	read_artifacts(&c, arena, items, count);
+	if (!proto_cursor_done(&c))
+		return rv_fail(err, RV_E_CORRUPT, "malformed list of artifacts at byte %zu", (size_t)((const char *)c.at - bytes.at));
 	return 0;
 }

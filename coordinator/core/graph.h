@@ -52,6 +52,9 @@ uint32_t coord_graph_dep(const struct coord_graph *g, uint32_t unit, uint32_t i)
 bool coord_graph_needs_deps(const struct coord_graph *g, uint32_t unit); /* its attempts are handed their outputs */
 /* Does some dependent want this unit's output? Else the shell need not keep it. */
 bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit);
+/* The same of artifacts: are its attempts shown those of their dependencies, and are this unit's shown to some dependent? */
+bool coord_graph_shows_artifacts(const struct coord_graph *g, uint32_t unit);
+bool coord_graph_artifacts_wanted(const struct coord_graph *g, uint32_t unit);
 /* How dependency i of `unit` is called in its context: `*name` the unit's or template's id, `*index` the place in the template's
  * array or COORD_NONE. */
 void coord_graph_dep_name(const struct coord_graph *g, uint32_t unit, uint32_t i, char room[COORD_UNIT_ID_BYTES], struct rv_str *name, uint32_t *index);

@@ -239,6 +239,16 @@ bool coord_graph_output_wanted(const struct coord_graph *g, uint32_t unit)
 	return g->open || tmpl_of(g, unit)->flags & COORD_TMPL_OUTPUT_WANTED;
 }
 
+bool coord_graph_shows_artifacts(const struct coord_graph *g, uint32_t unit)
+{
+	return tmpl_of(g, unit)->flags & COORD_TMPL_SHOWS_ARTIFACTS;
+}
+
+bool coord_graph_artifacts_wanted(const struct coord_graph *g, uint32_t unit)
+{
+	return g->open || tmpl_of(g, unit)->flags & COORD_TMPL_ARTIFACTS_WANTED;
+}
+
 struct rv_str coord_graph_unit_x_id(const struct coord_graph *g, uint32_t unit)
 {
 	return more_of(g, tmpl_of(g, unit))->x_id;

@@ -119,12 +119,18 @@ static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_
 	flags |= b->plan->workspace.mode == PLAN_MODE_NONE ? PROTO_SPEC_NO_WORKSPACE : 0;
 	flags |= b->plan->compat_ralph ? PROTO_SPEC_RALPH_ENV : 0;
 	if (u->flags & PLAN_UNIT_USES_CONTEXT && (u->dep_count || tm->same_as != COORD_NONE)) {
+		uint32_t wanted = COORD_TMPL_OUTPUT_WANTED;
+
 		flags |= PROTO_SPEC_NEEDS_DEPS;
 		tm->flags |= COORD_TMPL_NEEDS_DEPS;
+		if (u->flags & PLAN_UNIT_NAMESPACE) {
+			tm->flags |= COORD_TMPL_SHOWS_ARTIFACTS;
+			wanted |= COORD_TMPL_ARTIFACTS_WANTED;
+		}
 		for (uint32_t i = 0; i < u->dep_count; i++)
-			b->g->tmpls[u->deps[i]].flags |= COORD_TMPL_OUTPUT_WANTED;
+			b->g->tmpls[u->deps[i]].flags |= wanted;
 		if (tm->same_as != COORD_NONE)
-			b->g->tmpls[tm->same_as].flags |= COORD_TMPL_OUTPUT_WANTED;
+			b->g->tmpls[tm->same_as].flags |= wanted;
 	}
 	return flags;
 }

@@ -117,6 +117,8 @@ enum coord_tmpl_flag {
 	COORD_TMPL_DIRS_EACH = 1u << 7,    /* dirs: one set an instance, dirs + k */
 	COORD_TMPL_OUTER = 1u << 8,        /* of a part: stands for one that the run has */
 	COORD_TMPL_LINKED = 1u << 9,       /* units that were added depend on it: more edges behind its row (coord_tmpl_more.links) */
+	COORD_TMPL_SHOWS_ARTIFACTS = 1u << 10,  /* its attempts have a namespace to show those of their dependencies in */
+	COORD_TMPL_ARTIFACTS_WANTED = 1u << 11, /* some dependent does */
 	/* these change */
 	COORD_TMPL_JOIN_FAILED = 1u << 16, /* some instance did not succeed */
 	COORD_TMPL_JOIN_OK = 1u << 17,     /* some did */

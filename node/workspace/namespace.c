@@ -148,24 +148,93 @@ int node_namespace_open(struct node_namespaces *n, uint64_t run, struct rv_str u
 	return rv_dir_open_at(units, path, fd, err);
 }
 
+enum node_dep_place node_namespace_find_dep(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt)
+{
+	char path[UNIT_PATH_BYTES], at[RUN_PATH_BYTES], full[RUN_PATH_BYTES + UNIT_PATH_BYTES];
+	int units = run_fd(n, run, NULL), fd;
+
+	if (units < 0 || !attempt || unit_path(unit_id, attempt, path, NULL) < 0)
+		return NODE_DEP_NOWHERE;
+	(void)snprintf(full, sizeof(full), "%s/" NODE_DIR_ARTIFACTS, path);
+	if (rv_dir_open_at(units, full, &fd, NULL) == 0) {
+		close(fd);
+		return NODE_DEP_RAN_HERE;
+	}
+	(void)snprintf(full, sizeof(full), "%s/%s", run_path(run, "/" NODE_DIR_HANDED, at), path);
+	if (rv_dir_open_at(n->fd, full, &fd, NULL) < 0)
+		return NODE_DEP_NOWHERE;
+	close(fd);
+	return NODE_DEP_HANDED;
+}
+
 int node_namespace_link_dep(struct node_namespaces *n, int fd, uint64_t run, struct rv_str unit_id, uint32_t attempt, struct rv_err *err)
 {
 	char path[UNIT_PATH_BYTES], to[UNIT_PATH_BYTES + 64], link[UNIT_PATH_BYTES + 16];
-	int units = run_fd(n, run, err), there;
+	enum node_dep_place place;
 
-	if (units < 0 || unit_path(unit_id, attempt, path, err) < 0)
+	if (run_fd(n, run, err) < 0 || unit_path(unit_id, attempt, path, err) < 0)
 		return -1;
-	(void)snprintf(to, sizeof(to), "%s/" NODE_DIR_ARTIFACTS, path);
-	if (rv_dir_open_at(units, to, &there, NULL) < 0)
+	place = node_namespace_find_dep(n, run, unit_id, attempt);
+	if (place == NODE_DEP_NOWHERE)
 		return 0;
-	close(there);
 	if (mkdirat(fd, NODE_DIR_DEPS, 0700) < 0 && errno != EEXIST)
 		return rv_fail_errno(err, errno, "cannot make the directory " NODE_DIR_DEPS " of a namespace");
 	(void)snprintf(link, sizeof(link), NODE_DIR_DEPS "/%.*s", RV_STR_ARGS(unit_id));
-	(void)snprintf(to, sizeof(to), "../../../%s/" NODE_DIR_ARTIFACTS, path);
+	if (place == NODE_DEP_RAN_HERE)
+		(void)snprintf(to, sizeof(to), "../../../%s/" NODE_DIR_ARTIFACTS, path);
+	else
+		(void)snprintf(to, sizeof(to), "../../../../" NODE_DIR_HANDED "/%s", path);
 	if (symlinkat(to, fd, link) < 0 && errno != EEXIST)
 		return rv_fail_errno(err, errno, "cannot link the artifacts of a dependency");
+	return 1;
+}
+
+int node_namespace_hand_begin(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt, const char *mark,
+			      struct node_handed_dir *d, struct rv_err *err)
+{
+	char unit[UNIT_PATH_BYTES], at[RUN_PATH_BYTES], path[RUN_PATH_BYTES + UNIT_PATH_BYTES];
+
+	d->parent = d->fd = -1;
+	if (open_root(n, err) < 0 || unit_path(unit_id, 0, unit, err) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/%s", run_path(run, "/" NODE_DIR_HANDED, at), unit);
+	(void)snprintf(d->name, sizeof(d->name), "%u", attempt);
+	(void)snprintf(d->temp, sizeof(d->temp), ".%u-%.16s", attempt, mark);
+	if (rv_dir_make_at(n->fd, path, 0711, err) < 0 || rv_dir_open_at(n->fd, path, &d->parent, err) < 0)
+		return -1;
+	if (rv_tree_remove_at(d->parent, d->temp, err) == 0 && rv_dir_make_at(d->parent, d->temp, 0700, err) == 0 &&
+	    rv_dir_open_at(d->parent, d->temp, &d->fd, err) == 0)
+		return 0;
+	node_namespace_hand_drop(d);
+	return -1;
+}
+
+static void close_handed(struct node_handed_dir *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->parent >= 0)
+		close(d->parent);
+	d->parent = d->fd = -1;
+}
+
+int node_namespace_hand_end(struct node_handed_dir *d, struct rv_err *err)
+{
+	if (renameat(d->parent, d->temp, d->parent, d->name) == 0) {
+		close_handed(d);
+		return 0;
+	}
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return rv_fail_errno(err, errno, "cannot give the artifacts of a dependency their place");
+	node_namespace_hand_drop(d);
 	return 0;
+}
+
+void node_namespace_hand_drop(struct node_handed_dir *d)
+{
+	if (d->parent >= 0)
+		(void)rv_tree_remove_at(d->parent, d->temp, NULL); /* what stays is nobody's: the next one begins with it */
+	close_handed(d);
 }
 
 static void handoff_path(struct node_namespaces *n, uint64_t run, struct rv_str hex, struct rv_buf *path, size_t *relative)

@@ -24,6 +24,7 @@
 #define NODE_DIR_LOGS "logs"
 #define NODE_DIR_HANDOFFS "handoffs"
 #define NODE_DIR_DEPS "deps"
+#define NODE_DIR_HANDED "handed" /* of a run, not of a namespace */
 
 struct node_namespaces {
 	struct rv_str root;  /* absolute, borrowed; "" = there is nowhere to put them */
@@ -47,9 +48,26 @@ int node_namespace_make(struct node_namespaces *n, uint64_t run, struct rv_str u
 /* Opens what was made before. RV_E_NOT_FOUND. */
 int node_namespace_open(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt, int *fd, struct rv_err *err);
 
-/* A link NAME in `deps` of the namespace `fd` to the artifacts of another attempt of the run; 0 also where that attempt left no
- * namespace on this node. */
+/* Where the artifacts of another attempt of the run are: in its namespace, if it ran here, or in ROOT/runs/RUN/handed/UNIT/ATTEMPT, where they
+ * are put when it ran elsewhere (node/handed.h). */
+enum node_dep_place { NODE_DEP_NOWHERE, NODE_DEP_RAN_HERE, NODE_DEP_HANDED };
+enum node_dep_place node_namespace_find_dep(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt);
+
+/* A link NAME in `deps` of the namespace `fd` to them: 1; 0: they are nowhere here. */
 int node_namespace_link_dep(struct node_namespaces *n, int fd, uint64_t run, struct rv_str unit_id, uint32_t attempt, struct rv_err *err);
+
+/* A directory for what is to be HANDED, not under its name yet: nobody finds half of it. */
+struct node_handed_dir {
+	int parent, fd;      /* -1: none is open */
+	char temp[48], name[16];
+};
+
+/* It is there, and empty; `mark` (at most 16 characters) keeps daemons that share ROOT apart. What an earlier one left half done goes. */
+int node_namespace_hand_begin(struct node_namespaces *n, uint64_t run, struct rv_str unit_id, uint32_t attempt, const char *mark,
+			      struct node_handed_dir *d, struct rv_err *err);
+/* It gets its name. Where another daemon was quicker, that one's stays. */
+int node_namespace_hand_end(struct node_handed_dir *d, struct rv_err *err);
+void node_namespace_hand_drop(struct node_handed_dir *d); /* after end: nothing to do */
 
 /* The file ROOT/runs/RUN/handoffs/HEX holds these bytes (made once); its path is appended to `path`. */
 int node_namespace_handoff(struct node_namespaces *n, uint64_t run, struct rv_str hex, struct rv_str bytes, struct rv_buf *path, struct rv_err *err);

@@ -594,7 +594,7 @@ class Node:
 
     def _want_outputs(self, a, deps):
         for dep in a_list(deps):
-            need(len(a_list(dep)) == 6, "a dep of %d fields" % len(dep))
+            need(len(a_list(dep)) in (6, 7), "a dep of %d fields" % len(dep))
             if type(dep[3]) is list:
                 self._want(a, *blob_ref(dep[3]))
 
@@ -836,7 +836,7 @@ class Node:
         spec, run = a.spec, run_text(a.key[0])
         a.namespace = None
         values = json.loads(spec.context or b"{}")
-        for name, index, flags, output, unit_id, attempt in a.deps or []:
+        for name, index, flags, output, unit_id, attempt, *artifacts in a.deps or []:
             value = None
             if flags & 1 and output is not None:
                 raw = self.blobs.read(blob_ref(output)[1]) if type(output) is list else output

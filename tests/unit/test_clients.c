@@ -890,6 +890,131 @@ static void a_result_counts_once_its_blobs_are_here(void **state)
 	free(d);
 }
 
+/* --- artifacts of dependencies --- */
+
+/* `count` artifacts, all of the same bytes, which are in the store. */
+static void result_with_artifacts(struct desk *d, struct proto_attempt_key key, uint64_t epoch, enum proto_outcome outcome, uint32_t count, uint32_t flags)
+{
+	struct proto_artifact *items = calloc(count, sizeof *items);
+	char (*names)[16] = calloc(count, sizeof *names);
+	struct proto_msg m = { .kind = PROTO_RESULT };
+
+	for (uint32_t i = 0; i < count; i++) {
+		(void)snprintf(names[i], sizeof names[i], "f%u", i);
+		items[i] = (struct proto_artifact){ .name = rv_str_of(names[i]), .bytes = 5 };
+		assert_int_equal(rv_blobs_put(&d->blobs, RV_STR("bytes"), items[i].digest, NULL), 0);
+	}
+	m.result = (struct proto_result){ .key = key, .epoch = epoch, .outcome = outcome, .flags = PROTO_RESULT_STARTED | flags, .exit = outcome == PROTO_FAILED,
+					  .artifacts = items, .artifact_count = count };
+	m.result.class = outcome == PROTO_FAILED ? PROTO_CLASS_AGENT : PROTO_CLASS_NONE;
+	m.result.error = m.result.enforcement = m.result.limits = RV_STR("");
+	say(d, NODE, &node_, &m);
+	free(names);
+	free(items);
+}
+
+/* The next DISPATCH, of this unit. */
+static struct proto_attempt_key dispatch_of(struct desk *d, const char *unit, struct proto_msg *m)
+{
+	turn(d);
+	want(d, NODE, PROTO_DISPATCH, m);
+	assert_str(m->dispatch.unit_id, unit);
+	return m->dispatch.key;
+}
+
+static void a_dependent_with_a_namespace_is_told_of_artifacts(void **state)
+{
+	static const char plan[] = "{\"version\":1,\"name\":\"two\"}\n"
+				   "{\"id\":\"a\",\"command\":[\"true\"],\"namespace\":\"always\",\"priority\":9}\n"
+				   "{\"id\":\"bad\",\"command\":[\"true\"],\"namespace\":\"always\",\"priority\":8}\n"
+				   "{\"id\":\"b\",\"command\":[\"true\"],\"namespace\":\"always\",\"priority\":7,\"depends_on\":[\"a\",\"bad\"],\"trigger_rule\":\"all_done\"}\n"
+				   "{\"id\":\"c\",\"command\":[\"echo\",\"{{_dep_a}}\"],\"depends_on\":[\"a\"]}\n";
+	struct desk *d = calloc(1, sizeof *d);
+	const struct proto_artifact *items;
+	struct proto_attempt_key key;
+	struct rv_arena arena;
+	struct proto_msg m;
+	uint32_t count;
+
+	(void)state;
+	desk_open(d);
+	join(d);
+	(void)submit(d, ANNE, 1, plan);
+	key = dispatch_of(d, "a", &m);
+	result_with_artifacts(d, key, m.dispatch.epoch, PROTO_SUCCEEDED, 3, 0);
+	key = dispatch_of(d, "bad", &m);
+	result_with_artifacts(d, key, m.dispatch.epoch, PROTO_FAILED, 1, PROTO_RESULT_ARTIFACTS_CUT);
+	for (int again = 0; again < 2; again++) {
+		key = dispatch_of(d, "b", &m);
+		assert_int_equal(m.dispatch.dep_count, 2);
+		assert_int_equal(m.dispatch.deps[0].artifact_count, 3);
+		assert_int_equal(m.dispatch.deps[0].attempt, 1);
+		assert_false(m.dispatch.deps[0].artifacts_cut);
+		assert_int_equal(m.dispatch.deps[1].artifact_count, 1); /* of one that failed, too */
+		assert_false(m.dispatch.deps[1].succeeded);
+		assert_int_equal(m.dispatch.deps[1].output.kind, PROTO_VALUE_NONE);
+		assert_true(m.dispatch.deps[1].artifacts_cut);
+		rv_arena_init(&arena, 0);
+		assert_int_equal(proto_artifacts_decode(m.dispatch.deps[0].artifacts, &arena, &items, &count, NULL), 0);
+		assert_int_equal(count, 3);
+		assert_str(items[2].name, "f2");
+		assert_int_equal(items[2].bytes, 5);
+		rv_arena_release(&arena);
+		if (again)
+			break;
+		desk_close(d); /* a coordinator that starts again finds them in its journal */
+		desk_open(d);
+		join(d);
+	}
+	result_with_artifacts(d, key, m.dispatch.epoch, PROTO_SUCCEEDED, 1, 0);
+	(void)dispatch_of(d, "c", &m); /* it has nowhere to show them */
+	assert_int_equal(m.dispatch.dep_count, 1);
+	assert_int_equal(m.dispatch.deps[0].artifact_count, 0);
+	desk_close(d);
+	free(d);
+}
+
+static void more_artifacts_than_an_attempt_is_handed_are_not_listed(void **state)
+{
+	static const char plan[] = "{\"version\":1,\"name\":\"many\"}\n"
+				   "{\"id\":\"t\",\"for_each\":{\"count\":6},\"command\":[\"true\"],\"namespace\":\"always\"}\n"
+				   "{\"id\":\"b\",\"command\":[\"true\"],\"namespace\":\"always\",\"depends_on\":[\"t\"]}\n";
+	struct desk *d = calloc(1, sizeof *d);
+	const struct proto_dep *deps;
+	struct rv_arena arena;
+	struct rv_buf bytes;
+	struct proto_msg m;
+	uint32_t count;
+
+	(void)state;
+	rv_buf_init(&bytes, 0);
+	rv_arena_init(&arena, 0);
+	desk_open(d);
+	join(d);
+	(void)submit(d, ANNE, 1, plan);
+	for (int i = 0; i < 6; i++) {
+		struct proto_attempt_key key;
+
+		turn(d);
+		want(d, NODE, PROTO_DISPATCH, &m);
+		key = m.dispatch.key;
+		result_with_artifacts(d, key, m.dispatch.epoch, PROTO_SUCCEEDED, 4096, 0);
+	}
+	(void)dispatch_of(d, "b", &m);
+	assert_int_equal(m.dispatch.deps_blob.kind, PROTO_VALUE_BLOB); /* few dependencies, and too large for a frame */
+	assert_int_equal(rv_blobs_get_all(&d->blobs, m.dispatch.deps_blob.digest, RV_CONTEXT_BYTES_MAX, &bytes, NULL), 0);
+	assert_int_equal(proto_deps_decode(rv_buf_str(&bytes), &arena, &deps, &count, NULL), 0);
+	assert_int_equal(count, 6);
+	for (uint32_t i = 0; i < 6; i++) {
+		assert_int_equal(deps[i].artifact_count, i < 5 ? 4096 : 0); /* the one that is too many is told: the node sees it */
+		assert_int_equal(deps[i].artifacts_cut, i == 5);
+	}
+	rv_arena_release(&arena);
+	rv_buf_release(&bytes);
+	desk_close(d);
+	free(d);
+}
+
 /* How many pieces the node was sent in answer to `asks` requests of one frame. */
 static uint32_t answered(struct desk *d, const uint8_t *digest, uint32_t asks)
 {
@@ -1144,6 +1269,8 @@ int main(void)
 		TEST(ended_runs_leave_memory_and_stay_readable),
 		TEST(blobs_of_a_result_that_cannot_count_are_not_asked_for),
 		TEST(a_result_counts_once_its_blobs_are_here),
+		TEST(a_dependent_with_a_namespace_is_told_of_artifacts),
+		TEST(more_artifacts_than_an_attempt_is_handed_are_not_listed),
 		TEST(as_many_small_blobs_as_a_node_asks_for_come_in_a_turn),
 		TEST(a_result_whose_node_goes_is_not_waited_for),
 		TEST(a_log_is_asked_of_its_node_and_nobody_else_answers),

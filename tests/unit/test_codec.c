@@ -88,6 +88,24 @@ static struct proto_result result_of(struct maker *m)
 	return r;
 }
 
+static void list_of(struct maker *m, struct proto_dep *d)
+{
+	struct proto_artifact a[3];
+	struct rv_buf list;
+
+	d->artifact_count = number(m, 1) ? 0 : (uint32_t)number(m, RV_ARRAY_LEN(a));
+	for (uint32_t i = 0; i < d->artifact_count; i++) {
+		a[i] = (struct proto_artifact){ .name = bytes_of(m, 255), .bytes = number(m, UINT64_MAX) };
+		digest_of(m, a[i].digest);
+	}
+	if (!d->artifact_count)
+		return;
+	rv_buf_init(&list, 0);
+	assert_int_equal(proto_artifacts_encode(a, d->artifact_count, &list), 0);
+	d->artifacts = rv_arena_str(&m->arena, rv_buf_str(&list));
+	rv_buf_release(&list);
+}
+
 static const struct proto_dep *deps_of(struct maker *m, uint32_t *count)
 {
 	struct proto_dep *d;
@@ -103,6 +121,8 @@ static const struct proto_dep *deps_of(struct maker *m, uint32_t *count)
 		d[i].output = value_of(m);
 		d[i].unit_id = text_of(m, RV_UNIT_ID_BYTES_MAX);
 		d[i].attempt = (uint32_t)number(m, UINT32_MAX);
+		d[i].artifacts_cut = number(m, 1);
+		list_of(m, &d[i]);
 	}
 	return d;
 }
@@ -348,6 +368,9 @@ static void same_deps(const struct proto_dep *a, const struct proto_dep *b, uint
 		same_value(&a[i].output, &b[i].output);
 		same_str(a[i].unit_id, b[i].unit_id);
 		assert_int_equal(a[i].attempt, b[i].attempt);
+		same_str(a[i].artifacts, b[i].artifacts);
+		assert_int_equal(a[i].artifact_count, b[i].artifact_count);
+		assert_int_equal(a[i].artifacts_cut, b[i].artifacts_cut);
 	}
 }
 
@@ -835,6 +858,12 @@ static void dependencies_come_back_from_a_blob(void **state)
 			assert_int_equal(proto_deps_decode(rv_str(b.at, b.bytes - 1), &arena, &got, &got_count, NULL), -1);
 		assert_int_equal(proto_deps_decode(RV_STR("\x91\x90"), &arena, &got, &got_count, NULL), -1);
 		assert_int_equal(proto_deps_decode(RV_STR("\x05"), &arena, &got, &got_count, NULL), -1);
+		/* six fields; flags that nobody knows; a list of nothing; one that is none; eight */
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x96\xa1" "a\x00\x07\xc0\xa1" "a\x01"), &arena, &got, &got_count, NULL), 0);
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x96\xa1" "a\x00\x08\xc0\xa1" "a\x01"), &arena, &got, &got_count, NULL), -1);
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x97\xa1" "a\x00\x03\xc0\xa1" "a\x01\x90"), &arena, &got, &got_count, NULL), -1);
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x97\xa1" "a\x00\x03\xc0\xa1" "a\x01\x91\x92\xc4\x01" "f\x00"), &arena, &got, &got_count, NULL), -1);
+		assert_int_equal(proto_deps_decode(RV_STR("\x91\x98\xa1" "a\x00\x03\xc0\xa1" "a\x01\xc0\xc0"), &arena, &got, &got_count, NULL), -1);
 		rv_buf_release(&b);
 		rv_arena_release(&m.arena);
 	}

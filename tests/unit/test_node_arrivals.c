@@ -1,15 +1,30 @@
 /* test_node_arrivals.c - dispatches that wait for blobs: order, cancels, new sessions, bounds */
 #include "tests/lib/test.h"
 
+#include "common/id.h"
 #include "node/arrivals.h"
 #include "tests/lib/scratch.h"
+
+#include <stdio.h>
 
 struct lab {
 	struct rv_blobs here, there;
 	struct node_arrivals a;
 	struct proto_frame_reader *reader;
 	char *room;
+	/* artifacts of dependencies */
+	struct node_namespaces n;
+	char root[256];
+	struct rv_buf list;
 };
+
+static struct node_namespaces *namespaces(void *arg, const struct proto_dispatch *d)
+{
+	struct lab *l = arg;
+
+	assert_int_equal(d->key.run, 5);
+	return rv_str_equal(d->workspace.id, RV_STR("nowhere")) ? NULL : &l->n;
+}
 
 static struct lab *lab_open(void)
 {
@@ -20,6 +35,10 @@ static struct lab *lab_open(void)
 	if (rv_blobs_open(&l->here, scratch("here"), RV_BLOBS_NOSYNC, 0, &err) || rv_blobs_open(&l->there, scratch("there"), RV_BLOBS_NOSYNC, 0, &err))
 		fail_msg("%s", err.msg);
 	assert_int_equal(node_arrivals_init(&l->a, &l->here, true), 0);
+	(void)snprintf(l->root, sizeof(l->root), "%s", scratch("root"));
+	node_namespaces_init(&l->n, rv_str_of(l->root));
+	rv_buf_init(&l->list, 0);
+	assert_int_equal(node_arrivals_hand_over(&l->a, namespaces, l, "mark"), 0);
 	l->reader = proto_frame_reader_create();
 	l->room = malloc(PROTO_PIECE_BYTES_MAX);
 	assert_non_null(l->reader);
@@ -34,6 +53,8 @@ static void lab_close(struct lab *l)
 	rv_blobs_close(&l->here);
 	rv_blobs_close(&l->there);
 	free(l->room);
+	node_namespaces_release(&l->n);
+	rv_buf_release(&l->list);
 	free(l);
 }
 
@@ -168,6 +189,183 @@ static void what_a_blob_of_dependencies_names_is_fetched_too(void **state)
 	assert_int_equal(pump(l), 1);
 	gives(l, 1, 1);
 	rv_buf_release(&bytes);
+	lab_close(l);
+}
+
+/* A dependency on unit `unit_id`, which left `count` files elsewhere, each with the bytes of its name. */
+static struct proto_dep left(struct lab *l, const char *unit_id, uint32_t count)
+{
+	struct proto_artifact items[64];
+	char names[64][80];
+
+	assert_true(count <= RV_ARRAY_LEN(items));
+	for (uint32_t i = 0; i < count; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "dir/%s-%u", unit_id, i);
+		items[i] = (struct proto_artifact){ .name = rv_str_of(names[i]), .bytes = strlen(names[i]) };
+		memcpy(items[i].digest, blob(l, names[i]).digest, sizeof(items[i].digest));
+	}
+	rv_buf_reset(&l->list);
+	assert_int_equal(proto_artifacts_encode(items, count, &l->list), 0);
+	return (struct proto_dep){ .id = rv_str_of(unit_id), .index = RV_MAP_NONE, .unit_id = rv_str_of(unit_id), .succeeded = true, .attempt = 1,
+				   .artifacts = rv_buf_str(&l->list), .artifact_count = count };
+}
+
+static bool is_handed(const char *unit_id, const char *file)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "root/runs/%s/handed/%s/%s", rv_run_id_of(5).text, unit_id, file);
+	return scratch_has(path);
+}
+
+static void hands(struct lab *l, uint64_t bytes)
+{
+	struct rv_err err;
+
+	if (node_arrivals_hand(&l->a, bytes, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void what_dependencies_left_elsewhere_is_made_files_first(void **state)
+{
+	struct lab *l = lab_open();
+	struct proto_dep dep = left(l, "a", 3);
+	struct proto_dispatch d = with_spec(l, 1, 1, "a large spec");
+
+	(void)state;
+	d.deps = &dep;
+	d.dep_count = 1;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_false(node_arrivals_handing(&l->a));
+	assert_int_equal(pump(l), 4);
+	gives_none(l);
+	assert_true(node_arrivals_handing(&l->a));
+	takes(l, plain(1, 2), NODE_ARRIVAL_WAITS); /* of this unit the order is kept */
+	takes(l, plain(2, 1), NODE_ARRIVAL_GOES_ON);
+	hands(l, 1);
+	gives_none(l);
+	hands(l, UINT64_MAX);
+	assert_false(node_arrivals_handing(&l->a));
+	assert_true(is_handed("a", "1/dir/a-2"));
+	gives(l, 1, 1);
+	gives(l, 1, 2);
+	gives_none(l);
+	d.key.unit = 3; /* it is there for others */
+	takes(l, d, NODE_ARRIVAL_GOES_ON);
+	lab_close(l);
+}
+
+static void two_that_want_the_same_have_it_made_once(void **state)
+{
+	struct lab *l = lab_open();
+	struct proto_dep dep = left(l, "a", 3);
+	struct proto_dispatch d = plain(1, 1);
+
+	(void)state;
+	d.deps = &dep;
+	d.dep_count = 1;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	d.key.unit = 2;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_int_equal(pump(l), 3);
+	hands(l, 1);
+	hands(l, UINT64_MAX);
+	gives(l, 1, 1);
+	gives(l, 2, 1);
+	/* all blobs are here and no files: of another dependency with the same bytes */
+	dep.unit_id = RV_STR("twin");
+	d.key.unit = 3;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_int_equal(pump(l), 0);
+	hands(l, UINT64_MAX);
+	assert_true(is_handed("twin", "1/dir/a-0"));
+	gives(l, 3, 1);
+	lab_close(l);
+}
+
+static void artifacts_that_a_blob_of_dependencies_names_come_too(void **state)
+{
+	struct lab *l = lab_open();
+	struct proto_dep dep = left(l, "a", 40);
+	struct proto_dispatch d = plain(1, 1);
+	struct rv_buf bytes;
+
+	(void)state;
+	rv_buf_init(&bytes, 0);
+	assert_int_equal(proto_deps_encode(&dep, 1, &bytes), 0);
+	d.deps_blob = (struct proto_value){ .kind = PROTO_VALUE_BLOB, .blob_bytes = bytes.bytes };
+	assert_int_equal(rv_blobs_put(&l->there, rv_buf_str(&bytes), d.deps_blob.digest, NULL), 0);
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_int_equal(pump(l), 41);
+	hands(l, UINT64_MAX);
+	assert_true(is_handed("a", "1/dir/a-39"));
+	gives(l, 1, 1);
+	d.key.unit = 2;
+	d.workspace = (struct proto_workspace){ .id = RV_STR("nowhere"), .root = RV_STR("/w") };
+	takes(l, d, NODE_ARRIVAL_GOES_ON);
+	rv_buf_release(&bytes);
+	lab_close(l);
+}
+
+static void a_cancel_and_a_new_session_drop_what_is_half_made(void **state)
+{
+	struct lab *l = lab_open();
+	struct proto_dep dep = left(l, "a", 10), again;
+	struct proto_dispatch d = plain(1, 1);
+
+	(void)state;
+	d.deps = &dep;
+	d.dep_count = 1;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_int_equal(pump(l), 10);
+	hands(l, 1);
+	assert_true(is_handed("a", ".1-mark"));
+	node_arrivals_void_unit(&l->a, d.key);
+	assert_false(node_arrivals_handing(&l->a));
+	assert_false(is_handed("a", ".1-mark"));
+	gives(l, 1, 1); /* it is refused by the core, which was told */
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	hands(l, 1);
+	node_arrivals_void(&l->a, 9);
+	assert_false(node_arrivals_handing(&l->a));
+	gives_none(l);
+	assert_false(is_handed("a", "1"));
+	takes(l, d, NODE_ARRIVAL_WAITS); /* in the new session */
+	d.key.unit = 2;
+	again = left(l, "b", 2);
+	d.deps = &again;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	hands(l, UINT64_MAX);
+	gives(l, 1, 1);
+	assert_int_equal(pump(l), 2);
+	hands(l, UINT64_MAX);
+	gives(l, 2, 1);
+	assert_true(is_handed("b", "1/dir/b-1"));
+	takes(l, d, NODE_ARRIVAL_GOES_ON);
+	lab_close(l);
+}
+
+static void what_cannot_be_handed_over_does_not_keep_its_dispatch(void **state)
+{
+	struct lab *l = lab_open();
+	struct proto_dep dep = left(l, "a", 2);
+	struct proto_dispatch d = plain(1, 1);
+	struct rv_err err;
+
+	(void)state;
+	d.deps = &dep;
+	d.dep_count = 1;
+	dep.artifacts_cut = true; /* not fetched at all: preparing the attempt says so */
+	takes(l, d, NODE_ARRIVAL_GOES_ON);
+	dep.artifacts_cut = false;
+	takes(l, d, NODE_ARRIVAL_WAITS);
+	assert_int_equal(rv_blobs_remove(&l->there, blob(l, "dir/a-1").digest, NULL), 0);
+	assert_int_equal(pump(l), 2);
+	assert_int_equal(node_arrivals_hand(&l->a, UINT64_MAX, &err), -1);
+	assert_false(node_arrivals_handing(&l->a));
+	assert_false(is_handed("a", "1"));
+	assert_false(is_handed("a", ".1-mark"));
+	gives(l, 1, 1);
 	lab_close(l);
 }
 
@@ -317,6 +515,11 @@ int main(void)
 		T(what_lacks_nothing_goes_on),
 		T(it_waits_until_all_is_here),
 		T(what_a_blob_of_dependencies_names_is_fetched_too),
+		T(what_dependencies_left_elsewhere_is_made_files_first),
+		T(two_that_want_the_same_have_it_made_once),
+		T(artifacts_that_a_blob_of_dependencies_names_come_too),
+		T(a_cancel_and_a_new_session_drop_what_is_half_made),
+		T(what_cannot_be_handed_over_does_not_keep_its_dispatch),
 		T(of_one_unit_the_order_is_kept),
 		T(a_later_one_that_is_ready_first_waits_its_turn),
 		T(a_cancelled_one_follows_its_cancel_at_once),

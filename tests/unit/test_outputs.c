@@ -40,6 +40,29 @@ static void a_second_output_of_a_unit_replaces_the_first(void **state)
 	coord_outputs_destroy(&o);
 }
 
+static void a_list_of_artifacts_is_kept_with_it(void **state)
+{
+	struct coord_outputs *o = coord_outputs_create();
+	struct coord_output a = inline_output("one"), none = { .attempt = 2 };
+
+	(void)state;
+	a.artifacts = RV_STR("list");
+	a.artifact_count = 1;
+	a.artifacts_cut = true;
+	assert_int_equal(coord_outputs_set(o, 1, 0, &a, NULL), 0);
+	assert_true(coord_outputs_get(o, 1, 0)->artifacts.at != a.artifacts.at);
+	assert_str(coord_outputs_get(o, 1, 0)->artifacts, "list");
+	assert_true(coord_outputs_get(o, 1, 0)->artifacts_cut);
+	assert_int_equal(coord_outputs_bytes(o), 7);
+	assert_int_equal(coord_outputs_set(o, 1, 0, &none, NULL), 0);
+	assert_null(coord_outputs_get(o, 1, 0)->artifacts.at);
+	assert_int_equal(coord_outputs_bytes(o), 0);
+	assert_int_equal(coord_outputs_set(o, 1, 0, &a, NULL), 0);
+	coord_outputs_drop_run(o, 1);
+	assert_int_equal(coord_outputs_bytes(o), 0);
+	coord_outputs_destroy(&o);
+}
+
 static void many_survive_growth_and_only_the_dropped_run_goes(void **state)
 {
 	struct coord_outputs *o = coord_outputs_create();
@@ -88,6 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_set_is_found_and_nothing_else),
 		cmocka_unit_test(a_second_output_of_a_unit_replaces_the_first),
+		cmocka_unit_test(a_list_of_artifacts_is_kept_with_it),
 		cmocka_unit_test(many_survive_growth_and_only_the_dropped_run_goes),
 		cmocka_unit_test(an_empty_output_and_a_blob_hold_no_bytes),
 	};
