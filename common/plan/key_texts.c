@@ -136,6 +136,7 @@ static const struct key_text texts[] = {
 
 	V(command, "the program and its arguments"),
 	V(timeout_s, "seconds it may run"),
+	V(profile, "mock: it succeeds and runs nothing, as with --mock"),
 
 	F(file, "a file with the items: .json an array, .jsonl a value a line, else a text a line"),
 	F(count, "the items are the numbers from 1 to this"),

@@ -255,6 +255,8 @@ const struct plan_key plan_all_keys[] = {
 	  .flags = PLAN_KEY_REQUIRED, .part_kinds = PLAN_IS_STRING },
 	{ .name = "timeout_s", .map = PLAN_MAP_VERIFY, .id = PLAN_V_timeout_s,
 	  .kinds = PLAN_IS_NUMBER, .max = SECONDS_MAX, .standard = "600" },
+	{ .name = "profile", .map = PLAN_MAP_VERIFY, .id = PLAN_V_profile, .kinds = PLAN_IS_STRING,
+	  .words = "command mock", .standard = "command" },
 	{ .name = "file", .map = PLAN_MAP_FOR_EACH, .id = PLAN_F_file, .kinds = PLAN_IS_STRING,
 	  .rule = PLAN_RULE_TEXT },
 	{ .name = "count", .map = PLAN_MAP_FOR_EACH, .id = PLAN_F_count, .kinds = PLAN_IS_INT,

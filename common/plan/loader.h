@@ -109,6 +109,7 @@ struct plan_loader {
 	bool any_dirs;
 	const struct plan_argv *verify_command;
 	uint64_t verify_timeout_us;
+	bool verify_mocked;
 	struct plan_pos verify_pos;
 	uint32_t verify_node;         /* of its command, in the first tree; PLAN_NONE: from --set */
 
@@ -216,7 +217,8 @@ struct plan_way {
 };
 
 struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint32_t unit);
-void plan_mock_way(struct plan_loader *l, struct plan_way *w);
+void plan_mock_way(struct plan_loader *l, struct plan_way *w); /* where --mock says so */
+void plan_way_becomes_mock(struct plan_loader *l, struct plan_way *w);
 /* The agent named by a value of the key `agent`; unknown ones are told and noted. */
 uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown);
 

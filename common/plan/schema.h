@@ -100,7 +100,7 @@ struct plan_key {
 #define PLAN_RETRY_KEYS(X) X(max) X(backoff) X(base_s) X(max_s) X(jitter) X(on) X(agent)
 #define PLAN_MOCK_KEYS(X) X(delay_s) X(fail) X(output) X(tokens)
 #define PLAN_PREAMBLE_KEYS(X) X(text)
-#define PLAN_VERIFY_KEYS(X) X(command) X(timeout_s)
+#define PLAN_VERIFY_KEYS(X) X(command) X(timeout_s) X(profile)
 #define PLAN_FOR_EACH_KEYS(X) X(file) X(count) X(same_as)
 #define PLAN_EVIDENCE_KEYS(X) X(type) X(required)
 #define PLAN_CREDENTIAL_KEYS(X)                                                                    \

@@ -560,6 +560,8 @@ int plan_read_verify(struct plan_loader *l, uint32_t node)
 	}
 	if (has(found, PLAN_V_timeout_s))
 		l->verify_timeout_us = plan_node_us(l, found[PLAN_V_timeout_s]);
+	if (has(found, PLAN_V_profile))
+		l->verify_mocked = rv_str_equal(plan_node_text(l->tree, found[PLAN_V_profile]), RV_STR("mock"));
 	return l->no_memory ? -1 : 0;
 }
 
@@ -594,6 +596,8 @@ int plan_finish_verify(struct plan_loader *l)
 
 	if (!l->verify_command)
 		return 0;
+	if (l->verify_mocked)
+		plan_way_becomes_mock(l, &w);
 	plan_mock_way(l, &w);
 	u = rv_arena_zalloc(&l->plan->arena, sizeof(*u), _Alignof(struct plan_unit));
 	if (!u)

@@ -119,12 +119,16 @@ struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint
 	return w;
 }
 
-void plan_mock_way(struct plan_loader *l, struct plan_way *w)
+void plan_way_becomes_mock(struct plan_loader *l, struct plan_way *w)
 {
-	if (l->opt->mock == PLAN_MOCK_OFF || (l->opt->mock == PLAN_MOCK_AGENTS && !w->agent_unit))
-		return;
 	w->profile = PLAN_PROFILE_MOCK;
 	w->command = NULL;
 	if (w->agent == PLAN_NONE)
 		w->agent = plan_agent_named(l, RV_STR("mock"));
+}
+
+void plan_mock_way(struct plan_loader *l, struct plan_way *w)
+{
+	if (l->opt->mock == PLAN_MOCK_ALL || (l->opt->mock == PLAN_MOCK_AGENTS && w->agent_unit))
+		plan_way_becomes_mock(l, w);
 }

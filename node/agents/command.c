@@ -167,11 +167,11 @@ static void pass_names(const struct node_preparer *p, const struct proto_spec *s
 	}
 }
 
-static void set_pair(const struct node_preparer *p, const struct proto_spec *spec, const char *pair, struct strv *v)
+static void set_pair(const struct node_preparer *p, const struct proto_spec *spec, const char *pair, bool even_ours, struct strv *v)
 {
 	struct rv_str name = rv_str(pair, strcspn(pair, "="));
 
-	if (!in_spec(spec, name) && !of_ours(p->cfg, name))
+	if (!in_spec(spec, name) && (even_ours || !of_ours(p->cfg, name)))
 		put_pair(v, pair, rv_str(NULL, 0));
 }
 
@@ -185,9 +185,9 @@ static void put_profile_env(const struct node_preparer *p, const struct proto_sp
 	pass_names(p, spec, profile->pass, RV_ARRAY_LEN(profile->pass), v);
 	pass_names(p, spec, profile->keys, RV_ARRAY_LEN(profile->keys), v);
 	for (size_t i = 0; i < RV_ARRAY_LEN(profile->set) && profile->set[i]; i++)
-		set_pair(p, spec, profile->set[i], v);
+		set_pair(p, spec, profile->set[i], false, v);
 	if (profile->root_set && geteuid() == 0)
-		set_pair(p, spec, profile->root_set, v);
+		set_pair(p, spec, profile->root_set, true, v); /* it takes no other value */
 }
 
 static int put_env(struct node_preparer *p, struct node_scene *s, struct strv *v, struct node_failure *why)

@@ -121,7 +121,8 @@ units:
     accept: [sh, -c, 'echo "line 7 is wrong"; [ "$REEVE_TRY" = 2 ]']
     retry: {max: 1, base_s: 0.01, agent: last}
 Y
-expect 0 reeve run again.yaml
+IS_SANDBOX=yes expect 0 reeve run again.yaml
+[ "$(id -u)" != 0 ] || want_eq "$(grep IS_SANDBOX= "$T/seen-again-1.env")" IS_SANDBOX=1 # it takes no other value
 want_in "$T/seen-again-2.prompt" "This is try 2"
 want_json 'd["_prev"][0]["reason"] == "accept" and "line 7 is wrong" in d["_prev"][0]["output"]' "$(ls -d .reeve/runs/*/units/again/2)/context.json"
 want_in "$T/seen-again-1.argv" /claude

@@ -46,9 +46,9 @@ static long read_memory(void *arg, void *to, size_t room)
 	return (long)n;
 }
 
-static struct plan *load(struct rv_str text, bool lines)
+static struct plan *load_mocked(struct rv_str text, bool lines, enum plan_mock_mode mock)
 {
-	struct plan_load_options opt = { .dir = "/tmp" };
+	struct plan_load_options opt = { .dir = "/tmp", .mock = mock };
 	struct memory m = { .rest = text };
 	static struct plan_diags diags;
 	struct plan *p = NULL;
@@ -63,6 +63,34 @@ static struct plan *load(struct rv_str text, bool lines)
 	plan_diags_release(&diags);
 	assert_int_equal(rc, 0);
 	return p;
+}
+
+static struct plan *load(struct rv_str text, bool lines)
+{
+	return load_mocked(text, lines, PLAN_MOCK_OFF);
+}
+
+/* Saved without the mode: what was mocked are agents now, and is checked as such. */
+static void a_mocked_plan_loads_again(void **state)
+{
+	static const char commands[] = "{\"version\":1,\"units\":[{\"id\":\"a\",\"agent\":\"claude\",\"prompt\":\"x\",\"allowed_directories\":[\"a\"]},"
+				       "{\"id\":\"b\",\"command\":[\"true\"],\"depends_on\":[\"a\"]}]}";
+	static const char *const texts[] = { commands, rich };
+	struct rv_buf saved;
+
+	(void)state;
+	for (size_t i = 0; i < RV_ARRAY_LEN(texts); i++)
+		for (enum plan_mock_mode mock = PLAN_MOCK_AGENTS; mock <= PLAN_MOCK_ALL; mock++) {
+			struct plan *first = load_mocked(rv_str_of(texts[i]), false, mock), *second;
+
+			rv_buf_init(&saved, 0);
+			assert_int_equal(plan_save(first, &saved, NULL), 0);
+			second = load(rv_buf_str(&saved), true);
+			assert_int_equal(second->unit_count, first->unit_count);
+			plan_destroy(&second);
+			plan_destroy(&first);
+			rv_buf_release(&saved);
+		}
 }
 
 static void a_saved_plan_loads_to_the_same_plan(void **state)
@@ -119,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_saved_plan_loads_to_the_same_plan),
+		cmocka_unit_test(a_mocked_plan_loads_again),
 	};
 
 	return RUN(tests);
