@@ -47,14 +47,12 @@ static struct row *new_row(struct usage *u, const char *kind, const char *name, 
 /* SQLite keeps what is not yet in the journal beside it. */
 static int add_journal(struct row *r, struct usage *u, const char *dir, struct rv_err *err)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	static const char *const files[] = { CLI_FILE_JOURNAL, CLI_FILE_JOURNAL "-wal", CLI_FILE_JOURNAL "-shm" };
 	struct cli_diskuse d = { 0 };
-	char path[PATH_MAX];
 	size_t i;
 
-	for (i = 0; i < RV_ARRAY_LEN(suffixes); i++)
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s%s", dir, CLI_FILE_JOURNAL, suffixes[i]) >= sizeof(path) ||
-		    cli_diskuse_add(&d, path, err))
+	for (i = 0; i < RV_ARRAY_LEN(files); i++)
+		if (cli_diskuse_add_in(&d, dir, files[i], err))
 			return -1;
 	r->part[PART_JOURNAL] = d.bytes;
 	u->unread += d.unread;
@@ -64,7 +62,6 @@ static int add_journal(struct row *r, struct usage *u, const char *dir, struct r
 
 static int add_parts(struct row *r, struct usage *u, const char *dir, struct rv_err *err)
 {
-	char path[PATH_MAX];
 	int p;
 
 	if (add_journal(r, u, dir, err))
@@ -72,7 +69,7 @@ static int add_parts(struct row *r, struct usage *u, const char *dir, struct rv_
 	for (p = PART_BLOBS; p < PARTS; p++) {
 		struct cli_diskuse d = { 0 };
 
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, part_paths[p]) >= sizeof(path) || cli_diskuse_add(&d, path, err))
+		if (cli_diskuse_add_in(&d, dir, part_paths[p], err))
 			return -1;
 		r->part[p] = d.bytes;
 		r->files += d.files;
@@ -81,12 +78,12 @@ static int add_parts(struct row *r, struct usage *u, const char *dir, struct rv_
 	return 0;
 }
 
-/* All that lies below `dir`, parts or not. */
-static int add_whole(struct row *r, struct usage *u, const char *dir, struct rv_err *err)
+/* All that lies below DIR/NAME, parts or not. */
+static int add_whole(struct row *r, struct usage *u, const char *dir, const char *name, struct rv_err *err)
 {
 	struct cli_diskuse d = { 0 };
 
-	if (cli_diskuse_add(&d, dir, err))
+	if (cli_diskuse_add_in(&d, dir, name, err))
 		return -1;
 	r->total = d.bytes;
 	r->files = d.files;
@@ -105,7 +102,7 @@ static int add_runs(struct usage *u, const char *state, struct rv_err *err)
 	for (i = 0; i < count && rc == 0; i++) {
 		struct row *r = new_row(u, "run", ids[i].text, err);
 
-		rc = !r || cli_run_path(state, ids[i], NULL, dir, err) || add_parts(r, u, dir, err) || add_whole(r, u, dir, err) ? -1 : 0;
+		rc = !r || cli_run_path(state, ids[i], NULL, dir, err) || add_parts(r, u, dir, err) || add_whole(r, u, dir, ".", err) ? -1 : 0;
 	}
 	free(ids);
 	return rc;
@@ -127,7 +124,7 @@ static int add_nodes(struct usage *u, const char *state, struct rv_err *err)
 			continue;
 		(void)snprintf(name, sizeof(name), "%s/%s", CLI_DIR_NODES, e->d_name);
 		r = new_row(u, "node", name, err);
-		rc = !r || (size_t)snprintf(path, sizeof(path), "%s/%s", state, name) >= sizeof(path) || add_whole(r, u, path, err) ? -1 : 0;
+		rc = !r || add_whole(r, u, state, name, err) ? -1 : 0;
 	}
 	(void)closedir(d);
 	return rc;
@@ -137,7 +134,6 @@ static int add_nodes(struct usage *u, const char *state, struct rv_err *err)
 static int add_coordinator(struct usage *u, const char *state, struct rv_err *err)
 {
 	struct row *r = new_row(u, "coordinator", "coordinator", err);
-	char path[PATH_MAX];
 	int p;
 
 	if (!r || add_parts(r, u, state, err))
@@ -147,10 +143,8 @@ static int add_coordinator(struct usage *u, const char *state, struct rv_err *er
 	if (r->total == 0)
 		u->count--;
 	u->total += r->total;
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state, CLI_DIR_ESTIMATES) >= sizeof(path))
-		return 0;
 	r = new_row(u, "estimates", CLI_DIR_ESTIMATES, err);
-	return r && add_whole(r, u, path, err) == 0 ? 0 : -1;
+	return r && add_whole(r, u, state, CLI_DIR_ESTIMATES, err) == 0 ? 0 : -1;
 }
 
 /* ---- answering ---- */

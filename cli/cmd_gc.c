@@ -145,7 +145,6 @@ static int judge_runs(struct gc *g, struct rv_err *err)
 /* `dir`: STATE/runs, open. */
 static int find_leftovers(struct gc *g, const char *runs, struct rv_err *err)
 {
-	char path[PATH_MAX];
 	struct dirent *e;
 	DIR *d = opendir(runs);
 	int rc = 0;
@@ -157,7 +156,7 @@ static int find_leftovers(struct gc *g, const char *runs, struct rv_err *err)
 		if (strncmp(e->d_name, REMOVED_PREFIX, strlen(REMOVED_PREFIX)) != 0)
 			continue;
 		r = new_row(g, e->d_name, err);
-		rc = !r || (size_t)snprintf(path, sizeof(path), "%s/%s", runs, e->d_name) >= sizeof(path) || cli_diskuse_add(&use, path, err) ? -1 : 0;
+		rc = !r || cli_diskuse_add_in(&use, runs, e->d_name, err) ? -1 : 0;
 		if (rc == 0) {
 			r->bytes = use.bytes;
 			r->goes = true;

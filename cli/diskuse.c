@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fts.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,4 +34,15 @@ int cli_diskuse_add(struct cli_diskuse *d, const char *path, struct rv_err *err)
 	rc = errno && errno != ENOENT ? rv_fail_errno(err, errno, "cannot look into %.512s", path) : 0;
 	(void)fts_close(fts);
 	return rc;
+}
+
+int cli_diskuse_add_in(struct cli_diskuse *d, const char *dir, const char *name, struct rv_err *err)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path)) {
+		(void)rv_fail(err, RV_E_LIMIT, "the path %.200s.../%.64s is too long", dir, name);
+		return rv_hint(err, "move the directory to where its path is shorter");
+	}
+	return cli_diskuse_add(d, path, err);
 }

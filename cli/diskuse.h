@@ -13,5 +13,7 @@ struct cli_diskuse {
 
 /* Adds what lies at and below `path`, following no link and staying on its file system. What is not there takes nothing. RV_E_IO. */
 int cli_diskuse_add(struct cli_diskuse *d, const char *path, struct rv_err *err);
+/* The same of DIR/NAME; RV_E_LIMIT: that is too long for a path. */
+int cli_diskuse_add_in(struct cli_diskuse *d, const char *dir, const char *name, struct rv_err *err);
 
 #endif

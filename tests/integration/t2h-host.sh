@@ -61,6 +61,18 @@ want_out "gc"
 expect 0 reeve df -o wide
 want_out "NAMESPACES"
 expect 4 reeve df --state "$T/none"
+long=$(python3 -c "import os
+while len(os.getcwd()) < 3880:
+    part = 'd' * min(200, 3889 - len(os.getcwd()))
+    os.mkdir(part)
+    os.chdir(part)
+for name in 'nodes/', 'runs/.rm-':
+    os.makedirs(name + 'n' * 240)
+print(os.getcwd())")
+for verb in df gc; do # what is too long for a path is named
+	expect 2 reeve $verb --state "$long"
+	want_err "is too long"
+done
 
 # ---- doctor ----
 
