@@ -4,6 +4,7 @@
 #include "common/id.h"
 #include "common/limits.h"
 #include "common/os/file.h"
+#include "proto/scan.h"
 
 #include <unistd.h>
 
@@ -320,6 +321,10 @@ static int read_prompt(struct fanout *f, struct rv_buf *prompt, struct rv_err *e
 		(void)rv_buf_puts(prompt, w->prompt);
 	else if (rv_file_read(w->prompt_file, RV_PROMPT_BYTES_MAX, prompt, err) < 0)
 		return -1;
+	if (!proto_utf8_valid(rv_buf_str(prompt))) {
+		(void)rv_fail(err, RV_E_USAGE, "the prompt%s%.256s is not UTF-8", w->prompt ? "" : " in ", w->prompt ? "" : w->prompt_file);
+		return rv_hint(err, "iconv -f LATIN1 -t UTF-8 brings a text over that is of another encoding");
+	}
 	for (rest = rv_buf_str(prompt); from + 4 < rest.bytes; from++) { /* {{ item }}, {{item.key}} */
 		size_t at = from + 2;
 

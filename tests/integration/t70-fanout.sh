@@ -204,6 +204,9 @@ expect 2 reeve run --agent nosuch ::: x
 want_err 'no agent is called "nosuch"'
 expect 2 reeve run --agent mock -- echo ::: x
 want_err "--agent runs an agent"
+printf 'caf\351 {{item}}\n' >latin1.txt
+expect 2 reeve run --agent mock --prompt-file latin1.txt ::: x
+want_err "the prompt in latin1.txt is not UTF-8"
 expect 2 reeve run --agent mock --prompt a --prompt-file prompt.txt ::: x
 expect 0 reeve run --mock -- false ::: a
 expect 0 reeve run --dry-run -- echo {} ::: a b
