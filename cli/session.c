@@ -389,14 +389,31 @@ static int start(struct session *s, struct rv_err *err)
 	return 0;
 }
 
+/* What bounds commands bounds no agents, and the other way round: "2 commands, 8 agents at once"; commands alone are just "2". */
+static void put_at_once(const struct session *s, char *out, size_t size)
+{
+	unsigned slots = (unsigned)s->cfg->settings.slots, agent_slots = (unsigned)s->cfg->settings.agent_slots;
+	bool commands, agents;
+
+	coord_graph_slots(cli_live_tally(s->live)->graph, &commands, &agents);
+	if (!agents)
+		(void)snprintf(out, size, "%u", slots);
+	else if (!commands)
+		(void)snprintf(out, size, "%u agent%s", agent_slots, cli_s(agent_slots));
+	else
+		(void)snprintf(out, size, "%u command%s, %u agent%s", slots, cli_s(slots), agent_slots, cli_s(agent_slots));
+}
+
 static void say_opening(struct session *s)
 {
 	const struct cli_settings *set = &s->cfg->settings;
+	char at_once[64];
 	bool none = strcmp(set->mode, "none") == 0;
 	bool dirs = s->dirs.dir >= 0;
 
-	cli_say("run %s: %u unit%s, %u at once, workspace %s %s%s, logs in %s", s->dir.id.text,
-		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), (unsigned)set->slots, set->mode, none ? set->plan_dir : set->workspace,
+	put_at_once(s, at_once, sizeof at_once);
+	cli_say("run %s: %u unit%s, %s at once, workspace %s %s%s, logs in %s", s->dir.id.text,
+		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), at_once, set->mode, none ? set->plan_dir : set->workspace,
 		dirs ? ", enforcement: none" : "", s->dir.node);
 }
 

@@ -43,6 +43,8 @@ struct rv_str coord_graph_agent(const struct coord_graph *g, uint32_t unit); /* 
 /* Units of one class need the same of a node and of locks: classes are numbered from 0, alike wherever the plan is built. */
 uint32_t coord_graph_class(const struct coord_graph *g, uint32_t unit);
 uint32_t coord_graph_class_count(const struct coord_graph *g);
+/* Does a unit of it take slots for commands, does one take a slot for agents? */
+void coord_graph_slots(const struct coord_graph *g, bool *commands, bool *agents);
 struct rv_str coord_graph_spec(const struct coord_graph *g, uint32_t unit);  /* encoded proto_spec; same address for units that share it */
 /* The item's JSON text: borrowed, or written to room (numbers of `count`); "" = no item. */
 struct rv_str coord_graph_item(const struct coord_graph *g, uint32_t unit, char room[32]);

@@ -61,6 +61,15 @@ uint32_t coord_graph_class_count(const struct coord_graph *g)
 	return g->class_count;
 }
 
+void coord_graph_slots(const struct coord_graph *g, bool *commands, bool *agents)
+{
+	*commands = *agents = false;
+	for (uint32_t i = 0; i < g->shape_count; i++) {
+		*commands |= g->shapes[i].slots > 0;
+		*agents |= g->shapes[i].agent_slots > 0;
+	}
+}
+
 struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
 {
 	const struct coord_tmpl *t = tmpl_of(g, unit);

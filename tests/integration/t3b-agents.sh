@@ -45,7 +45,8 @@ units:
   - {id: absent, command: [no-such-program], unless: ["false"]}
   - {id: unchecked, command: [touch, worked], unless: [no-such-check]}
 Y
-expect 1 reeve run plan.yaml -o json
+expect 1 reeve run -j 2 --agent-slots 3 plan.yaml -o json
+want_err ': 8 units, 2 commands, 3 agents at once, workspace'
 valid result
 ok() { want_json "units['$1']['state'] == 'succeeded' and units['$1']['reason'] $2"; }
 failed() { want_json "(units['$1']['state'], units['$1']['class'], units['$1']['reason'], units['$1']['attempts']) == ('failed', '$2', '$3', 1)"; }
