@@ -1,6 +1,7 @@
 /* cmd_act.c - verbs by which people act on runs and units of a coordinator or of a live `run`; on nodes: cmd_drain.c */
 #include "cli/acted.h"
 #include "cli/client.h"
+#include "cli/ended.h"
 #include "cli/find.h"
 #include "cli/query.h"
 #include "cli/rows.h"
@@ -37,7 +38,13 @@ static int on_run(struct act *a, const char *verb, enum takes takes, const char 
 		return cli_failf(RV_E_USAGE, "a unit is missing: RUN/UNIT");
 	if (t.unit.bytes > RV_UNIT_ID_BYTES_MAX)
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
-	status = cli_query_ask(&a->query, CLI_PLACE_RUNS, t.run, &a->client, &err) || cli_rows_find_run(a->client, t.run, &id, &err) ? cli_fail(&err) : CLI_OK;
+	status = CLI_OK;
+	if (cli_query_ask(&a->query, CLI_PLACE_RUNS, t.run, &a->client, &err)) {
+		cli_ended_say(&a->query, t, &err);
+		status = cli_fail(&err);
+	} else if (cli_rows_find_run(a->client, t.run, &id, &err)) {
+		status = cli_fail(&err);
+	}
 	for (i = 0; i < count && status == CLI_OK; i++) {
 		struct cli_act_done done = { .act = verb, .run = rv_str_of(id.text) };
 

@@ -1,5 +1,6 @@
-/* cmd_explain.c - `reeve explain`: why a unit is not running, as its coordinator says it */
+/* cmd_explain.c - `reeve explain`: why a unit is not running, as its coordinator says it; of a local run that has ended, its directory */
 #include "cli/client.h"
+#include "cli/ended.h"
 #include "cli/explain.h"
 #include "cli/query.h"
 #include "cli/rows.h"
@@ -124,10 +125,49 @@ static void put_node_why(struct rv_buf *out, struct rv_str row)
 	rv_buf_release(&room);
 }
 
+/* How it ended, in the words of `status` where they came along. */
+static void put_ended(struct rv_buf *out, struct rv_str row)
+{
+	struct rv_buf run, unit;
+
+	put_member(out, "", row, "state", "");
+	put_member(out, " (", row, "reason", ")");
+	put_member(out, ": ", row, "says", "");
+	if (!cli_row_true(row, "started"))
+		return;
+	rv_buf_init(&run, 0);
+	rv_buf_init(&unit, 0);
+	(void)rv_buf_printf(out, "; `reeve logs %.*s/%.*s` has what it printed", RV_STR_ARGS(cli_row_text(row, "run", &run)),
+			    RV_STR_ARGS(cli_row_text(row, "unit", &unit)));
+	rv_buf_release(&run);
+	rv_buf_release(&unit);
+}
+
+static void put_run_ended(struct rv_buf *out, struct rv_str row)
+{
+	put_member(out, "run ", row, "run", " has ended");
+	put_member(out, ": ", row, "state", "");
+	put_member(out, "; `reeve status ", row, "run", "` tells all");
+}
+
 /* A row as a sentence; what a later version adds shows as its word alone. */
 static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
 {
-	if (rv_str_equal(what, RV_STR("ended"))) {
+	struct rv_buf run;
+	bool local; /* who answered is the run's directory */
+
+	rv_buf_init(&run, 0);
+	local = cli_row_text(row, "run", &run).bytes > 0;
+	rv_buf_release(&run);
+	if (local && (rv_str_equal(what, RV_STR("ended")) || rv_str_equal(what, RV_STR("left")))) {
+		put_ended(out, row);
+	} else if (local && rv_str_equal(what, RV_STR("run_ended"))) {
+		put_run_ended(out, row);
+	} else if (local) {
+		put_member(out, "run ", row, "run", " has no process any more");
+	} else if (rv_str_equal(what, RV_STR("go_on"))) {
+		put_member(out, "", row, "says", "");
+	} else if (rv_str_equal(what, RV_STR("ended"))) {
 		(void)rv_buf_puts(out, "it has ended");
 		put_member(out, ": ", row, "state", "");
 		put_member(out, " (", row, "reason", ")");
@@ -232,15 +272,15 @@ int cli_cmd_explain(int argc, char **argv)
 	struct cli_target target;
 	struct cli_rows rows;
 	struct rv_run_id id;
-	struct rv_err err;
-	int status;
+	struct rv_err err, ended;
+	int status, rc;
 
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
 		return cli_usage("explain", "[RUN/]UNIT",
 				 "Why a unit is not running: dependencies, holds, limits, locks, directories, and for each node what it\n"
-				 "lacks. Asked of the coordinator, which alone knows.", table);
+				 "lacks. Asked of the coordinator, which alone knows. Of a local run that has ended: how the unit did, and what can be done.", table);
 	if (!q.words)
 		return cli_failf(RV_E_USAGE, "`reeve explain` needs a unit: RUN/UNIT");
 	target = cli_query_target(argv[0], CLI_WORD_NEEDS_UNIT);
@@ -249,8 +289,11 @@ int cli_cmd_explain(int argc, char **argv)
 	if (target.unit.bytes > RV_UNIT_ID_BYTES_MAX)
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
 	cli_rows_init(&rows);
-	if (cli_query_ask(&q, CLI_PLACE_RUNS, target.run, &client, &err) || cli_rows_find_run(client, target.run, &id, &err) ||
-	    cli_rows_fetch(&rows, client, PROTO_ASK_EXPLAIN, rv_run_id_number(rv_str_of(id.text)), target.unit, &err))
+	if (cli_query_ask(&q, CLI_PLACE_RUNS, target.run, &client, &err))
+		status = err.code != RV_E_UNREACHABLE || (rc = cli_ended_explain(&q, target, &rows, &ended)) > 0 ? cli_fail(&err) :
+			 rc < 0 ? cli_fail(&ended) : answer_explain(&rows, q.format);
+	else if (cli_rows_find_run(client, target.run, &id, &err) ||
+		 cli_rows_fetch(&rows, client, PROTO_ASK_EXPLAIN, rv_run_id_number(rv_str_of(id.text)), target.unit, &err))
 		status = cli_fail(&err);
 	else
 		status = answer_explain(&rows, q.format);

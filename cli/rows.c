@@ -25,7 +25,7 @@ void cli_rows_release(struct cli_rows *r)
 	r->count = 0;
 }
 
-static int add(struct cli_rows *r, struct rv_str row, struct rv_err *err)
+int cli_rows_add(struct cli_rows *r, struct rv_str row, struct rv_err *err)
 {
 	size_t end;
 
@@ -50,7 +50,7 @@ int cli_rows_fetch(struct cli_rows *r, struct cli_client *c, enum proto_ask_what
 		if (cli_client_call(c, &request, PROTO_ROWS, &answer, err))
 			return -1;
 		for (i = 0; i < answer.rows.row_count; i++)
-			if (add(r, answer.rows.rows[i], err))
+			if (cli_rows_add(r, answer.rows.rows[i], err))
 				return -1;
 		if (answer.rows.next && answer.rows.next == cursor)
 			return rv_fail(err, RV_E_CORRUPT, "%s gives the same page twice", cli_client_shown(c));

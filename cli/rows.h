@@ -18,6 +18,8 @@ void cli_rows_init(struct cli_rows *r);
 void cli_rows_release(struct cli_rows *r);
 /* All pages. `run` and `unit`: of EXPLAIN (0, ""). RV_E_LIMIT: more than CLI_ROWS_MAX. */
 int cli_rows_fetch(struct cli_rows *r, struct cli_client *c, enum proto_ask_what what, uint64_t run, struct rv_str unit, struct rv_err *err);
+/* One more. RV_E_LIMIT, RV_E_NO_MEMORY. */
+int cli_rows_add(struct cli_rows *r, struct rv_str row, struct rv_err *err);
 struct rv_str cli_row(const struct cli_rows *r, uint32_t i);
 
 /* A member of a row. Text: a string's characters, else its JSON; "" where there is none. Borrowed from `room`, emptied first. */

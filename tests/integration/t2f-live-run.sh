@@ -82,7 +82,7 @@ finish two
 expect 0 reeve status
 want_out cancelled
 expect 5 reeve cancel $run
-want_err "has no process any more"
+want_err "run $run has ended: "
 
 say "an act that ends the run at once: done, although the run is gone before it could answer"
 echo '{"version":1,"name":"short","units":[{"id":"a","command":["sleep","60"]},{"id":"b","command":["true"],"depends_on":["a"]}]}' >short.json
