@@ -33,12 +33,17 @@ start run "$REEVE" run plan.json -j 3 --show none
 has_run() { [ -n "$("$REEVE" status -o name 2>/dev/null)" ]; }
 wait_until 20 has_run
 run=$("$REEVE" status -o name)
+both_run() { for u in api web; do "$REEVE" explain $run/build-$u | grep -q 'is there and runs' || return; done; }
+wait_until 20 both_run
+expect 0 reeve set $run priority=1 priority=0 # facts behind their beginning
 press "echo before; $REEVE watch" Enter
 see "reeve watch  run $run  nightly +running"
 see '^\[!+>+\.+\]$'
 see '0/5 ok  1 fail  2 run  2 wait'
 see 'gate +held .*waits for a release'
 see 'build-api +running +[0-9.]+'
+see 'build-api +running +[0-9.ms]+ +[^ ]+ +1( |$)' # its try, although it began before anybody watched
+see 'build-web +running +[0-9.ms]+ +[^ ]+ +1( |$)'
 see 'bad +failed +.* exit status 3: x\^\[\]0;owned\^G\^\[\[2J\\u\{9b\}2J\\x9b2J\\rassertion'
 $tmux display-message -p '#{pane_title}' | grep -q owned && fail "a unit named the terminal"
 shows '^before' && fail "the view is not on a screen of its own"
