@@ -25,6 +25,7 @@ int cli_statusline_init(struct cli_statusline *l, enum cli_statusline_mode mode,
 	*l = (struct cli_statusline){ .mode = mode, .fd = fd, .tally = tally, .start_us = now_us,
 				      .next_us = now_us + (mode == CLI_LINE_LIVE ? LIVE_US : PLAIN_US),
 				      .real_offset = real_us - now_us, .ended_before = cli_tally_ended(tally),
+				      .ended = cli_tally_ended(tally), .end_us = now_us,
 				      .head = COORD_NONE, .tail = COORD_NONE };
 	rv_buf_init(&l->buf, 0);
 	if (mode != CLI_LINE_LIVE)
@@ -76,6 +77,10 @@ void cli_statusline_feed(struct cli_statusline *l, const struct coord_transition
 	if (tr->run != l->tally->run)
 		return;
 	l->changed = true;
+	if (cli_tally_ended(l->tally) != l->ended) {
+		l->ended = cli_tally_ended(l->tally);
+		l->end_us = rv_max_u64(rv_sat_sub(tr->real_us, l->real_offset), l->start_us);
+	}
 	if (l->mode != CLI_LINE_LIVE || unit == COORD_NONE || unit > l->tally->count)
 		return;
 	if (tr->kind == COORD_T_UNIT_STARTED)
@@ -86,15 +91,22 @@ void cli_statusline_feed(struct cli_statusline *l, const struct coord_transition
 
 /* --- the text ----------------------------------------------------------------------------------------------------------- */
 
-static void put_eta(const struct cli_statusline *l, uint64_t elapsed_us, struct rv_buf *out)
+uint64_t cli_eta_us(uint64_t took_us, uint64_t since_us, uint32_t ended, uint32_t left)
+{
+	if (!ended || took_us + since_us < RV_US_PER_S)
+		return 0;
+	return rv_sat_sub((uint64_t)((double)took_us / ended * left), since_us); /* shown only */
+}
+
+static void put_eta(const struct cli_statusline *l, uint64_t now_us, struct rv_buf *out)
 {
 	uint32_t ended = cli_tally_ended(l->tally), here = ended - (uint32_t)rv_min_u64(ended, l->ended_before);
-	uint32_t left = l->tally->count - ended;
+	uint64_t eta_us = cli_eta_us(rv_sat_sub(l->end_us, l->start_us), rv_sat_sub(now_us, l->end_us), here, l->tally->count - ended);
 
-	if (!here || !left || elapsed_us < RV_US_PER_S)
+	if (!eta_us)
 		return;
 	(void)rv_buf_puts(out, " eta ~");
-	cli_put_duration(out, (uint64_t)((double)elapsed_us / here * left)); /* shown only */
+	cli_put_duration(out, eta_us);
 }
 
 /* What models were used, and who waits for a person: before the slowest, since it costs, or stands still. */
@@ -147,7 +159,7 @@ void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32
 	(void)rv_buf_printf(out, "[ %u/%u ok %u fail %u run %u wait ] ", t->in_state[COORD_UNIT_SUCCEEDED], t->count,
 			    t->in_state[COORD_UNIT_FAILED], run, t->count - cli_tally_ended(t) - run);
 	cli_put_duration(out, now_us - l->start_us);
-	put_eta(l, now_us - l->start_us, out);
+	put_eta(l, now_us, out);
 	put_used(l, out);
 	put_slowest(l, now_us, out);
 	if (columns && !out->failed) {

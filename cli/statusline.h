@@ -28,6 +28,8 @@ struct cli_statusline {
 	bool drawn;            /* a line stands there */
 	bool changed;          /* since it was drawn */
 	uint32_t ended_before; /* by an earlier process of a resumed run: not counted for the eta */
+	uint32_t ended;        /* by now */
+	uint64_t end_us;       /* when the last of them did, by our clock */
 	uint32_t head, tail;   /* units that run, oldest first; COORD_NONE: none */
 	uint32_t *next, *prev; /* by unit; NULL unless live */
 	struct rv_buf buf;
@@ -46,6 +48,10 @@ uint64_t cli_statusline_next(const struct cli_statusline *l);
 void cli_statusline_print(struct cli_statusline *l, int fd, struct rv_str lines);
 /* Takes the line away and releases. */
 void cli_statusline_end(struct cli_statusline *l);
+
+/* How long a run goes on: `left` units as `ended` did, which took `took_us` until the last of them ended, `since_us` ago. 0: nobody knows, which
+ * is so, too, when what runs has taken longer than that: it may hang, and a guess that grows with the clock says nothing. */
+uint64_t cli_eta_us(uint64_t took_us, uint64_t since_us, uint32_t ended, uint32_t left);
 
 /* The text alone, for tests. `columns` 0: no limit. */
 void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out);

@@ -1,6 +1,7 @@
 #include "cli/view/runpage.h"
 
 #include "cli/render.h"
+#include "cli/statusline.h"
 #include "cli/text.h"
 #include "cli/used.h"
 #include "common/id.h"
@@ -21,6 +22,9 @@ int view_run_page_init(struct view_run_page *p, const struct cli_tally *tally, s
 	p->last_lines = calloc((size_t)tally->count + 1, sizeof(*p->last_lines));
 	if (!p->last_lines)
 		return rv_fail(err, RV_E_NO_MEMORY, "no memory to show %u units", tally->count);
+	for (uint32_t i = 0; i < tally->count; i++)
+		if (cli_unit_ended(&tally->units[i]))
+			p->end_us = rv_max_u64(p->end_us, tally->units[i].told_us);
 	return view_units_init(&p->units, tally, err);
 }
 
@@ -59,6 +63,8 @@ static void grow_lines(struct view_run_page *p)
 void view_run_page_feed(struct view_run_page *p, const struct coord_transition *t)
 {
 	view_units_feed(&p->units, t);
+	if (t->kind == COORD_T_UNIT_FINISHED)
+		p->end_us = rv_max_u64(p->end_us, t->real_us);
 	if (p->tally->count + 1 > p->line_room)
 		grow_lines(p);
 	if (t->run == p->tally->run && t->unit <= p->tally->count && p->tally->units[t->unit].state != COORD_UNIT_FAILED)
@@ -390,7 +396,8 @@ static void draw_counts(const struct view_run_page *p, struct view_canvas *c, ui
 	const struct cli_tally *t = p->tally;
 	uint32_t ok = t->in_state[COORD_UNIT_SUCCEEDED], failed = t->in_state[COORD_UNIT_FAILED], run = t->in_state[COORD_UNIT_ACTIVE];
 	uint32_t ended = cli_tally_ended(t), left = t->count - ended;
-	uint64_t elapsed = elapsed_us(t, real_us);
+	uint64_t elapsed = elapsed_us(t, real_us), since = rv_min_u64(rv_sat_sub(real_us, p->end_us), elapsed);
+	uint64_t eta_us = p->end_us ? cli_eta_us(elapsed - since, since, ended, left) : 0;
 	uint64_t tokens = rv_max_u64(p->tokens, proto_usage_tokens(&t->used)), cost = rv_max_u64(p->cost_microusd, proto_usage_cost(&t->used));
 	double per_s = rate(p);
 
@@ -406,9 +413,9 @@ static void draw_counts(const struct view_run_page *p, struct view_canvas *c, ui
 		view_putf(c, row, VIEW_WARN, "  %u retr%s", t->retries, t->retries == 1 ? "y" : "ies");
 	if (per_s > 0)
 		view_putf(c, row, VIEW_PLAIN, per_s < 10 ? "  %.1f/s" : "  %.0f/s", per_s);
-	if (ended && left && elapsed >= RV_US_PER_S) {
+	if (eta_us) {
 		view_put(c, row, VIEW_PLAIN, RV_STR("  eta ~"));
-		put_duration(c, row, VIEW_PLAIN, (uint64_t)((double)elapsed / ended * left)); /* shown only */
+		put_duration(c, row, VIEW_PLAIN, eta_us);
 	}
 	if (tokens || cost) {
 		struct rv_buf b;

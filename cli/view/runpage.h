@@ -57,6 +57,7 @@ struct view_run_page {
 	bool message_bad;
 	struct rv_buf stuck;            /* why nothing moves */
 	bool lost;                      /* the coordinator does not answer */
+	uint64_t end_us;                /* when the last unit ended, by the wall clock; 0: none did */
 	uint64_t sample_us[VIEW_RATE_SAMPLES];
 	uint32_t sample_ended[VIEW_RATE_SAMPLES];
 	uint32_t samples, list_rows;    /* list_rows: of the last drawing */

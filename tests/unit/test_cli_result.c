@@ -380,7 +380,10 @@ static void the_status_line_counts_estimates_and_names_the_slowest(void **state)
 	cli_statusline_feed(&l, &t);
 	rv_buf_reset(&w->out);
 	cli_statusline_text(&l, 10000000, 0, &w->out);
-	assert_string_equal(w->out.at, "[ 1/5 ok 0 fail 1 run 3 wait ] 10.0s eta ~40.0s | slowest: d 9.9s");
+	assert_string_equal(w->out.at, "[ 1/5 ok 0 fail 1 run 3 wait ] 10.0s eta ~5.0s | slowest: d 9.9s"); /* 12 s from 3 s on */
+	rv_buf_reset(&w->out);
+	cli_statusline_text(&l, 16000000, 0, &w->out); /* what runs has outlived that */
+	assert_string_equal(w->out.at, "[ 1/5 ok 0 fail 1 run 3 wait ] 16.0s | slowest: d 15.9s");
 	rv_buf_reset(&w->out);
 	cli_statusline_text(&l, 10000000, 20, &w->out);
 	assert_string_equal(w->out.at, "[ 1/5 ok 0 fail 1 r");

@@ -365,11 +365,14 @@ static void the_page_shows_how_far_what_runs_and_why_it_failed(void **state)
 	shows(&w, "run " );
 	shows(&w, "running 1m04s");
 	shows(&w, "0/10 ok  1 fail  2 run  7 wait");
-	shows(&w, "eta ~9m36s");
+	shows(&w, "eta ~2m16s"); /* three minutes from second 20 on */
 	shows(&w, "1.8M tok $4.10");
 	shows(&w, "> build-0       running    1m04s");
 	shows(&w, "  test-1        running    1m00s");
 	shows(&w, "exit status 3: assertion failed");
+	draw(&w, 100, 20, T0 + 300 * SECOND);
+	shows(&w, "running 5m00s");
+	assert_null(strstr(w.out.at, "eta")); /* what runs has outlived it */
 	feed(&w, COORD_T_UNIT_REQUEUED, 2, COORD_UNIT_PENDING, T0, NULL);
 	start(&w, 2, T0 + 60 * SECOND);
 	end(&w, 2, COORD_UNIT_FAILED, 4);
