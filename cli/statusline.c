@@ -8,6 +8,7 @@
 #include "common/id.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define LIVE_US 100000u                /* between two drawings */
 #define PLAIN_US (10 * RV_US_PER_S)    /* between two plain lines */
@@ -172,8 +173,21 @@ void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32
 
 /* --- drawing -------------------------------------------------------------------------------------------------------------- */
 
+/* A job in the background, to which the prompt does not belong. A terminal that is nobody's (ENOTTY) may be drawn on. */
+static bool in_background(const struct cli_statusline *l)
+{
+	pid_t front = l->mode == CLI_LINE_LIVE ? tcgetpgrp(l->fd) : -1;
+
+	return front >= 0 && front != getpgrp();
+}
+
 static void draw(struct cli_statusline *l, uint64_t now_us)
 {
+	if (in_background(l)) {
+		l->drawn = l->changed = false; /* what stood there has become the shell's */
+		l->next_us = now_us + LIVE_US;
+		return;
+	}
 	rv_buf_reset(&l->buf);
 	if (l->mode == CLI_LINE_LIVE)
 		(void)rv_buf_puts(&l->buf, CLEAR_LINE);
@@ -203,11 +217,17 @@ uint64_t cli_statusline_next(const struct cli_statusline *l)
 	return l->mode == CLI_LINE_LIVE ? l->next_us + TICK_US - LIVE_US : RV_NEVER;
 }
 
+static void clear(struct cli_statusline *l)
+{
+	if (!in_background(l))
+		(void)cli_write_all(l->fd, CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
+	l->drawn = false;
+}
+
 void cli_statusline_print(struct cli_statusline *l, int fd, struct rv_str lines)
 {
 	if (l->drawn) {
-		(void)cli_write_all(l->fd, CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
-		l->drawn = false;
+		clear(l);
 		l->changed = true;
 	}
 	(void)cli_write_all(fd, lines.at, lines.bytes);
@@ -216,8 +236,7 @@ void cli_statusline_print(struct cli_statusline *l, int fd, struct rv_str lines)
 void cli_statusline_end(struct cli_statusline *l)
 {
 	if (l->drawn)
-		(void)cli_write_all(l->fd, CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
-	l->drawn = false;
+		clear(l);
 	l->mode = CLI_LINE_OFF;
 	free(l->next);
 	free(l->prev);

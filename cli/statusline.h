@@ -3,7 +3,7 @@
  *	[ 37/120 ok 2 fail 6 run 75 wait ] 12m04s eta ~31m | 1.8M tok $4.10 | held: reeve release RUN/approve | slowest: build-api 4m12s @n3
  *
  * On a terminal it stays at the bottom of stderr, drawn at most ten times a second, and steps aside for other lines
- * (cli_statusline_print). Elsewhere a plain line is written from time to time while something changes.
+ * (cli_statusline_print); a job in the background draws nothing. Elsewhere a plain line is written from time to time while something changes.
  *
  * Times are CLOCK_MONOTONIC or BOOTTIME microseconds, only differences count.
  */

@@ -44,3 +44,16 @@ expect 0 tty "$REEVE" logs bad
 want_out '^[]0;title^G'
 expect 0 tty "$REEVE" output bad
 want_no_out "$esc]0;"
+
+say "a job in the background does not draw over the prompt; brought to the front it draws"
+cat >jobs.json <<'PLAN'
+{"version": 1, "name": "jobs", "units": [{"id": "job", "command": ["sh", "-c", "until [ -e go ]; do sleep 0.05; done; sleep 0.6"]}]}
+PLAN
+rm -f go
+expect 0 tty --columns 100 bash -mc '"$REEVE" run jobs.json & touch go; wait $!'
+want_out "run $(run_id) jobs: succeeded"
+want_no_out "$esc[K"
+rm -f go
+expect 0 tty --columns 100 bash -mc '"$REEVE" run jobs.json & (sleep 0.3; touch go) & fg %1 >/dev/null'
+want_out "run $(run_id) jobs: succeeded"
+want_out "$(printf '\r')$esc[K[ 0/1 ok"
