@@ -2,6 +2,7 @@
 #include "cli/render.h"
 #include "cli/tally.h"
 #include "cli/waits.h"
+#include "common/os/clock.h"
 
 #include <stdio.h>
 
@@ -158,6 +159,27 @@ static void put_cancel(const struct cli_tally *t, uint32_t unit, struct rv_buf *
 	}
 }
 
+void cli_put_retry_wait(const struct cli_unit *u, uint64_t real_us, struct rv_buf *out)
+{
+	bool limited = u->class == PROTO_CLASS_RATE_LIMITED;
+
+	if (limited)
+		(void)rv_buf_puts(out, "rate limited");
+	if (u->due_us <= real_us)
+		return;
+	(void)rv_buf_puts(out, limited ? ", asks again in " : "next try in ");
+	cli_put_duration(out, u->due_us - real_us);
+}
+
+static void put_retry(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
+{
+	size_t before = out->bytes;
+
+	cli_put_retry_wait(&t->units[unit], rv_clock_realtime_us(), out);
+	(void)rv_buf_puts(out, out->bytes == before ? "waits for a retry after: " : t->units[unit].class == PROTO_CLASS_RATE_LIMITED ? ": " : " after: ");
+	put_failure(t, unit, out);
+}
+
 void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
 {
 	const struct cli_unit *u = &t->units[unit];
@@ -171,8 +193,7 @@ void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out
 			cli_waits_put(t->waits, t, unit, out);
 		break;
 	case COORD_UNIT_RETRY_WAIT:
-		(void)rv_buf_puts(out, "waits for a retry after: ");
-		put_failure(t, unit, out);
+		put_retry(t, unit, out);
 		break;
 	case COORD_UNIT_HELD:
 		(void)rv_buf_puts(out, "held: waits for a release");

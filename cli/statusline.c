@@ -13,6 +13,7 @@
 #define LIVE_US 100000u                /* between two drawings */
 #define PLAIN_US (10 * RV_US_PER_S)    /* between two plain lines */
 #define TICK_US RV_US_PER_S            /* the clock moves on although nothing happens */
+#define WAITS_FROM_US RV_US_PER_S
 #define SLOWEST_AFTER_US (2 * RV_US_PER_S)
 #define CLEAR_LINE "\r\x1b[K"
 
@@ -27,7 +28,7 @@ int cli_statusline_init(struct cli_statusline *l, enum cli_statusline_mode mode,
 				      .next_us = now_us + (mode == CLI_LINE_LIVE ? LIVE_US : PLAIN_US),
 				      .real_offset = real_us - now_us, .ended_before = cli_tally_ended(tally),
 				      .ended = cli_tally_ended(tally), .end_us = now_us,
-				      .head = COORD_NONE, .tail = COORD_NONE };
+				      .waiting = COORD_NONE, .head = COORD_NONE, .tail = COORD_NONE };
 	rv_buf_init(&l->buf, 0);
 	if (mode != CLI_LINE_LIVE)
 		return 0;
@@ -78,6 +79,9 @@ void cli_statusline_feed(struct cli_statusline *l, const struct coord_transition
 	if (tr->run != l->tally->run)
 		return;
 	l->changed = true;
+	if (tr->kind == COORD_T_UNIT_RETRY_WAIT && l->waiting != COORD_NONE && tr->unit < l->tally->count &&
+	    l->tally->units[tr->unit].due_us < l->tally->units[l->waiting].due_us)
+		l->waiting = tr->unit;
 	if (cli_tally_ended(l->tally) != l->ended) {
 		l->ended = cli_tally_ended(l->tally);
 		l->end_us = rv_max_u64(rv_sat_sub(tr->real_us, l->real_offset), l->start_us);
@@ -129,6 +133,39 @@ static void put_used(const struct cli_statusline *l, struct rv_buf *out)
 	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(t, held, room), out);
 }
 
+/* The first unit to be tried again; looked for only where the one that was found before waits no more. */
+static uint32_t find_waiting(struct cli_statusline *l)
+{
+	const struct cli_tally *t = l->tally;
+
+	if (!t->in_state[COORD_UNIT_RETRY_WAIT])
+		return COORD_NONE;
+	if (l->waiting < t->count && t->units[l->waiting].state == COORD_UNIT_RETRY_WAIT)
+		return l->waiting;
+	l->waiting = COORD_NONE;
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->units[i].state == COORD_UNIT_RETRY_WAIT && (l->waiting == COORD_NONE || t->units[i].due_us < t->units[l->waiting].due_us))
+			l->waiting = i;
+	return l->waiting;
+}
+
+/* Who is told to come back later, and when; what tries again in a moment is not worth a word. */
+static void put_waiting(struct cli_statusline *l, uint64_t now_us, struct rv_buf *out)
+{
+	uint32_t unit = find_waiting(l), others = l->tally->in_state[COORD_UNIT_RETRY_WAIT] - 1;
+	const struct cli_unit *u = &l->tally->units[unit == COORD_NONE ? 0 : unit];
+	char room[COORD_UNIT_ID_BYTES];
+
+	if (unit == COORD_NONE || u->due_us < now_us + l->real_offset + WAITS_FROM_US)
+		return;
+	(void)rv_buf_puts(out, " | ");
+	cli_text_safe(CLI_TEXT_CELL, cli_tally_unit_id(l->tally, unit, room), out);
+	(void)rv_buf_puts(out, ": ");
+	cli_put_retry_wait(u, now_us + l->real_offset, out);
+	if (others)
+		(void)rv_buf_printf(out, ", %u more wait%s", others, others == 1 ? "s" : "");
+}
+
 static void put_slowest(const struct cli_statusline *l, uint64_t now_us, struct rv_buf *out)
 {
 	const struct cli_unit *u;
@@ -151,7 +188,7 @@ static void put_slowest(const struct cli_statusline *l, uint64_t now_us, struct 
 	}
 }
 
-void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out)
+void cli_statusline_text(struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out)
 {
 	const struct cli_tally *t = l->tally;
 	uint32_t run = t->in_state[COORD_UNIT_ACTIVE];
@@ -162,6 +199,7 @@ void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32
 	cli_put_duration(out, now_us - l->start_us);
 	put_eta(l, now_us, out);
 	put_used(l, out);
+	put_waiting(l, now_us, out);
 	put_slowest(l, now_us, out);
 	if (columns && !out->failed) {
 		struct rv_str line = rv_str(out->at + before, out->bytes - before);

@@ -30,6 +30,7 @@ struct cli_statusline {
 	uint32_t ended_before; /* by an earlier process of a resumed run: not counted for the eta */
 	uint32_t ended;        /* by now */
 	uint64_t end_us;       /* when the last of them did, by our clock */
+	uint32_t waiting;      /* a unit that waits for its next try, as far as was looked; COORD_NONE */
 	uint32_t head, tail;   /* units that run, oldest first; COORD_NONE: none */
 	uint32_t *next, *prev; /* by unit; NULL unless live */
 	struct rv_buf buf;
@@ -54,6 +55,6 @@ void cli_statusline_end(struct cli_statusline *l);
 uint64_t cli_eta_us(uint64_t took_us, uint64_t since_us, uint32_t ended, uint32_t left);
 
 /* The text alone, for tests. `columns` 0: no limit. */
-void cli_statusline_text(const struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out);
+void cli_statusline_text(struct cli_statusline *l, uint64_t now_us, uint32_t columns, struct rv_buf *out);
 
 #endif

@@ -436,6 +436,7 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 		set_state(t, unit, COORD_UNIT_RETRY_WAIT, tr->real_us);
 		u->class = (uint8_t)tr->class;
 		u->reason = (uint8_t)tr->reason;
+		u->due_us = rv_sat_add(tr->real_us, tr->delay_us);
 		take_result(t, u, tr->result);
 		break;
 	case COORD_T_UNIT_HELD:

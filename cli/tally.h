@@ -20,6 +20,7 @@ struct cli_unit {
 	uint64_t start_us, end_us; /* the node's CLOCK_REALTIME at spawn and reap of the attempt that counts; 0: none */
 	uint64_t duration_us;
 	uint64_t told_us;          /* CLOCK_REALTIME of the fact that put it into this state; 0: pending since the start */
+	uint64_t due_us;           /* in RETRY_WAIT: CLOCK_REALTIME of its next try */
 	uint64_t cpu_us;
 	uint64_t details;          /* place in cli_tally.details + 1; 0: none */
 	uint32_t attempt, tries;
@@ -125,6 +126,9 @@ bool cli_details_artifact(struct cli_details *d, struct proto_artifact *out); /*
 
 /* Why it is in its state, as a sentence: "exit 3", "blocked by failed dependencies: a, b", "" where nothing is to be said. */
 void cli_put_reason(const struct cli_tally *t, uint32_t unit, struct rv_buf *out);
+/* What a unit in RETRY_WAIT waits for, "rate limited, asks again in 42.0s" or "next try in 4.2s"; of a time that is over, or not known: "rate
+ * limited", "". `real_us`: now, CLOCK_REALTIME. */
+void cli_put_retry_wait(const struct cli_unit *u, uint64_t real_us, struct rv_buf *out);
 /* A node's sentence names its unit, since it stands alone in logs: the rest of it, for where the unit is said already. */
 struct rv_str cli_error_without_unit(const struct cli_tally *t, uint32_t unit, struct rv_str error);
 /* Names of direct dependencies that did not succeed, sorted, each through `each`. */

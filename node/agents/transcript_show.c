@@ -179,11 +179,14 @@ static void show_message(struct transcript_show *s, const json_t *e, struct rv_b
 static void show_retry(const json_t *e, struct rv_buf *out)
 {
 	uint64_t status = transcript_count_of(e, "error_status"), ms = transcript_count_of(e, "retry_delay_ms");
+	struct rv_str error = transcript_text_of(e, "error");
 
 	(void)rv_buf_puts(out, "! ");
 	if (status)
 		(void)rv_buf_printf(out, "%llu ", (unsigned long long)status);
-	(void)rv_buf_put_str(out, cut(transcript_text_of(e, "error"), TRANSCRIPT_NAME_BYTES));
+	if (!status && (!error.bytes || rv_str_equal(error, RV_STR("unknown")))) /* no answer came that could have had a status */
+		error = RV_STR("the provider cannot be reached");
+	(void)rv_buf_put_str(out, cut(error, TRANSCRIPT_NAME_BYTES));
 	(void)rv_buf_printf(out, ": asks again in %llu.%llu s (%llu of %llu)\n", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000 / 100),
 			    (unsigned long long)transcript_count_of(e, "attempt"), (unsigned long long)transcript_count_of(e, "max_retries"));
 }

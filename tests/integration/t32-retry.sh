@@ -97,3 +97,19 @@ Y
 expect 1 reeve run -o json missing.yaml
 want_json 'units["m"]["class"] == "config" and "no-such-program-here" in units["m"]["error"] and units["m"]["attempts"] == 1'
 want_json 'units["d"]["class"] == "config"'
+
+# Who is turned away says so, and when it asks again.
+cat >limited.yaml <<'Y'
+version: 1
+agents: {busy: {command: [sh, -c, 'exit 75'], rate_limit_exit_codes: [75]}}
+units:
+  - {id: parser, agent: busy}
+  - {id: flaky, command: ["false"], retry: {max: 1, base_s: 300, jitter: 0}}
+Y
+start limited "$REEVE" run limited.yaml
+waits() { "$REEVE" status "$(run_id)" >"$T/out" 2>"$T/err" && [ "$(grep -c retry_wait "$T/out")" = 2 ]; }
+wait_until 5 waits
+grep -qE '^parser .* rate limited, asks again in [0-9.ms]+: exit status 75' "$T/out" || fail "parser"
+grep -qE '^flaky .* next try in [0-9.ms]+ after: exit status 1' "$T/out" || fail "flaky"
+expect 0 reeve cancel "$(run_id)"
+finish limited

@@ -350,6 +350,39 @@ static void schedule_lines_use_old_ids_and_seconds(void **state)
 	assert_false(cli_schedule_line(&w->tally, &t, &w->out));
 }
 
+static void who_waits_says_for_what_and_how_long(void **state)
+{
+	struct world *w = *state;
+	struct proto_result turned_away = result(75), bad = result(1);
+	struct cli_statusline l;
+	struct coord_transition t;
+	struct rv_err err;
+
+	turned_away.class = PROTO_CLASS_RATE_LIMITED;
+	accept(w);
+	assert_int_equal(cli_statusline_init(&l, CLI_LINE_PLAIN, 2, &w->tally, 0, T0, &err), 0);
+	for (uint32_t unit = 3; unit != COORD_NONE; unit = unit ? 0 : COORD_NONE) {
+		assign(w, unit, 1);
+		t = ending(unit, COORD_UNIT_RETRY_WAIT, unit ? &bad : &turned_away);
+		t.kind = COORD_T_UNIT_RETRY_WAIT;
+		t.delay_us = unit ? 97000000 : 49000000; /* from 3 s on */
+		feed(w, t);
+		cli_statusline_feed(&l, &t);
+		rv_buf_reset(&w->out);
+		cli_statusline_text(&l, 10000000, 0, &w->out);
+		assert_string_equal(w->out.at, unit ? "[ 0/5 ok 0 fail 0 run 5 wait ] 10.0s | d: next try in 1m30s" :
+						      "[ 0/5 ok 0 fail 0 run 5 wait ] 10.0s | a: rate limited, asks again in 42.0s, 1 more waits");
+	}
+	assign(w, 0, 2);
+	rv_buf_reset(&w->out);
+	cli_statusline_text(&l, 10000000, 0, &w->out);
+	assert_string_equal(w->out.at, "[ 0/5 ok 0 fail 1 run 4 wait ] 10.0s | d: next try in 1m30s");
+	rv_buf_reset(&w->out);
+	cli_statusline_text(&l, 99500000, 0, &w->out); /* in a moment */
+	assert_string_equal(w->out.at, "[ 0/5 ok 0 fail 1 run 4 wait ] 1m39s");
+	cli_statusline_end(&l);
+}
+
 static void the_status_line_counts_estimates_and_names_the_slowest(void **state)
 {
 	struct world *w = *state;
@@ -408,6 +441,7 @@ int main(void)
 		IN_WORLD(events_carry_number_unit_and_ending),
 		cmocka_unit_test(every_transition_stands_in_the_schema),
 		IN_WORLD(schedule_lines_use_old_ids_and_seconds),
+		IN_WORLD(who_waits_says_for_what_and_how_long),
 		IN_WORLD(the_status_line_counts_estimates_and_names_the_slowest),
 	};
 
