@@ -193,22 +193,56 @@ static const char *const map_titles[PLAN_MAPS] = {
 	[PLAN_MAP_CREDENTIAL] = "credentials.NAME",
 };
 
-/* Its kind, what it is for, its default; that it is not carried out yet. */
+/* Its kind, what it is for, its default; that it, or which of its words, is not carried out yet. */
 struct key_shown {
 	char kind[128];
 	char what[512];
 };
 
+/* "git, copy": the words of the key that are none of `now`. */
+static void put_later_words(const struct plan_key *k, struct rv_buf *out)
+{
+	const char *word = k->words;
+
+	while (*word) {
+		size_t n = strcspn(word, " ");
+
+		if (plan_word_index(k->now, rv_str(word, n)) < 0)
+			(void)rv_buf_printf(out, "%s%.*s", out->bytes ? ", " : "", (int)n, word);
+		word += n + strspn(word + n, " ");
+	}
+}
+
+static void put_later(const struct plan_key *k, struct rv_buf *out)
+{
+	if (!(k->flags & PLAN_KEY_LATER))
+		return;
+	if (k->now) {
+		struct rv_buf words;
+
+		rv_buf_init(&words, 0);
+		put_later_words(k, &words);
+		(void)rv_buf_printf(out, "; not carried out yet: %s", words.at);
+		rv_buf_release(&words);
+	} else {
+		(void)rv_buf_puts(out, "; not carried out yet");
+	}
+}
+
 static void show_key(const struct plan_key *k, struct key_shown *s)
 {
 	char expected[128];
+	struct rv_buf later;
 
 	if (k->words)
 		(void)snprintf(s->kind, sizeof(s->kind), "%s%s", k->kinds == PLAN_IS_STRING ? "" : k->kinds & PLAN_IS_MAP ? "a map or " : "a number or ", k->words);
 	else
 		(void)snprintf(s->kind, sizeof(s->kind), "%s", plan_key_expected(k, expected));
+	rv_buf_init(&later, 0);
+	put_later(k, &later);
 	(void)snprintf(s->what, sizeof(s->what), "%s%s%s%s%s", plan_key_text(k), k->standard ? " (default: " : "",
-		       k->standard ? k->standard : "", k->standard ? ")" : "", k->flags & PLAN_KEY_LATER ? "; not carried out yet" : "");
+		       k->standard ? k->standard : "", k->standard ? ")" : "", later.bytes ? later.at : "");
+	rv_buf_release(&later);
 }
 
 typedef void key_fn(struct rv_buf *out, const struct plan_key *k, const struct key_shown *s);

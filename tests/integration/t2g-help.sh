@@ -27,6 +27,13 @@ if shown != known:
     sys.exit(f"{shown ^ known}")
 PY
 
+# Of a key that is carried out with some of its values: with which it is not.
+grep -A1 '^  profile ' "$T/out" | grep -q 'not carried out yet: gemini, opencode, qwen$' || fail "profile"
+grep -A1 '^  mode ' "$T/out" | grep -q 'not carried out yet: git, copy$' || fail "mode"
+grep -A1 '^  enforce ' "$T/out" | grep -q 'not carried out yet: landlock, scan$' || fail "enforce"
+grep -A1 '^  home ' "$T/out" | grep -q 'not carried out yet: private$' || fail "home"
+grep -A1 '^  secrets ' "$T/out" | grep -q 'not carried out yet$' || fail "secrets"
+
 # ---- the manual ----
 
 expect 0 reeve help --man
