@@ -83,6 +83,8 @@ static uint64_t last_written_us(const char *dir)
 static int asleep(const struct cli_place *p, struct rv_err *err)
 {
 	char keys[PATH_MAX];
+	struct rv_run_id *ids = NULL;
+	uint32_t count = 0;
 	bool listened = join(keys, p->dir, CLI_DIR_KEYS) && is_dir(keys);
 	struct rv_buf when;
 
@@ -90,8 +92,12 @@ static int asleep(const struct cli_place *p, struct rv_err *err)
 	cli_put_time(&when, last_written_us(p->dir));
 	(void)rv_fail(err, RV_E_UNREACHABLE, "%s is not running; it last wrote at %.19sZ", p->shown, when.at ? when.at : "?");
 	rv_buf_release(&when);
-	return rv_hint(err, "`reeve coordinator --state %s`%s starts it again; --state with that directory reads what `run` left there", p->dir,
-		       listened ? ", with the --listen that it had," : "");
+	(void)cli_list_runs(p->dir, &ids, &count, NULL);
+	(void)rv_hint(err, "`reeve coordinator --state %s`%s starts it again%s%s%s", p->dir, listened ? ", with the --listen that it had," : "",
+		      count ? "; by --state with that directory, or a run's id (" : "", count ? ids[count - 1].text : "",
+		      count ? " is the newest), what `run` left there is read" : "");
+	free(ids);
+	return -1;
 }
 
 /* DIR/runs/RUN, where it ends so: a live `run` named by its own directory. */

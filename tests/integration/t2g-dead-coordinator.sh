@@ -46,7 +46,7 @@ for verb in status "status $run" wait "wait $run" watch "events $run" "logs $run
 	want_empty "$T/out"
 	want_err "the coordinator in $PWD/.reeve is not running; it last wrote at 2"
 	want_err "\`reeve coordinator --state $PWD/.reeve\`, with the --listen that it had, starts it again"
-	want_err "reads what \`run\` left there"
+	want_err "by --state with that directory, or a run's id ($local is the newest), what \`run\` left there is read"
 done
 expect 5 reeve status -o json
 valid error "$T/err"
