@@ -268,6 +268,11 @@ containers: ## docker/: image and compose file, with podman (root; makes a base 
 		bash scripts/base-image.sh build/containers/base.tar.gz; fi
 	@$(call run_tests,--timeout 600 $(CONTAINER_SCRIPTS))
 
+.PHONY: agents-demo
+agents-demo: build ## three real agents (from npm, below build/) in one repository, against a provider of our own; ends by itself
+	@scripts/agents-install.sh build/agents
+	@bash scripts/agents-demo.sh $(program.$(BUILD_PROFILE)) build/agents
+
 .PHONY: agents-check
 agents-check: $(call program,$(TEST_PROFILE)) $(addprefix build/$(TEST_PROFILE)/,$(HELPERS)) ## real claude and codex (from npm, below build/) against a provider of our own
 	@scripts/agents-install.sh build/agents
