@@ -40,7 +40,8 @@ static int exit_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Says why all units end although nobody asked for it (`unasked`); of a signal always. */
+/* Says why all units end although nobody asked for it (`unasked`); of a signal always. What exits by itself and takes no unit along has said why,
+ * as one that is refused. */
 static void tell_end(const struct rv_log *log, int status, bool unasked, uint32_t units_ended)
 {
 	char number[16], units[16];
@@ -49,9 +50,9 @@ static void tell_end(const struct rv_log *log, int status, bool unasked, uint32_
 	if (WIFSIGNALED(status)) {
 		(void)snprintf(number, sizeof(number), "%d", WTERMSIG(status));
 		rv_log(log, RV_LOG_ERROR, "daemon_died", "signal", number, "units_ended", units, NULL);
-	} else if (unasked) {
+	} else if (unasked && units_ended) {
 		(void)snprintf(number, sizeof(number), "%d", WEXITSTATUS(status));
-		rv_log(log, units_ended ? RV_LOG_ERROR : RV_LOG_WARN, "daemon_died", "exit", number, "units_ended", units, NULL);
+		rv_log(log, RV_LOG_ERROR, "daemon_died", "exit", number, "units_ended", units, NULL);
 	}
 }
 

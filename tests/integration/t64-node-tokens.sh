@@ -44,6 +44,7 @@ say "an operator's token is not spent on a node"
 token --role operator >operator
 expect 6 node operator n2
 want_err "lets an operator in, not a node"
+! grep -q daemon_died "$T/err" || fail "one that says why it ends has died"
 want_err "\`reeve token create\` makes one for a node"
 export HOME=$T/home
 expect 0 reeve login --token-file operator --name ann
