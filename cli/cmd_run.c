@@ -226,8 +226,11 @@ static int execute(struct run *r)
 	if (set_places(r, &err) < 0)
 		return cli_fail(&err);
 	cli_machine_init(&machine, &r->session.settings);
-	if (cli_preflight(r->plan, &machine.node, &err) < 0)
-		return reject(r, &err);
+	if (cli_preflight(r->plan, &machine.node, &err) < 0) {
+		if (!r->args.dry_run)
+			return reject(r, &err);
+		cli_say("it would not run here: %s%s%s", err.msg, err.hint[0] ? "; help: " : "", err.hint);
+	}
 	warn(r);
 	cli_preflight_keys(r->plan, &machine.node, keys, sizeof(keys));
 	if (keys[0])

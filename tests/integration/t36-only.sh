@@ -19,6 +19,17 @@ expect 0 reeve run --dry-run -j 2 -o json plan.yaml
 want_json '[u["id"] for u in d["units"]][-2:] == ["c", "__verify__"] and len(d["units"]) == 6'
 [ ! -e a ] && [ ! -d .reeve/runs ] || fail "a dry run ran something"
 
+# what this machine cannot run can be looked at
+cat >far.yaml <<'Y'
+version: 1
+units: [{id: a, command: ["true"], labels: {zone: far}}]
+Y
+expect 2 reeve run far.yaml
+expect 0 reeve run --dry-run far.yaml
+want_err "it would not run here: "
+want_err "--label zone=far"
+want_out "nothing was run"
+
 # nothing to take the outputs from
 expect 2 reeve run --only b plan.yaml
 want_err "run the whole plan, or --only a first"
