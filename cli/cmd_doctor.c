@@ -1,4 +1,4 @@
-/* cmd_doctor.c - `reeve doctor`: each check a line, ok, warn or FAIL with what helps */
+/* cmd_doctor.c - `reeve doctor`: each check a line, ok, warn or FAIL (or - for what is not here) with what helps */
 #include "cli/cli.h"
 #include "cli/doctor.h"
 #include "cli/find.h"
@@ -7,7 +7,14 @@
 
 #include <string.h>
 
-static const char *const verdicts[] = { [DOCTOR_OK] = "ok", [DOCTOR_WARN] = "warn", [DOCTOR_FAIL] = "FAIL" };
+static const struct {
+	const char *shown, *json;
+} verdicts[] = {
+	[DOCTOR_OK] = { "ok", "ok" },
+	[DOCTOR_ABSENT] = { "-", "absent" },
+	[DOCTOR_WARN] = { "warn", "warn" },
+	[DOCTOR_FAIL] = { "FAIL", "fail" },
+};
 
 static void put_json(const struct doctor *d, enum cli_format format, uint32_t failed, struct rv_buf *out)
 {
@@ -25,7 +32,7 @@ static void put_json(const struct doctor *d, enum cli_format format, uint32_t fa
 			cli_json_comma(out);
 		(void)rv_buf_putc(out, '{');
 		cli_json_str(out, "check", rv_str_of(f->check));
-		cli_json_str(out, "verdict", rv_str_of(f->verdict == DOCTOR_FAIL ? "fail" : verdicts[f->verdict]));
+		cli_json_str(out, "verdict", rv_str_of(verdicts[f->verdict].json));
 		cli_json_str(out, "found", rv_str_of(f->is));
 		cli_json_str_or_null(out, "fix", rv_str_of(f->fix));
 		(void)rv_buf_puts(out, format == CLI_JSON ? "}" : "}\n");
@@ -41,7 +48,7 @@ static void put_text(const struct doctor *d, struct rv_buf *out)
 	for (i = 0; i < d->count; i++) {
 		const struct doctor_finding *f = &d->finding[i];
 
-		(void)rv_buf_printf(out, "%-5s %-12s ", verdicts[f->verdict], f->check);
+		(void)rv_buf_printf(out, "%-5s %-12s ", verdicts[f->verdict].shown, f->check);
 		cli_text_safe(CLI_TEXT_CELL, rv_str_of(f->is), out);
 		(void)rv_buf_putc(out, '\n');
 		if (!f->fix[0])
@@ -88,7 +95,7 @@ int cli_cmd_doctor(int argc, char **argv)
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
-		return cli_usage("doctor", "", "Is this machine fit to run plans? A line a check: ok, warn or FAIL, and what helps. Exit 1 where one says FAIL.", table);
+		return cli_usage("doctor", "", "Is this machine fit to run plans? A line a check: ok, warn or FAIL, - for an agent that is not here, and what helps. Exit 1 where one says FAIL.", table);
 	if (cli_find_state(q.state, state, &err)) {
 		if (q.state)
 			return cli_fail(&err);

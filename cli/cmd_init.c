@@ -69,8 +69,20 @@ static const struct cli_starter *find_starter(const char *name, struct rv_err *e
 	return NULL;
 }
 
+/* The starter as it is run from `file`: its comments say how. */
+static void put_plan(const struct cli_starter *starter, const char *file, struct rv_buf *out)
+{
+	const char *at = starter->text, *next;
+
+	for (; (next = strstr(at, DEFAULT_FILE)); at = next + strlen(DEFAULT_FILE)) {
+		(void)rv_buf_put(out, at, (size_t)(next - at));
+		(void)rv_buf_puts(out, file);
+	}
+	(void)rv_buf_puts(out, at);
+}
+
 /* Never over a file that is there. */
-static int write_plan(const char *path, const char *text, struct rv_err *err)
+static int write_plan(const char *path, struct rv_str text, struct rv_err *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
@@ -80,7 +92,7 @@ static int write_plan(const char *path, const char *text, struct rv_err *err)
 	}
 	if (fd < 0)
 		return rv_fail_errno(err, errno, "cannot write %.512s", path);
-	if (cli_write_all(fd, text, strlen(text))) {
+	if (cli_write_all(fd, text.at, text.bytes)) {
 		(void)rv_fail_errno(err, errno, "cannot write %.512s", path);
 		(void)close(fd);
 		(void)unlink(path);
@@ -121,9 +133,13 @@ int cli_cmd_init(int argc, char **argv)
 		return cli_fail(&err);
 	if (strcmp(file, "-") == 0)
 		return cli_answer(rv_str_of(starter->text), CLI_OK);
-	if (write_plan(file, starter->text, &err))
-		return cli_fail(&err);
 	rv_buf_init(&out, 0);
+	put_plan(starter, file, &out);
+	if (write_plan(file, rv_buf_str(&out), &err)) {
+		rv_buf_release(&out);
+		return cli_fail(&err);
+	}
+	rv_buf_reset(&out);
 	if (format == CLI_JSON || format == CLI_JSONL) {
 		(void)rv_buf_puts(&out, "{\"schema\":\"reeve.init/1\"");
 		cli_json_str(&out, "file", rv_str_of(file));

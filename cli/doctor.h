@@ -11,7 +11,12 @@
 #define DOCTOR_TEXT_MAX 240
 #define DOCTOR_WAIT_US 5000000u
 
-enum doctor_verdict { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+enum doctor_verdict {
+	DOCTOR_OK,
+	DOCTOR_ABSENT, /* what not everybody wants is not here */
+	DOCTOR_WARN,
+	DOCTOR_FAIL,
+};
 
 struct doctor_finding {
 	const char *check;            /* "clock" */

@@ -34,7 +34,7 @@ void doctor_agents(struct doctor *d)
 			if (all.item[k].profile == p)
 				f = &all.item[k];
 		if (!f)
-			doctor_add(d, p->name, DOCTOR_OK, p->install_hint, "not here: plans cannot use it on this machine");
+			doctor_add(d, p->name, DOCTOR_ABSENT, p->install_hint, "not here: plans cannot use it on this machine");
 		else if (!f->version[0])
 			doctor_add(d, p->name, DOCTOR_WARN, NULL, "%.150s does not say its version: is it %s?", f->path, p->name);
 		else

@@ -11,6 +11,7 @@ valid starters
 for name in $starters; do
 	expect 0 reeve init $name --file $name.yaml
 	want_out "reeve run $name.yaml"
+	! grep -q '[^-]plan\.yaml' $name.yaml || fail "$name.yaml speaks of plan.yaml"
 	expect 0 reeve check $name.yaml --mock
 	want_empty "$T/err"
 	expect 0 reeve run $name.yaml --mock
@@ -24,7 +25,7 @@ want_out "hello Grace"
 expect 0 reeve init -o json
 valid init
 want_json 'd["file"] == "plan.yaml"'
-cmp -s plan.yaml commands.yaml || fail "commands is not the default"
+sed 's/commands\.yaml/plan.yaml/' commands.yaml | cmp -s plan.yaml - || fail "commands is not the default"
 echo mine >mine.yaml
 expect 2 reeve init -f mine.yaml
 want_err "is there already"
@@ -36,7 +37,7 @@ expect 4 reeve init fanout
 want_err "did you mean fan-out?"
 expect 4 reeve init -f none/plan.yaml
 expect 0 reeve init -f -
-cmp -s "$T/out" commands.yaml || fail "--file - prints something else"
+cmp -s "$T/out" plan.yaml || fail "--file - prints something else"
 "$REEVE" init -f full.yaml >/dev/full 2>"$T/err"
 want_eq $? 3
 
@@ -80,6 +81,11 @@ expect 0 reeve doctor -o json
 valid doctor
 want_json '{"kill level", "clock", "disk", "processors", "descriptors", "processes", "port", "locks"} <= {c["check"] for c in d["checks"]}'
 want_json 'd["fit"]'
+expect 0 env PATH=/usr/bin:/bin HOME="$T" "$REEVE" doctor -o json
+valid doctor
+want_json 'all(c["verdict"] == "absent" for c in d["checks"] if c["found"].startswith("not here"))'
+expect 0 env PATH=/usr/bin:/bin HOME="$T" "$REEVE" doctor
+grep -E "^ok +(claude|codex) +not here" "$T/out" && fail "an agent that is not here is ok"
 expect 1 sh -c 'ulimit -n 100; "$REEVE" doctor -o json'
 want_json 'not d["fit"] and [c["fix"] for c in d["checks"] if c["verdict"] == "fail"][0].startswith("`ulimit -n")'
 expect 1 sh -c 'ulimit -n 100; "$REEVE" doctor'
