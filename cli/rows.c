@@ -110,9 +110,21 @@ static bool begins(struct rv_str text, struct rv_str prefix)
 	return true;
 }
 
-/* The newest run of this name; ids sort by time. */
+/* By when it was accepted: of runs of one second the id says nothing. */
+static bool is_newer(struct rv_str row, struct rv_str id, uint64_t *newest_us, const char *newest)
+{
+	uint64_t us = cli_row_uint(row, "created_us");
+
+	if (newest[0] && (us < *newest_us || (us == *newest_us && strncmp(id.at, newest, RV_RUN_ID_CHARS) < 0)))
+		return false;
+	*newest_us = us;
+	return true;
+}
+
+/* The newest run of this name. */
 static bool newest_named(const struct cli_rows *r, struct rv_str name, char out[RV_RUN_ID_CHARS + 1])
 {
+	uint64_t newest_us = 0;
 	struct rv_buf room, id;
 
 	out[0] = '\0';
@@ -121,7 +133,7 @@ static bool newest_named(const struct cli_rows *r, struct rv_str name, char out[
 	for (uint32_t i = 0; i < r->count; i++) {
 		if (!rv_str_equal(cli_row_text(cli_row(r, i), "name", &room), name))
 			continue;
-		if (rv_run_id_valid(cli_row_text(cli_row(r, i), "run", &id)) && strcmp(id.at, out) > 0)
+		if (rv_run_id_valid(cli_row_text(cli_row(r, i), "run", &id)) && is_newer(cli_row(r, i), rv_buf_str(&id), &newest_us, out))
 			(void)snprintf(out, RV_RUN_ID_CHARS + 1, "%s", id.at);
 	}
 	rv_buf_release(&room);
@@ -132,6 +144,7 @@ static bool newest_named(const struct cli_rows *r, struct rv_str name, char out[
 static int pick(const struct cli_rows *r, struct cli_client *c, struct rv_str prefix, struct rv_run_id *out, struct rv_err *err)
 {
 	char names[NAMES_SHOWN * (RV_RUN_ID_CHARS + 2) + 8] = "", newest[RV_RUN_ID_CHARS + 1] = "";
+	uint64_t newest_us = 0;
 	uint32_t i, matches = 0;
 	struct rv_buf room;
 
@@ -141,7 +154,7 @@ static int pick(const struct cli_rows *r, struct cli_client *c, struct rv_str pr
 
 		if (!rv_run_id_valid(id))
 			continue;
-		if (strncmp(id.at, newest, RV_RUN_ID_CHARS) >= 0 || !newest[0])
+		if (is_newer(cli_row(r, i), id, &newest_us, newest))
 			memcpy(newest, id.at, sizeof(newest));
 		if (!begins(id, prefix))
 			continue;

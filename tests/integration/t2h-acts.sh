@@ -174,3 +174,11 @@ expect 2 reeve submit broken.json -o json
 want_empty "$T/out"
 valid error "$T/err"
 want_json 'd["error"]["code"] == "E_PLAN" and "broken.json" in d["error"]["message"]' "$T/err"
+
+say "the newest run is the one that was submitted last, also of those of one second"
+echo '{"version": 1, "name": "again", "workspace": {"mode": "none"}, "units": [{"id": "held", "hold": true, "command": ["true"]}]}' >again.json
+for i in 1 2 3 4 5 6 7 8; do
+	submit again.json
+	expect 0 reeve skip held
+	want_out "skip $run/held"
+done
