@@ -2,7 +2,8 @@
  *
  * A link is one connection between a node's daemon and the coordinator. Frames on it keep their order unless the world reorders;
  * what is sent into a cut is lost, or (spec.tcp) arrives once the cut heals. A node that left a link gets nothing of it any more,
- * as a closed socket gives nothing; the coordinator may still read what was on its way.
+ * as a closed socket gives nothing; the coordinator may still read what was on its way. Reordering is harsher than PROTOCOL.md, which
+ * promises order within a link; only a HELLO is never overtaken, since nothing in what overtakes it says that its table is older.
  */
 #include "tests/sim/world.h"
 
@@ -78,6 +79,11 @@ void sim_net_to_coord(struct sim_world *w, uint32_t node, struct rv_str frame)
 	sim_note(w, "frame to coordinator", node, frame.bytes, at);
 	if (!at)
 		return;
+	at = rv_max_u64(at, l->hello_us + 1);
+	if (n->greets) {
+		l->hello_us = at;
+		l->to_last_us = rv_max_u64(l->to_last_us, at);
+	}
 	deliver(w, SIM_EV_FRAME_TO_COORD, n->link, frame, at);
 	if (!w->healed && sim_chance_ppm(&w->net_prng, w->spec->duplicate_ppm)) {
 		w->counts.duplicated++;

@@ -264,6 +264,7 @@ static void perform(struct sim_world *w, struct sim_node *n, const struct node_e
 			rv_check(a && a->has_result);
 			w->counts.results++;
 		}
+		n->greets |= fx->kind == NODE_FX_HELLO || fx->kind == NODE_FX_HELD;
 		if (node_wire_put(&n->wire, fx, a ? &a->result : NULL, sim_node_clock(w, n), &err) < 0)
 			rv_check(!"a message of the node that fits no frame");
 		return;
@@ -552,6 +553,7 @@ void sim_node_wake(struct sim_world *w, uint32_t node)
 	step(w, n, &turn);
 	if (!n->crashed)
 		node_wire_flush(&n->wire);
+	n->greets = false;
 	if (n->crashed) {
 		die(w, node);
 		sim_at(w, w->now_us + 1 + sim_below(&w->fault_prng, 3000000), SIM_EV_NODE_START, node, n->life);

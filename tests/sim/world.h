@@ -194,6 +194,7 @@ struct sim_node {
 	bool crashed;                /* in the middle of a step: unwind */
 	bool linked;                 /* once */
 	bool stopping;               /* by SIM_F_NODE_STOP */
+	bool greets;                 /* the frame that it writes holds some of a HELLO */
 	uint64_t warden_life;        /* of the warden that its channel leads to */
 	uint8_t curve_key[PROTO_KEY_BYTES];
 	uint64_t keys;               /* number of that key */
@@ -296,6 +297,7 @@ struct sim_link {
 	bool gone;                   /* the coordinator has noticed its end */
 	bool closed;                 /* the node has left it */
 	uint64_t to_last_us, from_last_us;
+	uint64_t hello_us;           /* when the last HELLO arrives: no later frame overtakes it */
 };
 
 void sim_net_to_coord(struct sim_world *w, uint32_t node, struct rv_str frame);
