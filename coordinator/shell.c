@@ -878,6 +878,11 @@ struct rv_str coord_shell_cluster(const struct coord_shell *s)
 	return rv_str_of(s->cluster);
 }
 
+uint64_t coord_shell_decided(const struct coord_shell *s)
+{
+	return journal_last(s->journal) + (s->row_facts > 0);
+}
+
 struct journal *coord_shell_journal(struct coord_shell *s)
 {
 	return s->journal;

@@ -117,6 +117,8 @@ int coord_shell_journal_poll(struct coord_shell *s, struct rv_err *err);  /* whe
 
 const struct coord *coord_shell_core(const struct coord_shell *s);
 struct journal *coord_shell_journal(struct coord_shell *s); /* to read from */
+/* The position of the newest fact, appended or still of this turn: what runs and the core say rests on facts as far as it. */
+uint64_t coord_shell_decided(const struct coord_shell *s);
 /* The lines of all runs there ever were here, ended ones included; borrowed until the next step. That they are there and when they ended is
  * always so; their states and counts are, after coord_shell_fill_runs(). */
 const struct coord_runlist *coord_shell_runs(const struct coord_shell *s);

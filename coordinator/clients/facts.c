@@ -272,7 +272,7 @@ static enum answered try(struct facts *f, uint64_t peer, struct proto_facts *ask
 	m.fact_rows.next = s.next;
 	m.fact_rows.next_index = s.next_index;
 	/* asked again from behind its end, it is still over */
-	m.fact_rows.ended = s.ended || (s.run_finished_us && !s.full && s.upto == RV_NEVER && s.next > f->durable && f->durable == journal_last(coord_shell_journal(f->c->shell)));
+	m.fact_rows.ended = s.ended || (s.run_finished_us && !s.full && s.upto == RV_NEVER && s.next > f->durable && f->durable == coord_shell_decided(f->c->shell));
 	m.fact_rows.pieces = f->pieces;
 	m.fact_rows.piece_count = s.pieces;
 	m.fact_rows.notes = f->told;

@@ -146,8 +146,8 @@ static void desk_close(struct desk *d)
 	d->sent_count = 0;
 }
 
-/* A peer says something; the coordinator takes a turn. */
-static void say(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+/* A peer says something, in the middle of a turn. */
+static void put(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
 {
 	struct rv_buf frame;
 	struct rv_err err = { 0 };
@@ -157,6 +157,12 @@ static void say(struct desk *d, uint64_t peer, const struct coord_peer_identity 
 	assert_int_equal(proto_frame_finish(&d->writer, &frame), 0);
 	assert_int_equal(coord_shell_on_frame(d->shell, peer, who, rv_buf_str(&frame), d->now_us, rv_clock_realtime_us(), &err), 0);
 	rv_buf_release(&frame);
+}
+
+/* The same; the coordinator takes a turn. */
+static void say(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, const struct proto_msg *m)
+{
+	put(d, peer, who, m);
 	turn(d);
 }
 
@@ -410,13 +416,20 @@ static void uploads_are_bounded_checked_and_do_not_stay(void **state)
 
 /* --- acts --- */
 
-static void act(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, uint64_t id, enum proto_mutation what, uint64_t run, const char *unit,
-		const char *node)
+static struct proto_msg act_of(uint64_t id, enum proto_mutation what, uint64_t run, const char *unit, const char *node)
 {
 	struct proto_msg m = { .kind = PROTO_ACT };
 
 	m.act = (struct proto_act){ .request = 9, .id = id, .what = (uint32_t)what, .run = run, .unit = rv_str_of(unit), .node = rv_str_of(node),
 				    .value = -1, .note = RV_STR("") };
+	return m;
+}
+
+static void act(struct desk *d, uint64_t peer, const struct coord_peer_identity *who, uint64_t id, enum proto_mutation what, uint64_t run, const char *unit,
+		const char *node)
+{
+	struct proto_msg m = act_of(id, what, run, unit, node);
+
 	say(d, peer, who, &m);
 }
 
@@ -622,6 +635,32 @@ static void who_waits_is_answered_when_something_happens_or_the_time_is_over(voi
 	turn(d);
 	want(d, BOB, PROTO_FACT_ROWS, &m); /* the run's end at once */
 	assert_true(m.fact_rows.ended);
+	desk_close(d);
+	free(d);
+}
+
+/* Between the fact and its row: a client that asks then would never hear how it ended. */
+static void a_run_is_not_told_over_before_the_row_that_says_so(void **state)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	struct proto_msg m;
+	uint64_t run, next;
+
+	(void)state;
+	desk_open(d);
+	run = submit(d, ANNE, 1, PLAN_ONE);
+	facts(d, BOB, run, 0, 0, 100000, 0);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	next = m.fact_rows.next;
+	m = act_of(31, PROTO_MUT_CANCEL, run, "", "");
+	put(d, ANNE, &operator_, &m);
+	facts(d, BOB, run, next, 0, 100000, 0);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	assert_false(m.fact_rows.ended);
+	facts(d, BOB, run, m.fact_rows.next, 0, 100000, 0);
+	want(d, BOB, PROTO_FACT_ROWS, &m);
+	assert_true(m.fact_rows.ended);
+	assert_true(m.fact_rows.piece_count > 0);
 	desk_close(d);
 	free(d);
 }
@@ -1266,6 +1305,7 @@ int main(void)
 		TEST(of_one_peer_a_bounded_number_of_requests_is_done_in_a_turn),
 		TEST(of_one_peer_a_bounded_number_of_units_is_looked_for_in_a_turn),
 		TEST(who_waits_is_answered_when_something_happens_or_the_time_is_over),
+		TEST(a_run_is_not_told_over_before_the_row_that_says_so),
 		TEST(ended_runs_leave_memory_and_stay_readable),
 		TEST(blobs_of_a_result_that_cannot_count_are_not_asked_for),
 		TEST(a_result_counts_once_its_blobs_are_here),
