@@ -1,6 +1,7 @@
 /* result.c - what came of a run, as JSON (the summary for people: summary.c) */
 #include "cli/result.h"
 
+#include "cli/agentsums.h"
 #include "cli/error.h"
 #include "cli/render.h"
 #include "cli/used.h"
@@ -141,55 +142,11 @@ void cli_result_unit_json(const struct cli_result_scope *s, uint32_t unit, struc
 
 /* --- the run ------------------------------------------------------------------------------------------------------- */
 
-struct agent_sum {
-	struct rv_str name;
-	uint32_t units, succeeded, failed, skipped, cancelled;
-	uint64_t duration_us, cpu_us;
-	struct proto_usage used;
-};
-
-static struct agent_sum *sum_of(struct agent_sum *sums, uint32_t *count, struct rv_str name)
-{
-	uint32_t i;
-
-	for (i = 0; i < *count; i++)
-		if (rv_str_equal(sums[i].name, name))
-			return &sums[i];
-	if (*count == RV_AGENTS_MAX + 1)
-		return &sums[RV_AGENTS_MAX];
-	sums[*count] = (struct agent_sum){ .name = name };
-	return &sums[(*count)++];
-}
-
 static void put_by_agent(const struct cli_tally *t, struct rv_buf *out)
 {
-	struct agent_sum sums[RV_AGENTS_MAX + 1];
-	struct agent_sum *sum = NULL;
-	uint32_t i, count = 0;
+	struct cli_agent_did sums[CLI_AGENT_SUMS_MAX];
+	uint32_t i, count = cli_agent_sums(t, sums);
 
-	for (i = 0; i < t->count; i++) {
-		const struct cli_unit *u = &t->units[i];
-		struct rv_str name = cli_tally_agent_name(t, i);
-
-		if (!sum || !rv_str_equal(sum->name, name))
-			sum = sum_of(sums, &count, name);
-		sum->units++;
-		sum->succeeded += u->state == COORD_UNIT_SUCCEEDED;
-		sum->failed += u->state == COORD_UNIT_FAILED;
-		sum->skipped += u->state == COORD_UNIT_SKIPPED;
-		sum->cancelled += u->state == COORD_UNIT_CANCELLED;
-		sum->duration_us += u->duration_us;
-	}
-	for (i = 0; i <= t->agent_count; i++) { /* what tries used counts where they ran */
-		uint32_t agent = i < t->agent_count ? i : COORD_NONE;
-		struct cli_agent_sum ran = cli_tally_by_agent(t, agent);
-
-		if (!ran.cpu_us && proto_usage_is_nothing(&ran.used))
-			continue;
-		sum = sum_of(sums, &count, agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, agent));
-		sum->cpu_us += ran.cpu_us;
-		cli_usage_add(&sum->used, &ran.used);
-	}
 	cli_json_key(out, "by_agent");
 	(void)rv_buf_putc(out, '{');
 	for (i = 0; i < count; i++) {

@@ -1,6 +1,8 @@
 /* report_tables.c - the report's tables: slowest units, agents, nodes */
 #include "cli/export/report.h"
 
+#include "cli/agentsums.h"
+
 #include <stdlib.h>
 
 #define SLOWEST_MAX 15u
@@ -70,55 +72,19 @@ void cli_report_slowest(struct cli_export *e, struct rv_buf *out)
 
 /* --- agents -------------------------------------------------------------------------------------------------------------------- */
 
-struct agent_sum {
-	struct rv_str name;
-	uint32_t units, succeeded, failed;
-	uint64_t duration_us, cpu_us;
-	struct cli_attempt_usage usage;
-};
-
-static struct agent_sum *sum_of(struct agent_sum *sums, uint32_t *count, struct rv_str name)
+static struct cli_attempt_usage shown_usage(const struct proto_usage *used)
 {
-	uint32_t i;
-
-	for (i = 0; i < *count; i++)
-		if (rv_str_equal(sums[i].name, name))
-			return &sums[i];
-	if (*count == RV_AGENTS_MAX + 1)
-		return &sums[RV_AGENTS_MAX];
-	sums[*count] = (struct agent_sum){ .name = name };
-	return &sums[(*count)++];
+	return (struct cli_attempt_usage){ .tokens = proto_usage_tokens(used),
+					   .cost_microusd = proto_usage_cost(used),
+					   .cost_unknown = used->cost_microusd == PROTO_COST_UNKNOWN && proto_usage_tokens(used) };
 }
 
 void cli_report_agents(struct cli_export *e, struct rv_buf *out)
 {
 	const struct cli_tally *t = &e->view.tally;
-	struct agent_sum sums[RV_AGENTS_MAX + 1], *sum = NULL;
-	uint32_t i, count = 0;
+	struct cli_agent_did sums[CLI_AGENT_SUMS_MAX];
+	uint32_t i, count = cli_agent_sums(t, sums);
 
-	for (i = 0; i < t->count; i++) {
-		const struct cli_unit *u = &t->units[i];
-		struct rv_str name = cli_tally_agent_name(t, i);
-
-		if (!sum || !rv_str_equal(sum->name, name))
-			sum = sum_of(sums, &count, name);
-		sum->units++;
-		sum->succeeded += u->state == COORD_UNIT_SUCCEEDED;
-		sum->failed += u->state == COORD_UNIT_FAILED;
-		sum->duration_us += u->duration_us;
-	}
-	for (i = 0; i <= t->agent_count; i++) { /* what its tries used counts where they ran */
-		uint32_t agent = i < t->agent_count ? i : COORD_NONE;
-		struct cli_agent_sum ran = cli_tally_by_agent(t, agent);
-
-		if (!ran.cpu_us && proto_usage_is_nothing(&ran.used))
-			continue;
-		sum = sum_of(sums, &count, agent == COORD_NONE ? RV_STR("command") : coord_graph_agent_name(t->graph, agent));
-		sum->cpu_us += ran.cpu_us;
-		sum->usage.tokens = rv_sat_add(sum->usage.tokens, proto_usage_tokens(&ran.used));
-		sum->usage.cost_microusd = rv_sat_add(sum->usage.cost_microusd, proto_usage_cost(&ran.used));
-		sum->usage.cost_unknown |= ran.used.cost_microusd == PROTO_COST_UNKNOWN && proto_usage_tokens(&ran.used);
-	}
 	if (!count)
 		return;
 	(void)rv_buf_puts(out, "<section>\n<h2>Agents</h2>\n<div class=\"wide\"><table><tr><th>agent<th class=\"n\">units<th class=\"n\">succeeded<th class=\"n\">failed<th class=\"n\">running time<th class=\"n\">CPU");
@@ -134,10 +100,12 @@ void cli_report_agents(struct cli_export *e, struct rv_buf *out)
 		(void)rv_buf_puts(out, "<td class=\"n\">");
 		cli_put_duration(out, sums[i].cpu_us);
 		if (e->attempts.usage) {
+			struct cli_attempt_usage usage = shown_usage(&sums[i].used);
+
 			(void)rv_buf_puts(out, "<td class=\"n\">");
-			cli_report_number(out, sums[i].usage.tokens);
+			cli_report_number(out, usage.tokens);
 			(void)rv_buf_puts(out, "<td class=\"n\">");
-			cli_report_cost(out, &sums[i].usage);
+			cli_report_cost(out, &usage);
 		}
 		(void)rv_buf_puts(out, "</tr>\n");
 	}
