@@ -13,12 +13,14 @@
 
 #include "common/base.h"
 
+/* SQLite's file format, "The Write-Ahead Log": the log's head, and a page with the head of its frame. */
+#define LOG_HEAD_BYTES 32
 #define FRAME_BYTES (STORE_PAGE_BYTES + 24)
 #define PIECE_BYTES ((size_t)64 << 10)
 
 static uint64_t used_bytes(const struct journal *j)
 {
-	return 32 + j->wal_pages * FRAME_BYTES;
+	return LOG_HEAD_BYTES + j->wal_pages * FRAME_BYTES;
 }
 
 bool store_ahead_due(const struct journal *j)
