@@ -9,6 +9,7 @@ set -euo pipefail
 reeve=$(realpath "$1")
 bin=$(realpath "$2")/node_modules/.bin
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$top/tests/lib/agents-home.sh"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/reeve-agents-demo-XXXXXX")
 provider=
 
@@ -25,7 +26,7 @@ trap end EXIT
 trap 'exit 130' INT TERM HUP
 
 # What the "model" says: who is asked is found by the unit's name in the rules before its prompt. Each waits until the others are at work, too.
-mkdir "$dir/home" "$dir/home/.codex" "$dir/shop"
+mkdir "$dir/shop"
 python3 - >"$dir/scenario.json" <<'PY'
 import json
 
@@ -49,24 +50,12 @@ for ((i = 0; i < 200; i++)); do
 	sleep 0.05
 done
 url=$(cat "$dir/address")
-cat >"$dir/home/.codex/config.toml" <<TOML
-model_provider = "local"
-[model_providers.local]
-name = "local"
-base_url = "$url/v1"
-env_key = "OPENAI_API_KEY"
-wire_api = "responses"
-TOML
+agents_home "$dir/home" "$url"
 
-# As a person has it who uses that provider: a home, both programs, a key for each, nothing else.
-with_home() {
-	env -i PATH="$(dirname "$reeve"):$bin:$PATH" HOME="$dir/home" CLAUDE_CONFIG_DIR="$dir/home/.claude" CODEX_HOME="$dir/home/.codex" TERM="${TERM:-dumb}" \
-		TMPDIR="$dir" ANTHROPIC_BASE_URL="$url" ANTHROPIC_API_KEY=sk-one OPENAI_API_KEY=sk-two CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 LC_ALL=C.UTF-8 "$@"
-}
 show() {
 	echo
 	echo "\$ $*"
-	with_home "$@"
+	TMPDIR=$dir in_agents_home "$dir/home" "$url" "$(dirname "$reeve"):$bin" "$@"
 }
 
 cd "$dir/shop"

@@ -54,6 +54,7 @@ expect 0 tty --columns 100 bash -mc '"$REEVE" run jobs.json & touch go; wait $!'
 want_out "run $(run_id) jobs: succeeded"
 want_no_out "$esc[K"
 rm -f go
-expect 0 tty --columns 100 bash -mc '"$REEVE" run jobs.json & (sleep 0.3; touch go) & fg %1 >/dev/null'
+expect 0 tty --columns 100 bash -mc '"$REEVE" run jobs.json & p=$!
+	(while [ "$(ps -o tpgid= -p $p)" -ne $p ]; do sleep 0.05; done; touch go) & fg %1 >/dev/null'
 want_out "run $(run_id) jobs: succeeded"
 want_out "$(printf '\r')$esc[K[ 0/1 ok"

@@ -19,6 +19,14 @@ print(json.dumps({"version": 1, "name": name, "workspace": json.loads(workspace)
     {"id": "c", "namespace": "always", "labels": {"at": "two"}, "depends_on": ["a", "b"], "command": ["sh", "-c", b], "retry": 0}]}))
 P
 }
+hold_b() { # PLAN: b waits until it is released
+	python3 - "$1" <<'P'
+import json, sys
+d = json.load(open(sys.argv[1]))
+d["units"][1]["hold"] = True
+json.dump(d, open(sys.argv[1], "w"))
+P
+}
 leaves='cd $REEVE_ARTIFACTS && mkdir -p sub/deeper && echo top >top && echo below >sub/deeper/file && : >empty && head -c 1500000 /dev/urandom >sub/large && printf odd >"sub/with space
 and line" && sha256sum sub/large >'"$T"'/sum'
 finds='cd $REEVE_DEPS/a/ && [ "$(cat top)$(cat sub/deeper/file)" = topbelow ] && [ -f empty ] && [ ! -s empty ] && sha256sum -c --quiet '"$T"'/sum && [ "$(cat "sub/with space
@@ -66,12 +74,7 @@ want_eq "$(run_state)" succeeded
 say "the node that has them is away: the coordinator has what a unit handed over"
 mkfifo gate
 plan away '{"mode": "none"}' "$leaves" "$finds"
-python3 - away.json <<'P'
-import json, sys
-d = json.load(open(sys.argv[1]))
-d["units"][1]["hold"] = True
-json.dump(d, open(sys.argv[1], "w"))
-P
+hold_b away.json
 submit away.json
 a_done() { "$REEVE" status --coordinator "$CO" -o json "$run" | python3 -c 'import json, sys; sys.exit(not any(u["id"] == "a" and u["state"] == "succeeded" for u in json.load(sys.stdin)["units"]))'; }
 wait_until 20 a_done
@@ -107,12 +110,7 @@ want_out 'left more artifacts than are listed'
 
 say "and what has been lost is named"
 plan lost '{"mode": "none"}' 'echo only one >$REEVE_ARTIFACTS/one' 'exit 7'
-python3 - lost.json <<'P'
-import json, sys
-d = json.load(open(sys.argv[1]))
-d["units"][1]["hold"] = True
-json.dump(d, open(sys.argv[1], "w"))
-P
+hold_b lost.json
 submit lost.json
 wait_until 20 a_done
 expect 0 reeve artifacts --coordinator "$CO" -o json "$run"
