@@ -28,7 +28,7 @@ static const struct cli_column run_columns[] = {
 	{ "RUN", CLI_LEFT, false },      { "NAME", CLI_LEFT, false },   { "STATE", CLI_LEFT, false },
 	{ "UNITS", CLI_RIGHT, false },   { "OK", CLI_RIGHT, false },    { "FAIL", CLI_RIGHT, false },
 	{ "SKIP", CLI_RIGHT, false },    { "CANCEL", CLI_RIGHT, false }, { "STARTED", CLI_LEFT, false },
-	{ "TIME", CLI_RIGHT, false },    { "REASON", CLI_LEFT, false },
+	{ "ELAPSED", CLI_RIGHT, false }, { "REASON", CLI_LEFT, false },
 };
 
 static bool ended(const struct journal_run *r)

@@ -226,6 +226,8 @@ static void open_run(const struct cli_result_scope *s, struct rv_buf *out)
 		cli_json_ms(out, "duration_ms", cli_tally_took_us(t));
 	else
 		cli_json_null(out, "duration_ms");
+	if (t->stopped_us)
+		cli_json_ms(out, "stopped_ms", t->stopped_us);
 	cli_json_key(out, "settings");
 	if (s->settings.bytes)
 		cli_json_compact(out, s->settings);

@@ -461,12 +461,24 @@ static void feed_unit(struct cli_tally *t, const struct coord_transition *tr)
 	}
 }
 
+/* Of one that was killed the time since the last word of it counts as standing still: when it died is not known. */
+static void note_stop(struct cli_tally *t, const struct coord_transition *resumed)
+{
+	uint64_t since = t->finished_us ? t->finished_us : resumed->died ? t->told_us : resumed->real_us;
+
+	if (t->started_us)
+		t->stopped_us = rv_sat_add(t->stopped_us, rv_sat_sub(resumed->real_us, since));
+}
+
 void cli_tally_feed(struct cli_tally *t, const struct coord_transition *tr, const struct coord *core)
 {
 	if (tr->node != COORD_NONE)
 		learn_node(t, tr->node, core);
 	if (tr->run != t->run)
 		return;
+	if (tr->kind == COORD_T_RUN_RESUMED)
+		note_stop(t, tr);
+	t->told_us = tr->real_us;
 	if (tr->unit != COORD_NONE) {
 		feed_unit(t, tr);
 		return;
@@ -510,7 +522,14 @@ struct rv_str cli_tally_unit_id(const struct cli_tally *t, uint32_t unit, char r
 
 uint64_t cli_tally_took_us(const struct cli_tally *t)
 {
-	return t->took_us ? t->took_us : rv_sat_sub(t->finished_us, t->started_us ? t->started_us : t->accepted_us);
+	return t->took_us ? t->took_us : cli_tally_elapsed_us(t, t->finished_us);
+}
+
+uint64_t cli_tally_elapsed_us(const struct cli_tally *t, uint64_t real_us)
+{
+	uint64_t from = t->started_us ? t->started_us : t->accepted_us;
+
+	return from ? rv_sat_sub(rv_sat_sub(t->finished_us ? t->finished_us : real_us, from), t->stopped_us) : 0;
 }
 
 bool cli_unit_ended(const struct cli_unit *u)

@@ -61,6 +61,8 @@ struct cli_tally {
 	enum coord_run_state state;
 	enum proto_reason reason;
 	uint64_t accepted_us, started_us, finished_us; /* by the wall clock */
+	uint64_t stopped_us;       /* of the time since its start: it had ended, or its process was gone, until it was gone on with */
+	uint64_t told_us;          /* by the wall clock: the last that was told of it */
 	uint64_t took_us;          /* from start to end by a clock that does not jump; 0: not both were seen by this process */
 	uint32_t in_state[COORD_UNIT_STATE_COUNT];
 	uint32_t retries, node_lost;
@@ -91,8 +93,11 @@ struct rv_str cli_tally_node_name(const struct cli_tally *t, uint32_t node); /* 
 /* When it could first have been handed out: the end of its last dependency, the acceptance of the run where it has none;
  * 0: not yet. */
 uint64_t cli_tally_queued_us(const struct cli_tally *t, uint32_t unit);
-/* How long the run, which has ended, took: as it was measured, else what the wall clock's times differ by. */
+/* How long the run, which has ended, took, but for when it stood still before it was gone on with: as it was measured, else what the wall
+ * clock's times differ by. */
 uint64_t cli_tally_took_us(const struct cli_tally *t);
+/* The same until now, of one that may still run. 0: not begun. */
+uint64_t cli_tally_elapsed_us(const struct cli_tally *t, uint64_t real_us);
 /* The agent of the unit's newest attempt, of the graph's, before that its own; COORD_NONE: a command. */
 uint32_t cli_tally_agent(const struct cli_tally *t, uint32_t unit);
 /* Its name, "command" where there is none. */

@@ -82,7 +82,7 @@ static void put_tiles(const struct cli_export *e, struct rv_buf *out)
 	if (t->node_lost)
 		put_tile(out, "lost", t->node_lost, "lost with a node");
 	if (t->finished_us)
-		put_long_tile(out, cli_tally_took_us(t), "from start to end");
+		put_long_tile(out, cli_tally_took_us(t), t->stopped_us ? "running" : "from start to end");
 	if (cpu_us)
 		put_long_tile(out, cpu_us, "of CPU");
 	if (e->attempts.usage) {

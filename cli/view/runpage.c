@@ -311,13 +311,6 @@ static void put_duration(struct view_canvas *c, uint32_t row, enum view_style st
 	rv_buf_release(&b);
 }
 
-static uint64_t elapsed_us(const struct cli_tally *t, uint64_t real_us)
-{
-	uint64_t from = t->started_us ? t->started_us : t->accepted_us;
-
-	return from ? rv_sat_sub(t->finished_us ? t->finished_us : real_us, from) : 0;
-}
-
 static void draw_title(const struct view_run_page *p, struct view_canvas *c, uint64_t real_us)
 {
 	const struct cli_tally *t = p->tally;
@@ -328,7 +321,7 @@ static void draw_title(const struct view_run_page *p, struct view_canvas *c, uin
 	view_put_text(c, 0, VIEW_PLAIN, coord_graph_name(t->graph));
 	rv_buf_init(&b, 0);
 	(void)rv_buf_printf(&b, "%s ", coord_run_state_name(t->state));
-	cli_put_duration(&b, elapsed_us(t, real_us));
+	cli_put_duration(&b, cli_tally_elapsed_us(t, real_us));
 	view_put_right(c, 0, t->state == COORD_RUN_RUNNING ? VIEW_INFO : t->state == COORD_RUN_SUCCEEDED ? VIEW_GOOD : VIEW_WARN, rv_buf_str(&b));
 	rv_buf_release(&b);
 }
@@ -396,7 +389,7 @@ static void draw_counts(const struct view_run_page *p, struct view_canvas *c, ui
 	const struct cli_tally *t = p->tally;
 	uint32_t ok = t->in_state[COORD_UNIT_SUCCEEDED], failed = t->in_state[COORD_UNIT_FAILED], run = t->in_state[COORD_UNIT_ACTIVE];
 	uint32_t ended = cli_tally_ended(t), left = t->count - ended;
-	uint64_t elapsed = elapsed_us(t, real_us), since = rv_min_u64(rv_sat_sub(real_us, p->end_us), elapsed);
+	uint64_t elapsed = cli_tally_elapsed_us(t, real_us), since = rv_min_u64(rv_sat_sub(real_us, p->end_us), elapsed);
 	uint64_t eta_us = p->end_us ? cli_eta_us(elapsed - since, since, ended, left) : 0;
 	uint64_t tokens = rv_max_u64(p->tokens, proto_usage_tokens(&t->used)), cost = rv_max_u64(p->cost_microusd, proto_usage_cost(&t->used));
 	double per_s = rate(p);

@@ -315,6 +315,7 @@ void coord_apply(struct coord *c, const struct proto_fact *f, struct coord_graph
 	case PROTO_FACT_TOKEN:
 		break;
 	}
+	c->anew = f->kind == PROTO_FACT_EPOCH;
 }
 
 void coord_decide(struct coord *c, const struct proto_fact *f, struct coord_graph *g)

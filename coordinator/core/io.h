@@ -183,6 +183,7 @@ struct coord_transition {
 	enum proto_reason reason;
 	uint32_t root_cause;      /* unit that failed first, for skips and fail-fast; COORD_NONE: none */
 	uint64_t delay_us;        /* RETRY_WAIT */
+	bool died;                /* RUN_RESUMED: it had not ended, its process was gone; nobody knows since when */
 	uint32_t units;           /* UNITS_ADDED: how many */
 	uint32_t agent;           /* UNIT_ASSIGNED: that runs it, of the graph's agents; COORD_NONE: its own command */
 	const struct proto_result *result; /* UNIT_FINISHED, RETRY_WAIT, RESULT_FENCED: may be NULL */

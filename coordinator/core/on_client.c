@@ -212,6 +212,8 @@ static void reset_verify(struct coord *c, struct coord_run *r, bool units_reset)
 /* The run goes on: what is reset is counted anew and swept up. */
 static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 {
+	bool died = !r->ended && c->anew; /* `run` goes on with it before anything else; a coordinator's nodes come first */
+
 	reset_verify(c, r, units_reset);
 	r->ended = r->stop_cancels = false;
 	r->stop = r->reason = 0;
@@ -225,7 +227,7 @@ static void reopen(struct coord *c, struct coord_run *r, bool units_reset)
 	if (r->g->meters)
 		coord_budget_changed(c, r); /* what was used stays used */
 	coord_spread_recount(c, r);
-	coord_tell(c, COORD_T_RUN_RESUMED, r, COORD_NONE);
+	coord_tell(c, COORD_T_RUN_RESUMED, r, COORD_NONE)->died = died;
 	coord_run_begin(c, r);
 	coord_run_check(c, r);
 	coord_ready_update_run(c, r);

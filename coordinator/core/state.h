@@ -207,6 +207,7 @@ struct coord {
 	uint32_t index;
 	uint32_t part;                /* how many transitions the last fact has led to */
 	bool live, turning;
+	bool anew;                  /* the last fact was this process's beginning */
 	bool unfinished;            /* the last step had no room for all that follows */
 	uint32_t mutated;           /* what the last mutation changed */
 	/* of the journal */

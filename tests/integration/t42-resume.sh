@@ -24,6 +24,13 @@ before=$(wc -l <witness)
 expect 0 reeve run -j 4 --resume -o json plan.yaml
 want_eq "$(run_id)" "$run"
 want_json 'd["state"] == "succeeded" and d["succeeded"] == 2001 and d["total"] == 2001'
+# when it was dead is no running time of it
+valid result
+cp "$T/out" resumed.json
+between='(lambda t: (t(d["finished_at"]) - t(d["started_at"])).total_seconds() * 1000)(__import__("datetime").datetime.fromisoformat)'
+want_json "0 < d['stopped_ms'] and abs(d['duration_ms'] + d['stopped_ms'] - $between) < 2"
+expect 0 reeve status "$run" -o json
+want_eq "$(json 'd["stopped_ms"]')" "$(json 'd["stopped_ms"]' resumed.json)"
 want_eq "$(cat done)" last
 python3 - <<'PY' || fail "see above"
 from collections import Counter

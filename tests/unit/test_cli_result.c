@@ -248,6 +248,46 @@ static void resume_puts_units_back(void **state)
 	assert_string_equal(reason(w, 0), "");
 }
 
+/* Ended at 4 s, gone on with at 3600 s, done 2 s later; then killed unheard at 3601 s and gone on with at 7200 s. */
+static void a_stop_is_no_running_time(void **state)
+{
+	struct world *w = *state;
+	struct proto_result good = result(0);
+	struct coord_transition t;
+
+	fail_a(w);
+	assert_int_equal(cli_tally_took_us(&w->tally), 4000000);
+	assert_int_equal(cli_tally_elapsed_us(&w->tally, T0 + 9000000), 4000000);
+	t = base(COORD_T_RUN_RESUMED, COORD_NONE);
+	t.real_us = T0 + 3600 * (uint64_t)RV_US_PER_S;
+	feed(w, t);
+	assert_int_equal(cli_tally_elapsed_us(&w->tally, t.real_us + 1000000), 5000000);
+	t = base(COORD_T_UNIT_REQUEUED, 0);
+	t.real_us = T0 + 3601 * (uint64_t)RV_US_PER_S;
+	feed(w, t);
+	t = base(COORD_T_RUN_RESUMED, COORD_NONE); /* `retry` of a run that lives */
+	t.real_us = T0 + 3602 * (uint64_t)RV_US_PER_S;
+	feed(w, t);
+	assert_int_equal(cli_tally_elapsed_us(&w->tally, t.real_us), 6000000);
+	t.real_us = T0 + 7200 * (uint64_t)RV_US_PER_S;
+	t.died = true;
+	feed(w, t);
+	t = ending(0, COORD_UNIT_SUCCEEDED, &good);
+	t.real_us = T0 + 7201 * (uint64_t)RV_US_PER_S;
+	feed(w, t);
+	t = base(COORD_T_RUN_FINISHED, COORD_NONE);
+	t.run_state = COORD_RUN_FAILED;
+	t.real_us = T0 + 7202 * (uint64_t)RV_US_PER_S;
+	feed(w, t);
+	assert_int_equal(cli_tally_took_us(&w->tally), 8000000);
+	rv_buf_reset(&w->out);
+	cli_result_headline(&w->scope, &w->out);
+	assert_non_null(strstr(w->out.at, "failed in 8.0s (it stood still for 1h59m more): "));
+	rv_buf_reset(&w->out);
+	cli_result_run_json(&w->scope, &w->out);
+	assert_non_null(strstr(w->out.at, "\"duration_ms\":8000,\"stopped_ms\":7194000,"));
+}
+
 static void result_json_has_every_unit_on_one_line(void **state)
 {
 	struct world *w = *state;
@@ -435,6 +475,7 @@ int main(void)
 		IN_WORLD(cancelled_texts_name_the_unit_that_failed_first),
 		IN_WORLD(a_retry_is_counted_and_the_last_outcome_stays),
 		IN_WORLD(resume_puts_units_back),
+		IN_WORLD(a_stop_is_no_running_time),
 		IN_WORLD(result_json_has_every_unit_on_one_line),
 		IN_WORLD(the_summary_names_failures_their_last_line_and_where_to_look),
 		IN_WORLD(a_success_keeps_no_details_when_only_failures_matter),
