@@ -19,6 +19,17 @@ static void put_count(struct rv_buf *out, uint64_t n)
 	(void)rv_buf_printf(out, "%llu", (unsigned long long)n);
 }
 
+void cli_put_cost(struct rv_buf *out, uint64_t microusd)
+{
+	uint64_t cents = microusd / 10000 + (microusd % 10000 >= 5000);
+
+	if (microusd && microusd < 10000) {
+		(void)rv_buf_puts(out, "<$0.01");
+		return;
+	}
+	(void)rv_buf_printf(out, "$%llu.%02llu", (unsigned long long)(cents / 100), (unsigned long long)(cents % 100));
+}
+
 void cli_put_used(struct rv_buf *out, uint64_t tokens, uint64_t cost_microusd)
 {
 	if (cost_microusd == PROTO_COST_UNKNOWN)
@@ -27,9 +38,10 @@ void cli_put_used(struct rv_buf *out, uint64_t tokens, uint64_t cost_microusd)
 		put_count(out, tokens);
 		(void)rv_buf_puts(out, " tok");
 	}
-	if (cost_microusd)
-		(void)rv_buf_printf(out, "%s$%llu.%02llu", tokens ? " " : "", (unsigned long long)(cost_microusd / 1000000),
-				    (unsigned long long)(cost_microusd % 1000000 / 10000));
+	if (cost_microusd) {
+		(void)rv_buf_puts(out, tokens ? " " : "");
+		cli_put_cost(out, cost_microusd);
+	}
 }
 
 void cli_json_used(struct rv_buf *out, const struct proto_usage *u)

@@ -38,6 +38,10 @@ void cli_report_cost(struct rv_buf *out, const struct cli_attempt_usage *u)
 		(void)rv_buf_puts(out, "unknown");
 		return;
 	}
+	if (u->cost_microusd && u->cost_microusd < 10000) {
+		(void)rv_buf_printf(out, "&lt;$0.01%s", u->cost_unknown ? " and more" : "");
+		return;
+	}
 	(void)rv_buf_putc(out, '$');
 	cli_report_number(out, cents / 100);
 	(void)rv_buf_printf(out, ".%02u%s", (unsigned)(cents % 100), u->cost_unknown ? " and more" : "");

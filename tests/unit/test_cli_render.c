@@ -1,6 +1,7 @@
 /* test_cli_render.c - formats, tables, small texts, errors */
 #include "cli/error.h"
 #include "cli/render.h"
+#include "cli/used.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,6 +205,26 @@ static void json_commas_stand_where_they_must(void **state)
 	rv_buf_release(&b);
 }
 
+static void small_costs_are_not_nothing(void **state)
+{
+	static const struct {
+		uint64_t tokens, microusd;
+		const char *text;
+	} cases[] = { { 1900, 2700, "1.9k tok <$0.01" }, { 1900, 1, "1.9k tok <$0.01" }, { 1900, 0, "1.9k tok" },  { 7, 10000, "7 tok $0.01" },
+		      { 7, 14999, "7 tok $0.01" },	 { 7, 15000, "7 tok $0.02" },	 { 0, 4099999, "$4.10" },  { 0, 9999, "<$0.01" },
+		      { 1800000, PROTO_COST_UNKNOWN, "1.8M tok" } };
+	struct rv_buf out;
+
+	(void)state;
+	rv_buf_init(&out, 0);
+	for (size_t i = 0; i < RV_ARRAY_LEN(cases); i++) {
+		rv_buf_reset(&out);
+		cli_put_used(&out, cases[i].tokens, cases[i].microusd);
+		assert_string_equal(out.at, cases[i].text);
+	}
+	rv_buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +237,7 @@ int main(void)
 		cmocka_unit_test(the_form_of_errors_is_found_in_the_words),
 		cmocka_unit_test(exit_statuses_have_an_order),
 		cmocka_unit_test(json_commas_stand_where_they_must),
+		cmocka_unit_test(small_costs_are_not_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
