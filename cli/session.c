@@ -414,7 +414,7 @@ static void say_opening(struct session *s)
 	put_at_once(s, at_once, sizeof at_once);
 	cli_say("run %s: %u unit%s, %s at once, workspace %s %s%s, logs in %s", s->dir.id.text,
 		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), at_once, set->mode, none ? set->plan_dir : set->workspace,
-		dirs ? ", enforcement: none" : "", s->dir.node);
+		dirs ? ", directories not enforced" : "", s->dir.node);
 }
 
 /* --- end --------------------------------------------------------------------------------------------------------------- */
