@@ -192,6 +192,10 @@ static void show_failure(struct cli_live *l, const struct coord_transition *t)
 	const struct proto_value *tail = &t->result->tail;
 	struct rv_buf bytes;
 
+	if (t->reason == PROTO_REASON_LOGIN && t->result->error.bytes) { /* says all of it; what was printed says it over and over */
+		show_lines(l, t->unit, cli_error_without_unit(&l->tally, t->unit, t->result->error));
+		return;
+	}
 	rv_buf_init(&bytes, 0);
 	if (tail->kind == PROTO_VALUE_INLINE)
 		(void)rv_buf_put_str(&bytes, tail->inline_bytes);

@@ -53,6 +53,8 @@ static void put_last_line(const struct cli_result_scope *s, uint32_t unit, const
 	struct rv_buf shown, safe;
 	char *room = NULL;
 
+	if (s->tally->units[unit].reason == PROTO_REASON_LOGIN)
+		return; /* the reason has said it */
 	if (d->tail.kind == PROTO_VALUE_INLINE) {
 		tail = d->tail.inline_bytes;
 	} else if (d->tail.kind == PROTO_VALUE_BLOB) {

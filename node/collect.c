@@ -96,6 +96,14 @@ static bool stood_in_its_way(enum proto_class trouble)
 	return trouble == PROTO_CLASS_RATE_LIMITED || trouble == PROTO_CLASS_CONFIG || trouble == PROTO_CLASS_ENVIRONMENT;
 }
 
+/* The one failure that only a person can mend, and in one way: what to type stands beside it. */
+static void fail_login(struct node_collect *c, const char *sentence)
+{
+	const struct node_profile *p = node_profile_of(c->cookie.agent_kind);
+
+	fail(c, PROTO_CLASS_CONFIG, PROTO_REASON_LOGIN, "%s is not logged in, or its key is refused (%s): %s", p->name, sentence, p->login_hint);
+}
+
 /* The agent's own word. It has the last one over a success and over a bare exit status, and says what stood in the way of one that came to
  * nothing in time. */
 static void judge_words(struct node_collect *c, struct transcript *t)
@@ -116,7 +124,10 @@ static void judge_words(struct node_collect *c, struct transcript *t)
 	if (v.trouble.reason == TRANSCRIPT_EXIT || v.trouble.reason == TRANSCRIPT_SIGNAL)
 		return; /* it knows no more than the exit status */
 	c->result.retry_after_us = v.trouble.retry_after_us;
-	fail(c, v.trouble.class, node_verdict_reason(v.trouble.reason), "%s", v.trouble.sentence);
+	if (v.trouble.reason == TRANSCRIPT_AUTH)
+		fail_login(c, v.trouble.sentence);
+	else
+		fail(c, v.trouble.class, node_verdict_reason(v.trouble.reason), "%s", v.trouble.sentence);
 }
 
 static void judge_agent(struct node_collect *c, struct transcript *read)

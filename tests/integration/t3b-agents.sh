@@ -59,6 +59,7 @@ want_json 'units["stale"]["output"] == "worked" and units["fresh"]["output"] is 
 failed unfit evidence accept
 want_json 'units["unfit"]["error"].endswith("(exit status 3): 2 of 9 failed")'
 failed locked config login
+want_json 'units["locked"]["error"].endswith("claude is not logged in, or its key is refused (401: authentication_failed): start `claude` once and log in, or set ANTHROPIC_API_KEY")'
 failed absent config not_found
 want_json '"no-such-program" in units["absent"]["error"]'
 failed unchecked config not_found
@@ -155,6 +156,27 @@ want_json 'units["silent"]["class"] == "timeout" and units["silent"]["reason"] =
 want_json 'units["cut"]["state"] == "failed"'
 kill -INT "$(pid_of more)"
 finish more 130
+
+# ---- nobody is logged in: one line a unit says so and what to type, not what its agent printed meanwhile ----
+
+cat >login.yaml <<'Y'
+version: 1
+workspace: {require_directories: false}
+units:
+  - {id: one, agent: claude, prompt: x, env: {CASE: claude-2.1.332-nologin, STATUS: 1}}
+  - {id: two, agent: codex, prompt: x, env: {CASE: codex-0.171.0-401, STATUS: 1}}
+Y
+expect 1 reeve run login.yaml
+one='claude is not logged in, or its key is refused (Not logged in · Please run /login): start `claude` once and log in, or set ANTHROPIC_API_KEY'
+two='codex is not logged in, or its key is refused (401: invalid x-api-key): `codex login`, or set OPENAI_API_KEY'
+want_eq "$(sort "$T/out")" "[one] $one
+[two] $two"
+want_err "  failed    one: $one"
+want_err "  failed    two: $two"
+! grep -q 'Reconnecting\|= failed' "$T/err" || fail "what was printed is told again"
+want_in ".reeve/runs/$(run_id)/summary.md" "codex login"
+expect 0 reeve logs two
+want_out "! Reconnecting... 5/5"
 
 # ---- a program that is not there is said before anything runs ----
 
