@@ -106,6 +106,12 @@ echo '{"version":1,"units":[]}' >empty.json
 expect 0 reeve run empty.json --state empty
 for f in $formats; do exported $f --state empty; done
 
+say "of units that take no time"
+echo '{"version":1,"agents":{"n":{"profile":"noop"}},"defaults":{"agent":"n"},"units":[{"id":"u","for_each":{"count":50}},{"id":"v","for_each":{"same_as":"u"}}]}' >noop.json
+expect 0 reeve run noop.json -j 2 --show none --state noop
+exported chrome-trace --state noop
+want_json 'len(d["slices"]) == 100 and d["threads"] <= 2 and sorted(d["arrows"]) == [[f"u-{i:04}", f"v-{i:04}"] for i in range(1, 51)]'
+
 say "from a coordinator"
 rm -f marker
 coordinator
@@ -115,3 +121,24 @@ submit plan.json
 wait_until 30 run_ended
 host=n1
 checks "$run" --coordinator "$CO"
+
+say "of nodes of which one went, a unit that was tried again and one that was cancelled"
+node n2 --slots 2
+wait_until 20 joined n2
+cat >ends.json <<P
+{"version": 1, "name": "ends", "workspace": {"mode": "none"}, "lost_after_s": 60, "units": [
+ {"id": "u", "for_each": {"count": 4}, "command": ["sh", "-c", "echo \$REEVE_NODE >>$PWD/begun; [ \$REEVE_NODE = n2 ] && exec sleep 300.$$; until test -e $PWD/go; do sleep 0.05; done"]},
+ {"id": "again", "command": ["sh", "-c", "test \$REEVE_ATTEMPT = 2"], "retry": {"max": 1, "base_s": 0.05}, "depends_on": ["u"]},
+ {"id": "stopped", "command": ["sh", "-c", "touch $PWD/stopped; exec sleep 300.$$"], "depends_on": ["again"]}
+]}
+P
+submit ends.json
+wait_until 20 sh -c '[ "$(sort begun | tr "\n" " ")" = "n1 n1 n2 n2 " ]'
+expect 0 reeve remove --coordinator "$CO" n2
+touch go
+wait_until 20 test -e stopped
+expect 0 reeve cancel --coordinator "$CO" "$run"
+wait_until 20 run_ended
+exported chrome-trace "$run" --coordinator "$CO"
+want_json 'd["nodes"] == ["n1", "n2"] and d["threads"] == 4'
+want_json 'sorted((s["unit"][0], s["state"]) for s in d["slices"]) == [("a", "retried"), ("a", "succeeded"), ("s", "cancelled")] + 2 * [("u", "lost")] + 4 * [("u", "succeeded")]'

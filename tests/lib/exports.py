@@ -40,21 +40,28 @@ def chrome_trace(text):
     slices = [e for e in events if e['ph'] == 'X']
     processes = {e['pid']: e['args']['name'] for e in events if e['name'] == 'process_name'}
     threads = {(e['pid'], e['tid']): e['args']['name'] for e in events if e['name'] == 'thread_name'}
+    # Perfetto takes a thread that has its process' number for the main one and puts it first, and orders processes by how much they did unless told
+    want(all(pid and tid and pid not in {t for _, t in threads} for pid, tid in {(e['pid'], e['tid']) for e in events}), 'a number that means something else to Perfetto')
+    order = {e['pid']: e['args']['sort_index'] for e in events if e['name'] == 'process_sort_index'}
+    want(set(order) == set(processes) and len(set(order.values())) == len(order), f'processes in no order: {order}')
+    ns = lambda us: round(us * 1000)  # what Perfetto keeps
     busy = {}
-    for e in sorted(slices, key=lambda e: (e['ts'], e['dur'])):
+    for e in sorted(slices, key=lambda e: (ns(e['ts']), e['dur'])):
         place = (e['pid'], e['tid'])
         want(place in threads and e['pid'] in processes, f'no name for {place}')
-        want(e['ts'] >= busy.get(place, 0), f'{e["name"]} overlaps in {place}')
-        want(e['dur'] >= 0, 'negative')
-        busy[place] = e['ts'] + e['dur']
+        want(ns(e['ts']) >= busy.get(place, 0), f'{e["name"]} overlaps in {place}')
+        want(ns(e['dur']) > 0, f'{e["name"]} takes no time: the next would lie on top of it')
+        busy[place] = ns(e['ts']) + ns(e['dur'])
     flows = {}
     for e in events:
         if e['ph'] in 'sf':
-            want(any(s['pid'] == e['pid'] and s['tid'] == e['tid'] and s['ts'] <= e['ts'] <= s['ts'] + s['dur'] for s in slices), 'a flow that is bound to no slice')
-            flows.setdefault(e['id'], {})[e['ph']] = e
+            under = [s['name'] for s in slices if s['pid'] == e['pid'] and s['tid'] == e['tid'] and ns(s['ts']) <= ns(e['ts']) < ns(s['ts']) + ns(s['dur'])]
+            want(len(under) == 1, f'a flow that is bound to {under}')
+            flows.setdefault(e['id'], {})[e['ph']] = (e, under[0])
     for f in flows.values():
-        want(set(f) == {'s', 'f'} and f['s']['ts'] <= f['f']['ts'] and f['f']['bp'] == 'e', 'half a flow')
-    return {'run': d['otherData']['run'], 'slices': [e['args'] for e in slices], 'nodes': sorted(processes.values()), 'threads': len(threads), 'flows': len(flows)}
+        want(set(f) == {'s', 'f'} and f['s'][0]['ts'] <= f['f'][0]['ts'] and f['f'][0]['bp'] == 'e', 'half a flow')
+    return {'run': d['otherData']['run'], 'slices': [e['args'] for e in slices], 'nodes': sorted(processes.values()), 'threads': len(threads),
+            'flows': len(flows), 'arrows': [[f['s'][1], f['f'][1]] for f in flows.values()]}
 
 
 def junit(text):
