@@ -7,6 +7,7 @@
 #include "cli/rows.h"
 #include "proto/scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,21 @@ struct act {
 
 enum takes { RUN_OR_UNIT, ONLY_RUN, ONLY_UNIT };
 
+/* No run was named, and which is meant is not guessed where it is acted on: the one that goes on here is offered. */
+static int no_run(const struct act *a, const char *verb, enum takes takes, const char *rest)
+{
+	struct cli_place place;
+	struct rv_err err, why;
+
+	(void)rv_fail(&err, RV_E_USAGE, takes == ONLY_UNIT ? "`reeve %s` needs a unit: RUN/UNIT" : "`reeve %s` needs a run", verb);
+	if (!a->query.coordinator && cli_place_find(NULL, CLI_PLACE_RUNS, RV_STR(""), &place, &why) == 0 && place.kind == CLI_PLACE_RUN)
+		(void)rv_hint(&err, "run %s goes on here: `reeve %s %s%s%s`", place.run.text, verb, place.run.text, takes == ONLY_UNIT ? "/UNIT" : "", rest);
+	else
+		(void)rv_hint(&err, "`reeve %s %s%s`; `reeve status` lists the runs%s", verb, takes == ONLY_UNIT ? "RUN/UNIT" : "RUN", rest,
+			      takes == ONLY_UNIT ? ", `reeve status RUN` the units of one" : "");
+	return cli_fail(&err);
+}
+
 /* Of a run or unit: `wishes` one after the other, so that each says what it changed; the first that fails ends it. */
 static int on_run(struct act *a, const char *verb, enum takes takes, const char *word, struct cli_act_wish *wishes, int count)
 {
@@ -30,7 +46,7 @@ static int on_run(struct act *a, const char *verb, enum takes takes, const char 
 	int status, i;
 
 	if (!word)
-		return cli_failf(RV_E_USAGE, takes == ONLY_UNIT ? "`reeve %s` needs a unit: RUN/UNIT" : "`reeve %s` needs a run", verb);
+		return no_run(a, verb, takes, "");
 	t = cli_query_target(word, takes == ONLY_UNIT ? CLI_WORD_NEEDS_UNIT : CLI_WORD_RUN_UNIT);
 	if (takes == ONLY_RUN && t.unit.bytes)
 		return cli_failf(RV_E_USAGE, "`reeve %s` is for a whole run: name RUN without a unit", verb);
@@ -220,8 +236,10 @@ static int set_of(const char *text, struct cli_act_wish *w, struct rv_err *err)
 	char *end = NULL;
 	size_t i = 0;
 
-	if (!equals)
-		return rv_fail(err, RV_E_USAGE, "\"%.64s\" is not KEY=VALUE", text);
+	if (!equals) {
+		(void)rv_fail(err, RV_E_USAGE, "\"%.64s\" is not KEY=VALUE", text);
+		return rv_hint(err, "as in max_workers=4; `reeve help set` says what can be set");
+	}
 	while (i < RV_ARRAY_LEN(settable) && !rv_str_equal(key, rv_str_of(settable[i].key)))
 		i++;
 	if (i == RV_ARRAY_LEN(settable))
@@ -233,6 +251,28 @@ static int set_of(const char *text, struct cli_act_wish *w, struct rv_err *err)
 	if (!equals[1] || *end || equals[1] == '+' || strlen(equals + 1) > (w->what == PROTO_MUT_SET_TOKENS ? 16 : 10))
 		return rv_fail(err, RV_E_USAGE, "%.*s takes a whole number, not \"%.32s\"", RV_STR_ARGS(key), equals + 1);
 	return 0;
+}
+
+static int no_value(const char *run)
+{
+	struct rv_err err;
+
+	(void)rv_fail(&err, RV_E_USAGE, "`reeve set` needs KEY=VALUE behind the run");
+	(void)rv_hint(&err, "`reeve set %.32s max_workers=4`; `reeve help set` says what can be set", run);
+	return cli_fail(&err);
+}
+
+/* `reeve set max_workers=3`: what was wished is right as a rule, and is said again behind the run. */
+static int set_without_run(const struct act *a, char **argv)
+{
+	struct cli_act_wish wish;
+	char rest[128];
+	struct rv_err err;
+
+	if (set_of(argv[0], &wish, &err))
+		return cli_fail(&err);
+	(void)snprintf(rest, sizeof rest, " %s", argv[0]);
+	return no_run(a, "set", ONLY_RUN, rest);
 }
 
 int cli_cmd_set(int argc, char **argv)
@@ -255,8 +295,10 @@ int cli_cmd_set(int argc, char **argv)
 				 "max_workers=N (0: no limit), priority=N (-1000 to 1000) or limits.failed=N, limits.tokens=N or limits.cost_usd=X (0: none) of a\n"
 				 "live run, several one after the other. A limit that is reached already lets nothing new start; one of tokens or cost that\n"
 				 "ended what ran and is raised before the run has ended lets the rest go on.", table);
+	if (a.query.words && strchr(argv[0], '='))
+		return set_without_run(&a, argv);
 	if (a.query.words < 2)
-		return cli_failf(RV_E_USAGE, "`reeve set` needs a run and KEY=VALUE");
+		return a.query.words ? no_value(argv[0]) : no_run(&a, "set", ONLY_RUN, " max_workers=4");
 	for (i = 0; i < a.query.words - 1; i++)
 		if (set_of(argv[1 + i], &wishes[i], &err))
 			return cli_fail(&err);

@@ -6,12 +6,16 @@
 #include "cli/layout.h"
 #include "cli/rundir.h"
 #include "cli/tallies.h"
+#include "common/net/bus.h"
 #include "common/net/loop.h"
 #include "common/os/file.h"
+#include "common/os/host.h"
 #include "common/os/keys.h"
 #include "coordinator/server.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 struct wish {
@@ -125,6 +129,8 @@ static int settle(struct wish *w, struct coord_server_config *cfg, struct rv_err
 
 	if ((w->durability && cli_choose(w->durability, durabilities, 2, "durability", &durability, err)) || cli_daemon_log_set(&w->log, err))
 		return -1;
+	if (w->listen && net_endpoint_check(rv_str_of(w->listen), NET_ENDPOINT_LISTEN, err) < 0)
+		return -1;
 	cfg->durability = durability == 0 ? JOURNAL_POWER : JOURNAL_PROCESS;
 	cfg->log = &w->log.log;
 	return 0;
@@ -141,6 +147,51 @@ static void raise_descriptors(void)
 	}
 }
 
+static int taken(const struct running *r, struct rv_err *err)
+{
+	struct rv_lock_holder holder;
+	char who[256], here[RV_HOST_NAME_MAX + 1], end[64] = "";
+
+	if (!cli_rundir_held(r->state, &holder))
+		return -1;
+	rv_lock_holder_text(&holder, who, sizeof who);
+	rv_host_name(here);
+	if (holder.known && strcmp(holder.host, here) == 0)
+		(void)snprintf(end, sizeof end, "`kill %d` ends it, what runs goes on; ", (int)holder.pid);
+	(void)rv_fail(err, RV_E_BUSY, "%s is in use by %s", r->state, who);
+	return rv_hint(err, "%s`reeve coordinator --state DIR` starts one more in a directory of its own", end);
+}
+
+/* The next port is as good a guess as any. */
+static int cannot_listen(const struct wish *w, struct rv_err *err)
+{
+	const char *colon = strrchr(w->listen, ':');
+	int host = (int)(colon - w->listen);
+	unsigned port = (unsigned)strtoul(colon + 1, NULL, 10);
+
+	if (err->sys == EADDRINUSE) {
+		(void)rv_fail(err, RV_E_BUSY, "cannot listen on %s: another process on this machine has the port %u", w->listen, port);
+		return rv_hint(err, "`--listen '%.*s:%u'` takes another one, '%.*s:*' any free one; `ss -ltnp 'sport = :%u'` tells who has it", host, w->listen,
+			       port < 65535 ? port + 1 : port - 1, host, w->listen, port);
+	}
+	if (err->sys == EADDRNOTAVAIL || err->sys == ENODEV)
+		return rv_hint(err, "%.*s is no address of this machine; --listen 'tcp://*:%u' listens on all that it has", host > 6 ? host - 6 : 0, w->listen + 6, port);
+	if (err->sys == EACCES)
+		return rv_hint(err, "a port below 1024 is root's: --listen '%.*s:%u'", host, w->listen, port + 7000);
+	return -1;
+}
+
+/* Only the cause is known below: who asked for it knows what helps. */
+static void help(const struct running *r, struct rv_err *err)
+{
+	if (err->code == RV_E_BUSY)
+		(void)taken(r, err);
+	else if (r->w->listen && strstr(err->msg, r->w->listen))
+		(void)cannot_listen(r->w, err);
+	else
+		cli_rundir_hint(err);
+}
+
 static int serve(struct running *r, struct coord_server_config *cfg)
 {
 	char state[PATH_MAX];
@@ -153,7 +204,10 @@ static int serve(struct running *r, struct coord_server_config *cfg)
 		return cli_fail(&err);
 	raise_descriptors();
 	rv_random(&cfg->seed, sizeof cfg->seed);
-	return coord_server_run(cfg, &err) < 0 ? cli_fail(&err) : CLI_OK;
+	if (coord_server_run(cfg, &err) == 0)
+		return CLI_OK;
+	help(r, &err);
+	return cli_fail(&err);
 }
 
 static int run(struct wish *w)

@@ -90,8 +90,10 @@ static int write_plan(const char *path, struct rv_str text, struct rv_err *err)
 		(void)rv_fail(err, RV_E_CONFLICT, "%.512s is there already", path);
 		return rv_hint(err, "`reeve init --file OTHER` writes elsewhere, `--file -` to standard output");
 	}
-	if (fd < 0)
-		return rv_fail_errno(err, errno, "cannot write %.512s", path);
+	if (fd < 0) {
+		(void)rv_fail_errno(err, errno, "cannot write %.512s", path);
+		return rv_hint(err, "`reeve init --file DIR/plan.yaml` writes elsewhere, `--file -` to standard output");
+	}
 	if (cli_write_all(fd, text.at, text.bytes)) {
 		(void)rv_fail_errno(err, errno, "cannot write %.512s", path);
 		(void)close(fd);

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/daemonlog.h"
 #include "cli/layout.h"
+#include "cli/place.h"
 #include "cli/resources.h"
 #include "cli/runargs.h"
 #include "cli/session.h"
@@ -141,15 +142,31 @@ static bool is_member(const struct node *n)
 	return access(path, F_OK) == 0;
 }
 
+/* The one near is not taken unasked: a node stays where it was started once, and is no guest of whoever happens to be there. */
+static int nobody_named(struct rv_err *err)
+{
+	struct cli_place near;
+	struct rv_err why;
+	int found = cli_place_find(NULL, CLI_PLACE_NO_RUNS, RV_STR(""), &near, &why);
+
+	(void)rv_fail(err, RV_E_USAGE, "node needs to know its coordinator");
+	if (near.kind == CLI_PLACE_COORDINATOR)
+		return found == 0 ? rv_hint(err, "`reeve node --coordinator %s` runs units for the one here", near.dir)
+				  : rv_hint(err, "`reeve node --coordinator %s`, for the one here, which is not running: `reeve coordinator --state %s` starts it", near.dir, near.dir);
+	return rv_hint(err, "--coordinator DIR, the state directory of one on this host (`reeve coordinator` starts it), or, to join one elsewhere,"
+			    " --token-file FILE with what `reeve token create` printed there");
+}
+
 static int set_coordinator(struct node *n, struct rv_err *err)
 {
 	const char *at = n->coordinator ? n->coordinator : getenv("REEVE_COORDINATOR");
+	char journal[PATH_MAX + sizeof CLI_FILE_JOURNAL];
+	struct rv_err guess = { 0 };
 
 	if (!at || !at[0]) {
 		if (n->token_file || is_member(n))
 			return 0;
-		(void)rv_fail(err, RV_E_USAGE, "node needs to know its coordinator");
-		return rv_hint(err, "--coordinator with the state directory of a coordinator on this host, or --token-file to join one elsewhere");
+		return nobody_named(err);
 	}
 	if (strstr(at, "://")) {
 		if (strncmp(at, "tcp://", 6) != 0 || net_endpoint_check(rv_str_of(at), NET_ENDPOINT_CONNECT, err) < 0)
@@ -161,7 +178,12 @@ static int set_coordinator(struct node *n, struct rv_err *err)
 		return -1;
 	if (access(n->coordinator_path, F_OK) < 0) {
 		(void)rv_fail(err, RV_E_UNREACHABLE, "there is no coordinator's state directory %s", at);
-		return rv_hint(err, "a coordinator elsewhere is tcp://HOST:PORT");
+		return cli_place_guess(at, err) ? -1 : rv_hint(err, "a coordinator elsewhere is tcp://HOST:PORT; `reeve coordinator --state %s` starts one here", at);
+	}
+	(void)snprintf(journal, sizeof journal, "%s/" CLI_FILE_JOURNAL, n->coordinator_path);
+	if (access(journal, F_OK) < 0 && cli_place_guess(at, &guess)) { /* where nothing speaks for another, one that will be there is waited for */
+		(void)rv_fail(err, RV_E_UNREACHABLE, "%s is not the state directory of a coordinator", at);
+		return rv_hint(err, "%s", guess.hint);
 	}
 	n->serve.coordinator = n->coordinator_path;
 	return 0;

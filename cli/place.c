@@ -132,6 +132,19 @@ const char *cli_place_named(const char *option)
 	return env && *env ? env : NULL;
 }
 
+bool cli_place_guess(const char *address, struct rv_err *err)
+{
+	char nearly[NET_ENDPOINT_BYTES_MAX + 1], state[PATH_MAX];
+
+	if (net_endpoint_nearly(rv_str_of(address), NET_ENDPOINT_CONNECT, nearly))
+		(void)rv_hint(err, "did you mean %s?", nearly);
+	else if (join(state, address, CLI_DIR_STATE) && was_coordinator(state))
+		(void)rv_hint(err, "did you mean its state directory, %s?", state);
+	else
+		return false;
+	return true;
+}
+
 static int place_of_dir(const char *dir, struct cli_place *out, struct rv_err *err)
 {
 	struct rv_run_id run;
@@ -139,6 +152,8 @@ static int place_of_dir(const char *dir, struct cli_place *out, struct rv_err *e
 	if (!realpath(dir, out->dir)) {
 		(void)rv_fail_errno(err, errno, "there is no coordinator in %s", dir);
 		err->code = errno == EACCES ? RV_E_DENIED : RV_E_UNREACHABLE;
+		if (cli_place_guess(dir, err))
+			return -1;
 		return rv_hint(err, "an address is tcp://HOST:PORT, or the state directory of a coordinator on this host");
 	}
 	if (is_run_dir(out->dir, &run))
@@ -154,6 +169,8 @@ static int place_of_dir(const char *dir, struct cli_place *out, struct rv_err *e
 	if (was_coordinator(out->dir))
 		return asleep(out, err);
 	(void)rv_fail(err, RV_E_UNREACHABLE, "no coordinator is running in %s", dir);
+	if (cli_place_guess(dir, err))
+		return -1;
 	return rv_hint(err, "`reeve coordinator --state %s` starts one", dir);
 }
 
@@ -287,7 +304,8 @@ static int nowhere(const struct search *s, struct rv_err *err)
 		return rv_hint(err, "`reeve status %s` reads it from disk; `reeve run PLAN --resume=%s` goes on", s->found.text, s->found.text);
 	}
 	(void)rv_fail(err, RV_E_UNREACHABLE, s->runs == CLI_PLACE_RUNS ? "no coordinator and no live run is near" : "no coordinator is near");
-	return rv_hint(err, "--coordinator ADDR or REEVE_COORDINATOR names one: tcp://HOST:PORT, or its state directory");
+	return rv_hint(err, "%s`reeve coordinator` starts one here; --coordinator ADDR or REEVE_COORDINATOR names one elsewhere: tcp://HOST:PORT, or its state directory",
+		       s->runs == CLI_PLACE_RUNS ? "`reeve run PLAN` or " : "");
 }
 
 int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str run, struct cli_place *out, struct rv_err *err)

@@ -45,6 +45,10 @@ int cli_place_find(const char *option, enum cli_place_runs runs, struct rv_str r
 /* Does the process live that its directory belongs to? Of tcp nobody can tell: true. */
 bool cli_place_lives(const struct cli_place *p);
 
+/* What `address`, which is neither form, may be meant as: "did you mean tcp://HOST:PORT?", or the state directory in a directory that was
+ * named. Sets the hint of `err`; false: nothing comes to mind. */
+bool cli_place_guess(const char *address, struct rv_err *err);
+
 /* Was a coordinator named, by the option or by REEVE_COORDINATOR? The name, NULL: no. */
 const char *cli_place_named(const char *option);
 

@@ -4,7 +4,6 @@
 #include "common/os/clock.h"
 #include "common/os/file.h"
 #include "common/os/keys.h"
-#include "common/os/lock.h"
 #include "node/warden/client.h"
 
 #include <dirent.h>
@@ -56,10 +55,30 @@ static int make_dir(const char *path, mode_t mode, struct rv_err *err)
 
 	if (rv_dir_make(path, mode, &why) == 0)
 		return 0;
-	if (why.code == RV_E_EXISTS)
-		return rv_fail(err, RV_E_IO, "%s is not a directory", path);
+	if (why.code == RV_E_EXISTS) {
+		(void)rv_fail(err, RV_E_IO, "%s is not a directory", path);
+		return rv_hint(err, "--state DIR names the directory in which runs are kept");
+	}
 	*err = why;
+	cli_rundir_hint(err);
 	return -1;
+}
+
+void cli_rundir_hint(struct rv_err *err)
+{
+	if ((err->sys == EACCES || err->sys == EPERM || err->sys == EROFS) && !err->hint[0])
+		(void)rv_hint(err, "`--state ~/reeve`, or another directory that you may write, keeps it elsewhere");
+}
+
+bool cli_rundir_held(const char *dir, struct rv_lock_holder *holder)
+{
+	int fd, held;
+
+	if (rv_dir_open(dir, &fd, NULL) < 0)
+		return false;
+	held = rv_lock_probe(fd, CLI_FILE_LOCK, holder, NULL);
+	(void)close(fd);
+	return held == 1;
 }
 
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err)
@@ -79,7 +98,13 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 	if (join(runs, d->state, CLI_DIR_RUNS, err) < 0 || join(d->run, runs, d->id.text, err) < 0 ||
 	    join(d->node, d->run, CLI_DIR_NODE, err) < 0 || join(d->estimates, d->state, CLI_DIR_ESTIMATES, err) < 0)
 		return -1;
-	if (make_dir(d->state, 0711, err) < 0 || hide_from_git(d->state, err) < 0 || make_dir(runs, 0711, err) < 0)
+	if (make_dir(d->state, 0711, err) < 0)
+		return -1;
+	if (hide_from_git(d->state, err) < 0) {
+		cli_rundir_hint(err);
+		return -1;
+	}
+	if (make_dir(runs, 0711, err) < 0)
 		return -1;
 	if (id && access(d->run, F_OK) < 0)
 		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", d->id.text, d->state);

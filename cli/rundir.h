@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/id.h"
+#include "common/os/lock.h"
 
 #include <limits.h>
 
@@ -23,6 +24,12 @@ struct cli_rundir {
 
 /* The state directory as an absolute path, which need not be there. `state` NULL: .reeve here. */
 int cli_rundir_state(char out[PATH_MAX], const char *state, struct rv_err *err);
+
+/* Adds what helps where a state directory cannot be made or written, if `err` is of that kind and has no hint yet. */
+void cli_rundir_hint(struct rv_err *err);
+
+/* Does a process own `dir`, a run's directory or a coordinator's state directory? Who, as far as it is known. */
+bool cli_rundir_held(const char *dir, struct rv_lock_holder *holder);
 
 /* Makes what is missing; a new run id unless `id` names one that is there. */
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err);

@@ -361,11 +361,29 @@ static int check_descriptors(struct rv_err *err)
 	return 0;
 }
 
+/* Whoever goes on with a run that has not ended would wait for its directories, and fail then. */
+static int check_ended(struct session *s, struct rv_err *err)
+{
+	struct rv_lock_holder holder;
+	char who[256], at[PATH_MAX + 16] = "";
+
+	if (!s->cfg->go_on || !cli_rundir_held(s->dir.run, &holder))
+		return 0;
+	rv_lock_holder_text(&holder, who, sizeof who);
+	if (s->state_option[0])
+		(void)snprintf(at, sizeof at, " --coordinator %s", s->dir.run);
+	rv_fail(err, RV_E_BUSY, "run %s is still running: %s", s->dir.id.text, who);
+	return rv_hint(err, "`reeve wait %s%s` waits for its end, `reeve cancel %s%s` ends it; only then there is something to go on with", s->dir.id.text, s->state_option,
+		       s->dir.id.text, at);
+}
+
 static int start(struct session *s, struct rv_err *err)
 {
 	if (check_descriptors(err) < 0)
 		return -1;
 	if (cli_rundir_make(&s->dir, s->cfg->state, s->cfg->go_on, err) < 0)
+		return -1;
+	if (check_ended(s, err) < 0)
 		return -1;
 	s->number = rv_run_id_number(rv_str_of(s->dir.id.text));
 	if (!s->cfg->settings.namespace_root[0]) {

@@ -332,7 +332,7 @@ static int join(struct serve *s, struct rv_err *err)
 		if (member)
 			return 0;
 		(void)rv_fail(err, RV_E_DENIED, "this node is not a member of any cluster yet");
-		return rv_hint(err, "`reeve token create` on the coordinator's side, then --token-file FILE here");
+		return rv_hint(err, "`reeve token create --out token` beside the coordinator, then, with that file brought here, `reeve node --token-file token`");
 	}
 	if (net_token_read(s->cfg->token_file, &token, err) < 0)
 		return member ? 0 : -1; /* it may have been removed after it was used */

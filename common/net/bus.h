@@ -30,6 +30,9 @@ int net_bus_ipc_endpoint(struct net_bus *b, const char *dir, const char *name, c
 enum net_endpoint_use { NET_ENDPOINT_CONNECT, NET_ENDPOINT_LISTEN };
 int net_endpoint_check(struct rv_str endpoint, enum net_endpoint_use use, struct rv_err *err);
 
+/* Would `text` be an endpoint if "tcp://" stood before it (of one that listens HOST may be missing, too)? Then it is in `out`. */
+bool net_endpoint_nearly(struct rv_str text, enum net_endpoint_use use, char out[NET_ENDPOINT_BYTES_MAX + 1]);
+
 /* How others reach what listens: `listen` as it was given, `bound` as the router tells it (net_router_endpoint). Where that is every address
  * of this machine, those of its interfaces, at most `max` (>= 1). */
 int net_endpoint_reachable(const char *listen, const char *bound, char out[][NET_ENDPOINT_BYTES_MAX + 1], uint32_t max, uint32_t *count,

@@ -49,16 +49,32 @@ static bool port_valid(struct rv_str port, enum net_endpoint_use use)
 	return number >= 1 && number <= 65535;
 }
 
+/* "HOST:PORT", ":PORT" or "PORT" is an endpoint for which only the scheme was forgotten, or HOST of one that listens. */
+bool net_endpoint_nearly(struct rv_str text, enum net_endpoint_use use, char out[NET_ENDPOINT_BYTES_MAX + 1])
+{
+	bool no_host = text.bytes && text.at[0] == ':', port_only = use == NET_ENDPOINT_LISTEN && text.bytes && port_valid(text, NET_ENDPOINT_CONNECT);
+	int n;
+
+	if (text.bytes >= 6 && memcmp(text.at, "tcp://", 6) == 0)
+		return false;
+	n = snprintf(out, NET_ENDPOINT_BYTES_MAX + 1, "tcp://%s%.*s", port_only ? "*:" : no_host && use == NET_ENDPOINT_LISTEN ? "*" : "",
+		     (int)rv_min_u64(text.bytes, NET_ENDPOINT_BYTES_MAX), text.at);
+	return n <= (int)NET_ENDPOINT_BYTES_MAX && net_endpoint_check(rv_str_of(out), use, NULL) == 0;
+}
+
 int net_endpoint_check(struct rv_str endpoint, enum net_endpoint_use use, struct rv_err *err)
 {
 	struct rv_str rest = rv_str(endpoint.at + 6, endpoint.bytes < 6 ? 0 : endpoint.bytes - 6);
+	char nearly[NET_ENDPOINT_BYTES_MAX + 1];
 	size_t colon = rest.bytes;
 
 	if (endpoint.bytes > NET_ENDPOINT_BYTES_MAX)
 		(void)rv_fail(err, RV_E_LIMIT, "an endpoint has %zu bytes; the limit is %u", endpoint.bytes, NET_ENDPOINT_BYTES_MAX);
-	else if (endpoint.bytes < 6 || memcmp(endpoint.at, "tcp://", 6) != 0)
+	else if (endpoint.bytes < 6 || memcmp(endpoint.at, "tcp://", 6) != 0) {
 		(void)rv_fail(err, RV_E_USAGE, "\"%.*s\" is not a tcp:// endpoint", RV_STR_ARGS(endpoint));
-	else {
+		if (net_endpoint_nearly(endpoint, use, nearly))
+			return rv_hint(err, "did you mean %s?", nearly);
+	} else {
 		while (colon > 0 && rest.at[colon - 1] != ':')
 			colon--;
 		if (colon == 0)

@@ -1,4 +1,5 @@
 /* on_client.c - what people ask for: checked before, then a fact like any other */
+#include "common/id.h"
 #include "common/plant.h"
 #include "coordinator/core/grow.h"
 #include "coordinator/core/state.h"
@@ -98,16 +99,25 @@ static int check_node(const struct coord *c, uint32_t node, struct rv_err *err)
 
 static int check_unit(const struct coord_run *r, enum proto_mutation what, uint32_t unit, struct rv_err *err)
 {
-	const struct coord_unit *u;
+	char room[COORD_UNIT_ID_BYTES];
+	struct rv_run_id run = rv_run_id_of(r->id);
+	struct rv_str id;
+	enum coord_unit_state state;
 
 	if (unit >= r->g->unit_count)
 		return rv_fail(err, RV_E_NOT_FOUND, "no such unit in the run");
-	u = coord_unit_at(r, unit);
-	if (what == PROTO_MUT_RETRY && !coord_state_ended(u->state))
-		return rv_fail(err, RV_E_CONFLICT, "the unit has not ended");
-	if (what == PROTO_MUT_SKIP && u->state == COORD_UNIT_ACTIVE)
-		return rv_fail(err, RV_E_CONFLICT, "the unit is running: cancel it");
-	return 0;
+	state = coord_unit_at(r, unit)->state;
+	id = coord_graph_unit_id(r->g, unit, room);
+	if (what == PROTO_MUT_SKIP && state == COORD_UNIT_ACTIVE) {
+		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is running: cancel it", RV_STR_ARGS(id));
+		return rv_hint(err, "`reeve cancel %s/%.*s`", run.text, RV_STR_ARGS(id));
+	}
+	if (what != PROTO_MUT_RETRY || coord_state_ended(state))
+		return 0;
+	(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" %s", RV_STR_ARGS(id), state == COORD_UNIT_ACTIVE ? "is running" : "has not ended");
+	if (state == COORD_UNIT_ACTIVE)
+		return rv_hint(err, "`reeve cancel %s/%.*s` ends it; then it can be tried again", run.text, RV_STR_ARGS(id));
+	return rv_hint(err, "it runs in its turn; `reeve explain %s/%.*s` says what it waits for", run.text, RV_STR_ARGS(id));
 }
 
 /* May the unit be run by the agent of that name from now on? */

@@ -39,7 +39,8 @@ want_out "nothing changed: it is not held"
 expect 0 reeve cancel $run/done
 want_out "nothing changed: it has ended: succeeded"
 expect 2 reeve skip $run/busy
-want_err "the unit is running: cancel it"
+want_err "unit \"busy\" is running: cancel it"
+want_err "\`reeve cancel $run/busy\`"
 expect 0 reeve set $run priority=0
 want_out "nothing changed: it has that value already"
 expect 0 reeve undrain n1
