@@ -328,6 +328,10 @@ static void put_spaces(struct rv_buf *out, uint32_t count, char c)
 
 static void put_place(const struct plan_diags *d, const struct plan_diag *g, struct rv_buf *out)
 {
+	if (g->path && strncmp(g->path, "--set ", 6) == 0) { /* it stands on the command line */
+		(void)rv_buf_puts(out, g->path);
+		return;
+	}
 	(void)rv_buf_puts(out, d->file ? d->file : "plan");
 	if (g->line)
 		(void)rv_buf_printf(out, ":%u", g->line);

@@ -577,8 +577,8 @@ const struct plan_argv *plan_read_argv(struct plan_loader *l, uint32_t node)
 	const struct plan_argv *argv = NULL;
 
 	if (t->nodes[node].count == 0 || plan_node_text(t, plan_first(node)).bytes == 0) {
-		plan_error_at(l, PLAN_E_COMMAND_EMPTY, node, "\"%.*s\" names no program",
-			      RV_STR_ARGS(plan_node_text(t, node - 1)));
+		plan_diag_hint(plan_error_at(l, PLAN_E_COMMAND_EMPTY, node, "\"%.*s\" names no program", RV_STR_ARGS(plan_node_text(t, node - 1))),
+			       "%.*s: [PROGRAM, ARGUMENT]", RV_STR_ARGS(plan_node_text(t, node - 1)));
 		return NULL;
 	}
 	if (t->nodes[node].count > RV_ARRAY_LEN(few)) {

@@ -5,6 +5,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_MAX = 80 }; /* bytes of a value that a hint says again */
 
 /* ---- faults ---- */
 
@@ -12,6 +16,17 @@ int plan_no_memory(struct plan_loader *l)
 {
 	l->no_memory = true;
 	return -1;
+}
+
+/* Of --set as it was typed: "[1].limits.failed" of the tree is the second one. */
+static void put_path(const struct plan_loader *l, struct plan_diag *g, const char *path)
+{
+	unsigned long set = path[0] == '[' ? strtoul(path + 1, NULL, 10) : 0;
+
+	if (l->tree != &l->set_tree)
+		plan_diag_path(g, "%s", path);
+	else if (set < l->opt->set_count)
+		plan_diag_path(g, "--set %.100s", l->opt->sets[set]);
 }
 
 static struct plan_diag *add(struct plan_loader *l, enum plan_code code, struct plan_spot spot, uint32_t node,
@@ -31,7 +46,7 @@ static struct plan_diag *add(struct plan_loader *l, enum plan_code code, struct 
 		if (node && l->tree == &l->line_tree)
 			(void)rv_buf_putc(&b, '.');
 		if (plan_node_path(l->tree, node, &b) == 0 && b.bytes)
-			plan_diag_path(g, l->tree == &l->set_tree ? "--set %s" : "%s", b.at);
+			put_path(l, g, b.at);
 		rv_buf_release(&b);
 	}
 	return g;
@@ -293,6 +308,84 @@ static int check_length(struct plan_loader *l, const struct plan_key *key, uint3
 	return 0;
 }
 
+/* A scalar as it stands in the file, where it is short and in sight. */
+static struct rv_str written(const struct plan_loader *l, uint32_t node)
+{
+	const struct plan_node *n = plan_node(l->tree, node);
+	struct rv_str source = l->diags->source;
+
+	if (l->tree == &l->set_tree || n->kind == PLAN_MAP || n->kind == PLAN_ARRAY || n->span > SHOWN_MAX || n->at > source.bytes || n->span > source.bytes - n->at)
+		return rv_str(NULL, 0);
+	return rv_str(source.at + n->at, n->span);
+}
+
+static bool plain(struct rv_str s)
+{
+	for (size_t i = 0; i < s.bytes; i++)
+		if ((unsigned char)s.at[i] < ' ' || strchr("\"\\'", s.at[i]))
+			return false;
+	return s.bytes > 0;
+}
+
+/* "echo hi" for an argv: its words, or, with what only a shell reads, a shell. */
+static void hint_of_command(struct plan_diag *g, const char *key, struct rv_str text)
+{
+	struct rv_buf b;
+	bool shell = false, word = false;
+
+	for (size_t i = 0; i < text.bytes; i++)
+		shell |= strchr("|&;<>()$`*?[]#~={},:", text.at[i]) != NULL;
+	rv_buf_init(&b, 1024);
+	for (size_t i = 0; !shell && i < text.bytes; i++) {
+		if (text.at[i] != ' ' && !word)
+			(void)rv_buf_puts(&b, b.bytes ? ", " : "");
+		word = text.at[i] != ' ';
+		if (word)
+			(void)rv_buf_putc(&b, text.at[i]);
+	}
+	if (shell)
+		plan_diag_hint(g, "with a shell: %s: [sh, -c, \"%.*s\"]", key, RV_STR_ARGS(text));
+	else
+		plan_diag_hint(g, "%s: [%s]; with a shell: %s: [sh, -c, \"%.*s\"]", key, b.at ? b.at : "", key, RV_STR_ARGS(text));
+	rv_buf_release(&b);
+}
+
+static bool is_number(struct rv_str s)
+{
+	for (size_t i = 0; i < s.bytes; i++)
+		if (!strchr("0123456789.", s.at[i]))
+			return false;
+	return s.bytes > 0;
+}
+
+static bool is_argv(const struct plan_key *key)
+{
+	return strcmp(key->name, "command") == 0 || strcmp(key->name, "accept") == 0 || strcmp(key->name, "unless") == 0;
+}
+
+/* The right form of a value that is of the wrong kind, where it can be guessed. */
+static void hint_of_kind(const struct plan_loader *l, struct plan_diag *g, const struct plan_key *key, uint32_t node)
+{
+	struct rv_str text = written(l, node);
+	bool string = plan_node(l->tree, node)->kind == PLAN_STRING;
+	bool array = key->kinds & PLAN_IS_ARRAY && key->part_kinds & PLAN_IS_STRING;
+
+	if (string)
+		text = plan_node_text(l->tree, node);
+	if (l->tree == &l->set_tree)
+		return;
+	if (array && is_argv(key) && string && plain(text) && text.bytes <= SHOWN_MAX)
+		hint_of_command(g, key->name, text);
+	else if (array && is_argv(key) && (!plain(text) || string))
+		plan_diag_hint(g, "%s: [PROGRAM, ARGUMENT]; with a shell: %s: [sh, -c, \"SCRIPT\"]", key->name, key->name);
+	else if (array && plain(text) && text.bytes <= SHOWN_MAX)
+		plan_diag_hint(g, string ? "as an array: %s: [%.*s]" : "as an array of text: %s: [\"%.*s\"]", key->name, RV_STR_ARGS(text));
+	else if (!string && key->kinds & PLAN_IS_STRING && plain(text))
+		plan_diag_hint(g, "in quotes it is text: \"%.*s\"", RV_STR_ARGS(text));
+	else if (string && key->kinds & (PLAN_IS_NUMBER | PLAN_IS_BOOL) && plain(text) && text.bytes <= SHOWN_MAX && is_number(text))
+		plan_diag_hint(g, "without quotes: %.*s", RV_STR_ARGS(text));
+}
+
 static int check_part(struct plan_loader *l, const struct plan_key *key, uint32_t node, bool quiet)
 {
 	char expected[128], named[160];
@@ -301,9 +394,10 @@ static int check_part(struct plan_loader *l, const struct plan_key *key, uint32_
 	if (!kind_holds(plan_node(l->tree, node), key->part_kinds)) {
 		if (!quiet) {
 			snprintf(named, sizeof(named), "each value of \"%s\"", key->name);
-			plan_error_at(l, PLAN_E_TYPE, node, "%s must be %s, not %s", named,
-				      plan_key_expected(&part, expected),
-				      plan_kind_name((enum plan_kind)plan_node(l->tree, node)->kind));
+			hint_of_kind(l,
+				     plan_error_at(l, PLAN_E_TYPE, node, "%s must be %s, not %s", named, plan_key_expected(&part, expected),
+						   plan_kind_name((enum plan_kind)plan_node(l->tree, node)->kind)),
+				     &part, node);
 		}
 		return -1;
 	}
@@ -410,8 +504,10 @@ static int check_value(struct plan_loader *l, const struct plan_key *key, uint32
 	char expected[128];
 
 	if (!kind_holds(n, key->kinds)) {
-		plan_error_at(l, PLAN_E_TYPE, node, "\"%s\" must be %s, not %s", key->name,
-			      plan_key_expected(key, expected), plan_kind_name((enum plan_kind)n->kind));
+		hint_of_kind(l,
+			     plan_error_at(l, PLAN_E_TYPE, node, "\"%s\" must be %s, not %s", key->name, plan_key_expected(key, expected),
+					   plan_kind_name((enum plan_kind)n->kind)),
+			     key, node);
 		return -1;
 	}
 	if (check_scalar(l, key->name, node, (enum plan_rule)key->rule, key->words,
@@ -430,26 +526,72 @@ static int check_value(struct plan_loader *l, const struct plan_key *key, uint32
 
 /* ---- maps ---- */
 
+/* What other tools call it. */
+static const struct {
+	const char *word, *key;
+} elsewhere[] = {
+	{ "unit_id", "id" },          { "task_id", "id" },      { "working_directory", "cwd" }, { "workdir", "cwd" },     { "directory", "cwd" },
+	{ "dir", "cwd" },             { "needs", "depends_on" }, { "after", "depends_on" },      { "requires", "depends_on" }, { "cmd", "command" },
+	{ "run", "command" },         { "script", "command" },  { "shell", "command" },         { "environment", "env" }, { "timeout", "timeout_s" },
+	{ "retries", "retry" },       { "tasks", "units" },     { "steps", "units" },           { "jobs", "units" },      { "parallel", "max_workers" },
+	{ "concurrency", "max_workers" },
+};
+
+/* The map that has such a key, other than `id`; PLAN_MAP_NONE. */
+static enum plan_map_id map_with(const struct plan_loader *l, enum plan_map_id id, struct rv_str name)
+{
+	for (int m = PLAN_MAP_PLAN; m < PLAN_MAPS; m++)
+		if (m != (int)id && plan_key_find(&l->index[m], name))
+			return (enum plan_map_id)m;
+	return PLAN_MAP_NONE;
+}
+
+enum { KEYS_LISTED_MAX = 12 };
+
+static void hint_of_keys(struct plan_diag *g, enum plan_map_id id, const char *const *known, uint32_t count)
+{
+	struct rv_buf b;
+
+	if (count > KEYS_LISTED_MAX) {
+		plan_diag_hint(g, "`reeve help plan` lists the keys of %s; keys of your own start with x-", plan_map_name(id));
+		return;
+	}
+	rv_buf_init(&b, 1024);
+	for (uint32_t i = 0; i < count; i++)
+		(void)rv_buf_printf(&b, "%s%s", i ? ", " : "", known[i]);
+	plan_diag_hint(g, "its keys are %s; keys of your own start with x-", b.at ? b.at : "");
+	rv_buf_release(&b);
+}
+
 static void tell_unknown(struct plan_loader *l, enum plan_map_id id, uint32_t key)
 {
 	const struct plan_map_index *index = &l->index[id];
 	struct rv_str name = plan_node_text(l->tree, key);
 	const char *known[PLAN_KEYS_MAX];
+	enum plan_map_id other;
 	char q[PLAN_QUOTED];
 	struct plan_diag *g;
 	uint32_t i;
+	bool few;
 	int near;
 
 	for (i = 0; i < index->count; i++)
 		known[i] = index->key[i]->name;
 	g = plan_error_at(l, PLAN_E_UNKNOWN_KEY, key, "%s has no key %s", plan_map_name(id), plan_quote(name, q));
+	for (i = 0; i < RV_ARRAY_LEN(elsewhere); i++)
+		if (rv_str_equal(name, rv_str_of(elsewhere[i].word)) && plan_key_find(index, rv_str_of(elsewhere[i].key))) {
+			plan_diag_hint(g, "did you mean \"%s\"?", elsewhere[i].key);
+			return;
+		}
+	other = map_with(l, id, name);
 	near = rv_nearest(name, known, index->count);
-	if (near >= 0)
+	few = index->count <= KEYS_LISTED_MAX;
+	if (near >= 0 && (few || !other || strncmp(known[near], name.at, rv_min_u64(name.bytes, strlen(known[near]))) == 0))
 		plan_diag_hint(g, "did you mean \"%s\"?", known[near]);
-	else if (rv_str_equal(name, RV_STR("unit_id")) || rv_str_equal(name, RV_STR("task_id")))
-		plan_diag_hint(g, "did you mean \"id\"?");
+	else if (other && !few)
+		plan_diag_hint(g, "%s has such a key, %s has not; `reeve help plan` lists all", plan_map_name(other), plan_map_name(id));
 	else
-		plan_diag_hint(g, "keys of your own start with x-");
+		hint_of_keys(g, id, known, index->count);
 }
 
 static int check_required(struct plan_loader *l, uint32_t map, enum plan_map_id id, const uint32_t *found,

@@ -16,7 +16,8 @@ static bool has(const uint32_t *found, int id)
 
 uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown)
 {
-	const char *known[RV_AGENTS_MAX + 1];
+	static const char *const profiles[] = { "claude", "codex", "mock" };
+	const char *known[RV_AGENTS_MAX + RV_ARRAY_LEN(profiles)];
 	struct rv_str name = plan_node_text(l->tree, node);
 	uint32_t agent, i;
 	char q[PLAN_QUOTED];
@@ -46,11 +47,13 @@ uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown)
 	g = plan_error_at(l, PLAN_E_AGENT_UNKNOWN, node, "no agent is called %s", plan_quote(name, q));
 	for (i = 0; i < l->agents.count && i < RV_AGENTS_MAX; i++)
 		known[i] = PLAN_VEC_AT(&l->agents, struct plan_agent, i).name.at;
+	for (size_t p = 0; p < RV_ARRAY_LEN(profiles); p++) /* those need no entry */
+		known[i++] = profiles[p];
 	near = rv_nearest(name, known, i);
 	if (near >= 0)
 		plan_diag_hint(g, "did you mean \"%s\"?", known[near]);
 	else
-		plan_diag_hint(g, "give it an entry in the plan's `agents`");
+		plan_diag_hint(g, "give it an entry in the plan's `agents`, or use claude, codex or mock, which need none");
 	return PLAN_NONE;
 }
 

@@ -350,17 +350,36 @@ static uint32_t offset_of(struct rv_str source, int line, int column)
 	return (uint32_t)(at - source.at);
 }
 
+/* What the parser says is about its grammar; what people do is a handful of things. */
+static const struct {
+	const char *says, *means, *hint;
+} slips[] = {
+	{ "indentation", "a tab is used as indentation", "use spaces: YAML allows no tabs there; `expand -i -t 2 FILE` prints it with spaces" },
+	{ "invalid tab", "a tab is used as indentation", "use spaces: YAML allows no tabs there; `expand -i -t 2 FILE` prints it with spaces" },
+	{ "expected '-' indicator", NULL, "what belongs to one entry of a list begins in the same column, the one behind its \"- \"" },
+	{ "nested block mapping on the same line", NULL, "a text with \": \" in it stands in quotes: \"what: this\"" },
+	{ "mismatched flow", NULL, "each [ needs its ], each { its }" },
+	{ "without closing quote", NULL, "the quote that begins here is never closed" },
+	{ "wrong indent", NULL, "keys of one map begin in the same column" },
+};
+
 static int parser_fault(struct reader *r, struct fy_diag *diag)
 {
 	struct fy_diag_error *first;
 	void *walk = NULL;
+	uint32_t at;
 
 	first = fy_diag_errors_iterate(diag, &walk);
-	if (!first)
+	if (!first || !first->msg)
 		return plan_fault_set(r->fault, PLAN_E_SYNTAX, 0, 1, "this is not YAML");
-	/* Its lines and columns count from 1. */
-	return plan_fault_set(r->fault, PLAN_E_SYNTAX, offset_of(r->tree->source, first->line - 1, first->column - 1),
-			      1, "%s", first->msg ? first->msg : "this is not YAML");
+	at = offset_of(r->tree->source, first->line - 1, first->column - 1); /* its lines and columns count from 1 */
+	for (size_t i = 0; i < RV_ARRAY_LEN(slips); i++)
+		if (strstr(first->msg, slips[i].says)) {
+			(void)plan_fault_set(r->fault, PLAN_E_SYNTAX, at, 1, "%s", slips[i].means ? slips[i].means : first->msg);
+			(void)snprintf(r->fault->hint, sizeof r->fault->hint, "%s", slips[i].hint);
+			return -1;
+		}
+	return plan_fault_set(r->fault, PLAN_E_SYNTAX, at, 1, "%s", first->msg);
 }
 
 int plan_yaml_read(struct plan_tree *t, struct rv_str source, struct plan_fault *fault)
@@ -395,8 +414,10 @@ int plan_yaml_read(struct plan_tree *t, struct rv_str source, struct plan_fault 
 	}
 	if (rc == 0 && fy_parser_get_stream_error(parser))
 		rc = parser_fault(&r, diag);
-	if (rc == 0 && !t->count)
+	if (rc == 0 && !t->count) {
 		rc = plan_fault_set(fault, PLAN_E_SYNTAX, 0, 1, "this file is empty");
+		(void)snprintf(fault->hint, sizeof fault->hint, "`reeve init --file -` shows a plan to begin with");
+	}
 out:
 	if (parser)
 		fy_parser_destroy(parser);

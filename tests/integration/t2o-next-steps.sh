@@ -123,3 +123,48 @@ for verb in submit\ ../plan.yaml status wait; do
 	expect 5 reeve $verb
 	want_err "\`reeve coordinator --state $PWD/.reeve\`"
 done
+cd "$T/work"
+
+say "plans: commands that are no arrays of text, tabs, names that nobody has"
+# mistake TEXT-OF-UNITS HINT...: what check says of it
+mistake() {
+	printf 'version: 1\nagents: {coder: {profile: mock}}\nunits:\n%b' "$1" >wrong.yaml
+	expect 2 reeve check wrong.yaml
+	shift
+	for hint; do want_err "$hint"; done
+}
+mistake '  - {id: a, command: [true]}\n' 'in quotes it is text: "true"'
+mistake '  - {id: a, command: [sleep, 1]}\n' 'in quotes it is text: "1"'
+mistake '  - {id: a, command: true}\n' 'as an array of text: command: ["true"]'
+mistake '  - id: a\n    command: echo hi\n' 'command: [echo, hi]; with a shell: command: [sh, -c, "echo hi"]'
+mistake '  - id: a\n    command: echo hi | wc\n' 'with a shell: command: [sh, -c, "echo hi | wc"]'
+mistake '  - id: a\n    command:\n' 'command: [PROGRAM, ARGUMENT]'
+mistake '  - {id: a, command: []}\n' 'command: [PROGRAM, ARGUMENT]'
+mistake '  - {id: a, command: [x]}\n  - {id: b, command: [x], depends_on: a}\n' 'as an array: depends_on: [a]'
+mistake '  - {id: a, command: [x], description: 3}\n' 'in quotes it is text: "3"'
+mistake '  - {id: a, command: [x], timeout_s: "3"}\n' 'without quotes: 3'
+mistake '\t- id: a\n' 'a tab is used as indentation' 'wrong.yaml:4:1' 'use spaces'
+mistake '  - id: a\n  \tcommand: [x]\n' 'a tab is used as indentation' 'wrong.yaml:5' 'use spaces'
+mistake '  - id: a\n   command: [x]\n' 'in the same column'
+mistake '  - id: a\n    description: what: this\n' 'stands in quotes'
+mistake '  - {id: a, command: [x}\n' 'each [ needs its ]'
+mistake '  - {id: a, agent: codexx, prompt: p}\n' 'did you mean "codex"?'
+mistake '  - {id: a, agent: someone, prompt: p}\n' '`agents`, or use claude, codex or mock'
+mistake '  - {id: a, command: [x], working_directory: x}\n' 'did you mean "cwd"?'
+mistake '  - {id: a, command: [x], needs: [b]}\n' 'did you mean "depends_on"?'
+mistake '  - {id: a, command: [x], mock: {}}\n' 'agent has such a key, unit has not'
+mistake '  - {id: a, command: [x], colour: red}\n' '`reeve help plan` lists the keys of unit'
+cat >wrong.yaml <<'Y'
+version: 1
+agents: {a: {profile: mock, mock: {cost_usd: 1}}, b: {profile: codexx}}
+units: [{id: u, agent: a, prompt: p}]
+Y
+expect 2 reeve check wrong.yaml
+want_err 'its keys are delay_s, fail, output, tokens;'
+want_err 'did you mean "codex"?'
+: >wrong.yaml
+expect 2 reeve check wrong.yaml
+want_err '`reeve init --file -`'
+expect 2 reeve run plan.yaml --set max_worker=3
+want_err " --> --set max_worker=3"
+want_err 'did you mean "max_workers"?'

@@ -48,7 +48,7 @@ static void characters_are_counted_not_bytes(void **state)
 	      "  |\n"
 	      "2 | units: [{id: a, command: [x], description: \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\", bad: 1}]\n"
 	      "  |                                                   ^^^\n"
-	      "  = help: keys of your own start with x-\n");
+	      "  = help: `reeve help plan` lists the keys of unit; keys of your own start with x-\n");
 }
 
 static void nothing_raw_reaches_the_terminal(void **state)
