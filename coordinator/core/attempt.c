@@ -190,15 +190,21 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	coord_ready_update_run(c, r);
 }
 
+static void wake_all(struct coord *c, struct coord_run *r, uint32_t *waiting)
+{
+	while (*waiting != COORD_NONE) {
+		uint32_t class = *waiting;
+
+		*waiting = r->g->classes[class].next_waiting;
+		coord_ready_unpark_class(c, r, class);
+	}
+}
+
 static void agent_given(struct coord *c, struct coord_run *r, struct coord_agent *ag)
 {
 	ag->running--;
-	while (ag->waiting != COORD_NONE) {
-		uint32_t class = ag->waiting;
-
-		ag->waiting = r->g->classes[class].next_waiting;
-		coord_ready_unpark_class(c, r, class);
-	}
+	wake_all(c, r, &ag->waiting);
+	wake_all(c, r, &r->g->waiting_any);
 }
 
 static void uncount(struct coord *c, uint32_t slot)

@@ -93,6 +93,19 @@ uint32_t coord_budget_agent(const struct coord_run *r, uint32_t unit)
 	return coord_unit_class(r, u)->agent;
 }
 
+bool coord_budget_shape(const struct coord_run *r, uint32_t unit, struct coord_shape *out)
+{
+	const struct coord_class *cl = coord_unit_class(r, coord_unit_at(r, unit));
+	uint32_t agent = r->g->meters ? coord_budget_agent(r, unit) : cl->agent;
+
+	if (agent == cl->agent || agent == COORD_NONE)
+		return false;
+	*out = r->g->shapes[cl->shape];
+	out->profile = r->g->agents[agent].profile;
+	out->full_since = 0; /* what is known of the class's own agent says nothing of this one */
+	return true;
+}
+
 uint32_t coord_attempt_agent(const struct coord *c, const struct coord_run *r, uint32_t slot)
 {
 	uint32_t unit = c->attempts[slot].unit;

@@ -7,6 +7,7 @@ struct question {
 	const struct coord_run *r;
 	uint32_t unit;
 	const struct coord_unit *u;
+	struct coord_shape sh; /* what its next attempt asks of a node */
 	void (*each)(void *arg, const struct coord_obstacle *o);
 	void *arg;
 	uint32_t told;
@@ -241,7 +242,7 @@ static enum coord_node_why why_not(const struct question *q, uint32_t node)
 {
 	const struct coord_node *n = &q->c->nodes[node];
 	const struct coord_graph *g = q->r->g;
-	const struct coord_shape *sh = &g->shapes[coord_unit_class(q->r, q->u)->shape];
+	const struct coord_shape *sh = &q->sh;
 	uint32_t shape = coord_unit_class(q->r, q->u)->shape;
 	enum coord_node_why why = standing(q, n);
 
@@ -275,7 +276,7 @@ static enum coord_node_why why_not(const struct question *q, uint32_t node)
 static void explain_node(struct question *q, uint32_t node)
 {
 	const struct coord_node *n = &q->c->nodes[node];
-	const struct coord_shape *sh = &q->r->g->shapes[coord_unit_class(q->r, q->u)->shape];
+	const struct coord_shape *sh = &q->sh;
 	struct coord_obstacle o = obstacle(COORD_O_NODE);
 	struct coord_needs_text lacking = { .bytes = 0 };
 
@@ -359,6 +360,8 @@ void coord_explain(const struct coord *c, uint64_t run, uint32_t unit, void (*ea
 	q.r = &c->runs[slot];
 	rv_check(unit < q.r->g->vertex_count);
 	q.u = coord_unit_at(q.r, unit);
+	if (!coord_budget_shape(q.r, unit, &q.sh))
+		q.sh = q.r->g->shapes[coord_unit_class(q.r, q.u)->shape];
 	if (explain_state(&q))
 		return;
 	explain_run(&q);

@@ -21,9 +21,9 @@ bool coord_build_has_dirs(const struct coord_build *b, const struct plan_unit *u
 }
 
 /* Whose program has to be on the node. */
-static uint8_t needed_profile(const struct plan_settings *s)
+static uint8_t needed(enum plan_profile profile)
 {
-	return s->profile >= PLAN_PROFILE_CLAUDE ? (uint8_t)s->profile : 0;
+	return profile >= PLAN_PROFILE_CLAUDE ? (uint8_t)profile : 0;
 }
 
 static void shape_key(struct rv_buf *key, const struct plan_settings *s)
@@ -31,7 +31,7 @@ static void shape_key(struct rv_buf *key, const struct plan_settings *s)
 	rv_buf_reset(key);
 	rv_buf_put_u32(key, s->slots);
 	rv_buf_put_u8(key, s->agent_unit);
-	rv_buf_put_u8(key, needed_profile(s));
+	rv_buf_put_u8(key, needed(s->profile));
 	rv_buf_put_lv(key, s->node);
 	rv_buf_put_u32(key, s->label_count);
 	for (uint32_t i = 0; i < s->label_count; i++) {
@@ -121,7 +121,7 @@ static int fill_shape(struct coord_build *b, struct coord_shape *sh, const struc
 
 	sh->slots = s->slots;
 	sh->agent_slots = s->agent_unit ? 1 : 0;
-	sh->profile = needed_profile(s);
+	sh->profile = needed(s->profile);
 	sh->reserved = sh->able = COORD_NONE;
 	sh->waits_since = UINT64_MAX;
 	sh->label_first = *labels;
@@ -248,6 +248,7 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 	struct coord_graph *g = b->g;
 
 	g->agent_count = p->agent_count + BUILT_IN_AGENTS;
+	g->waiting_any = COORD_NONE;
 	g->lock_count = p->lock_count;
 	g->agents = RV_ARENA_ARRAY(&g->arena, struct coord_agent, g->agent_count + 1u);
 	g->locks = RV_ARENA_ARRAY(&g->arena, struct coord_lock_name, p->lock_count + 1u);
@@ -256,12 +257,14 @@ static int build_named(struct coord_build *b, struct rv_err *err)
 	for (uint32_t i = 0; i < p->agent_count; i++) {
 		g->agents[i] = (struct coord_agent){ .name = rv_arena_str(&g->arena, p->agents[i].name), .waiting = COORD_NONE,
 						     .max_concurrent = p->agents[i].max_concurrent, .limit = p->agents[i].budget,
+						     .profile = needed(p->agents[i].profile),
 						     .model = rv_arena_str(&g->arena, p->agents[i].model) };
 		if (!g->agents[i].name.at || !g->agents[i].model.at)
 			return no_memory(err);
 	}
 	for (uint32_t i = 0; i < BUILT_IN_AGENTS; i++) /* a person may send a unit back to one of them */
-		g->agents[p->agent_count + i] = (struct coord_agent){ .name = rv_str_of(plan_profile_name(coord_built_in_agents[i])), .waiting = COORD_NONE };
+		g->agents[p->agent_count + i] = (struct coord_agent){ .name = rv_str_of(plan_profile_name(coord_built_in_agents[i])), .waiting = COORD_NONE,
+								      .profile = needed(coord_built_in_agents[i]) };
 	for (uint32_t i = 0; i < p->lock_count; i++) {
 		g->locks[i] = (struct coord_lock_name){ .name = rv_arena_str(&g->arena, p->locks[i].name), .count = p->locks[i].count,
 							.hash = rv_hash(0x6c6f636bu, p->locks[i].name) };

@@ -13,17 +13,21 @@
 #include "common/plant.h"
 #include "coordinator/core/state.h"
 
-#define AVOID_LOOKS 8u /* units of a class tried when its first must not go to the nodes that have room */
+#define AVOID_LOOKS 8u /* units of a class tried on nodes when its first must not go to those that have room */
+#define AGENT_LOOKS 64u /* that wait for their agent, passed over */
 
 struct wish {
 	struct coord_run *r;
 	uint32_t shape, class, unit;
-	const struct coord_shape *sh;
+	const struct coord_shape *sh; /* that of the class, or: */
+	struct coord_shape other;     /* of a unit that another agent runs */
 	const struct coord_class *cl;
 	bool ahead;  /* may be sent ahead */
 	bool kept_off; /* some unit looked at has to keep off a node, or waits for its agent */
-	uint32_t at_agent; /* that some unit looked at waits for: another one than its class's, COORD_NONE */
-	bool no_room;      /* for some unit looked at */
+	bool at_agent;     /* some unit looked at waits for its agent: */
+	uint32_t agent;    /* this one; COORD_NONE: not all for the same */
+	bool no_room;      /* for some unit looked at, */
+	bool able;         /* which some node could take: no such unit, or it could */
 };
 
 static bool lacks_workspace(const struct coord_run *r, uint32_t node)
@@ -248,15 +252,16 @@ static bool better_waits(const struct coord_run *r, uint64_t rank)
 	return false;
 }
 
-static void reserve(struct coord *c, struct coord_run *r, uint32_t shape)
+static void reserve(struct coord *c, const struct wish *w)
 {
-	struct coord_shape *sh = &r->g->shapes[shape];
+	struct coord_run *r = w->r;
+	struct coord_shape *sh = &r->g->shapes[w->shape];
 	uint32_t best = COORD_NONE;
 
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		const struct coord_node *n = &c->nodes[i];
 
-		if (coord_node_usable(n) && n->reserved_run == COORD_NONE && coord_node_fits(n, r->g, sh) && !lacks_workspace(r, i) &&
+		if (eligible(c, w, i) && n->reserved_run == COORD_NONE &&
 		    (best == COORD_NONE || busier(&c->nodes[best], n, sh)))
 			best = i;
 	}
@@ -265,7 +270,7 @@ static void reserve(struct coord *c, struct coord_run *r, uint32_t shape)
 	sh->reserved = best;
 	r->reservations++;
 	c->nodes[best].reserved_run = coord_run_slot(c, r);
-	c->nodes[best].reserved_shape = shape;
+	c->nodes[best].reserved_shape = w->shape;
 }
 
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape)
@@ -289,9 +294,7 @@ void coord_place_unreserve_all(struct coord *c, struct coord_run *r)
 /* May the shape still be placed on the node that is kept free for it? It may have gone, or be drained. */
 static bool is_kept_in_vain(const struct coord *c, const struct wish *w)
 {
-	const struct coord_node *n = &c->nodes[w->sh->reserved];
-
-	return !coord_node_usable(n) || !coord_node_fits(n, w->r->g, w->sh) || lacks_workspace(w->r, w->sh->reserved);
+	return !eligible(c, w, w->r->g->shapes[w->shape].reserved);
 }
 
 static void park(struct coord *c, const struct wish *w)
@@ -304,9 +307,9 @@ static void park(struct coord *c, const struct wish *w)
 	sh->full_ahead = w->ahead;
 	sh->full_class = w->class;
 	coord_ready_park_shape(c, w->r, w->shape);
-	sh->hopeless = !eligible_elsewhere(c, w, COORD_NONE);
+	sh->hopeless = !w->able;
 	if (sh->reserved == COORD_NONE && sh->slots > 1 && !sh->hopeless && c->placements - sh->waits_since >= COORD_BYPASS_MAX)
-		reserve(c, w->r, w->shape);
+		reserve(c, w);
 }
 
 static bool agent_full(const struct coord_run *r, uint32_t agent)
@@ -316,15 +319,48 @@ static bool agent_full(const struct coord_run *r, uint32_t agent)
 	return ag->max_concurrent && ag->running >= ag->max_concurrent;
 }
 
-static void park_at_agent(struct coord *c, const struct wish *w, uint32_t agent)
+static void park_at_agent(struct coord *c, const struct wish *w)
 {
 	struct coord_class *cl = &w->r->g->classes[w->class];
-	struct coord_agent *ag = &w->r->g->agents[agent];
+	uint32_t *waiting = w->agent == COORD_NONE ? &w->r->g->waiting_any : &w->r->g->agents[w->agent].waiting;
 
 	cl->block = COORD_CLASS_AT_AGENT;
-	cl->next_waiting = ag->waiting;
-	ag->waiting = w->class;
+	cl->next_waiting = *waiting;
+	*waiting = w->class;
 	coord_ready_update(c, w->r, w->class);
+}
+
+static bool unlink_waiting(struct coord_run *r, uint32_t *first, uint32_t class)
+{
+	struct coord_class *classes = r->g->classes;
+
+	if (*first == class) {
+		*first = (uint32_t)classes[class].next_waiting;
+		return true;
+	}
+	for (uint32_t at = *first; at != COORD_NONE; at = (uint32_t)classes[at].next_waiting) {
+		if ((uint32_t)classes[at].next_waiting != class)
+			continue;
+		classes[at].next_waiting = classes[class].next_waiting;
+		return true;
+	}
+	return false;
+}
+
+void coord_place_unpark_class(struct coord *c, struct coord_run *r, uint32_t class)
+{
+	const struct coord_class *cl = &r->g->classes[class];
+	bool found;
+
+	if (r->g->shapes[cl->shape].parked)
+		c->capacity_freed = true; /* on no node: what is known of the others that are parked stays so */
+	if (cl->block != COORD_CLASS_AT_AGENT)
+		return;
+	found = unlink_waiting(r, &r->g->waiting_any, class);
+	for (uint32_t i = 0; i < r->g->agent_count && !found; i++)
+		found = unlink_waiting(r, &r->g->agents[i].waiting, class);
+	rv_check(found);
+	coord_ready_unpark_class(c, r, class);
 }
 
 /* --- placing --- */
@@ -361,36 +397,40 @@ static void assign(struct coord *c, const struct wish *w, uint32_t node)
 	coord_place_unreserve(c, w->r, w->shape);
 }
 
-/* Its next attempt is run by another agent than its class's, and that one is full. */
-static bool waits_for_other(const struct wish *w)
+/* The agent of its next attempt, another one than its class's perhaps, is full. What may not start any more waits for nobody. */
+static bool waits_for_agent(struct wish *w)
 {
 	uint32_t agent = w->r->g->meters ? coord_budget_agent(w->r, w->unit) : w->cl->agent;
 
-	return agent != w->cl->agent && agent_full(w->r, agent);
+	if (agent == COORD_NONE || !agent_full(w->r, agent) || (w->r->g->meters && coord_budget_refuses(w->r, w->unit) != PROTO_REASON_NONE))
+		return false;
+	w->agent = w->at_agent && w->agent != agent ? COORD_NONE : agent;
+	w->at_agent = true;
+	return true;
 }
 
-/* The unit that goes now, of the class's first few, and where: only one that has to keep off a node, or is another agent's, lets others pass. */
+/* The unit that goes now, of the class's first few, and where: only one that has to keep off a node, or is another agent's, or waits for its
+ * agent, lets others pass. */
 static uint32_t choose(const struct coord *c, struct wish *w)
 {
-	uint32_t local = w->cl->first;
+	uint32_t tried = 0, local = w->cl->first;
 
-	for (uint32_t i = 0; i < AVOID_LOOKS && local != RV_RANK_NONE; i++) {
+	for (uint32_t i = 0; i < AGENT_LOOKS && tried < AVOID_LOOKS && local != RV_RANK_NONE; i++, local = rv_rankset_next(&w->cl->ready, local)) {
 		uint32_t node;
 
 		w->unit = w->cl->order[local].unit;
-		if (waits_for_other(w)) {
-			if (w->at_agent == COORD_NONE)
-				w->at_agent = coord_budget_agent(w->r, w->unit);
-		} else {
+		if (!waits_for_agent(w)) {
+			w->sh = coord_budget_shape(w->r, w->unit, &w->other) ? &w->other : &w->r->g->shapes[w->shape];
 			node = node_for(c, w);
 			if (node != COORD_NONE)
 				return node;
 			w->no_room = true;
-			if (!(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
+			w->able |= eligible_elsewhere(c, w, COORD_NONE);
+			if (w->sh != &w->other && !(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
 				break;
+			tried++;
 		}
 		w->kept_off = true;
-		local = rv_rankset_next(&w->cl->ready, local);
 	}
 	return COORD_NONE;
 }
@@ -400,16 +440,16 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 static bool place_first(struct coord *c, struct coord_run *r)
 {
 	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
-	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value], .at_agent = COORD_NONE };
+	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value] };
 	enum proto_reason used_up;
-	uint32_t node, agent;
+	uint32_t node;
 
 	w.class = w.sh->class_first + rv_heap_first(&w.sh->ready)->value;
 	w.cl = &r->g->classes[w.class];
 	w.ahead = w.cl->prefetch && !(r->parked_shapes && better_waits(r, first->key));
 	node = choose(c, &w);
-	if (node == COORD_NONE && w.at_agent != COORD_NONE && !w.no_room) {
-		park_at_agent(c, &w, w.at_agent);
+	if (node == COORD_NONE && w.at_agent && !w.no_room) {
+		park_at_agent(c, &w);
 		coord_place_unreserve(c, r, w.shape);
 		return true;
 	}
@@ -425,17 +465,11 @@ static bool place_first(struct coord *c, struct coord_run *r)
 		coord_place_unreserve(c, r, w.shape);
 		return true;
 	}
-	agent = r->g->meters ? coord_budget_agent(r, w.unit) : w.cl->agent;
-	if (agent != COORD_NONE && agent_full(r, agent)) {
-		park_at_agent(c, &w, agent);
-		coord_place_unreserve(c, r, w.shape);
-		return true;
-	}
 	if (w.cl->dirs && !coord_dirs_free(c, r, w.unit, true)) {
 		if (coord_unit_at(r, w.unit)->flags & COORD_U_DIR_WAIT) {
 			coord_place_unreserve(c, r, w.shape);
 		} else {
-			w.kept_off = true; /* there is a node, but no room to note its paths */
+			w.kept_off = w.able = true; /* there is a node, but no room to note its paths */
 			park(c, &w);
 		}
 		return true;
@@ -487,7 +521,7 @@ bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r
 		w.class = sh->class_first + first->value;
 		w.cl = &r->g->classes[w.class];
 		w.unit = w.cl->order[w.cl->first].unit;
-		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID)
+		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID || coord_budget_shape(r, w.unit, &w.other))
 			continue;
 		for (uint32_t i = 0; i < c->node_count; i++)
 			if (!c->nodes[i].full_until_us && has_room(c, i, &w))

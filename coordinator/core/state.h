@@ -386,6 +386,8 @@ void coord_capacity_freed(struct coord *c, uint32_t node);
 /* Has no node a place free for the first unit of any shape that is parked? Looks at all of them. */
 bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r);
 bool coord_steal(struct coord *c); /* the same */
+/* Its units are looked at again: one has come that does not wait for what the others do. */
+void coord_place_unpark_class(struct coord *c, struct coord_run *r, uint32_t class);
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
 void coord_place_unreserve_all(struct coord *c, struct coord_run *r);
 
@@ -466,6 +468,8 @@ bool coord_reason_is_budget(enum proto_reason reason);
 struct coord_meter *coord_budget_meter(const struct coord_run *r, uint32_t unit); /* NULL: it is no agent unit */
 /* The agent that the unit's next, or running, attempt is run by; COORD_NONE: its own command. */
 uint32_t coord_budget_agent(const struct coord_run *r, uint32_t unit);
+/* That is another one than its class's: what the shape asks for, with that one's program. false: `out` is not set. */
+bool coord_budget_shape(const struct coord_run *r, uint32_t unit, struct coord_shape *out);
 uint32_t coord_attempt_agent(const struct coord *c, const struct coord_run *r, uint32_t slot); /* the same of an attempt, as it was assigned */
 void coord_budget_assigned(struct coord *c, struct coord_run *r, uint32_t unit, bool again); /* `again`: the same attempt as before */
 void coord_budget_dropped(struct coord *c, struct coord_run *r, uint32_t slot);

@@ -245,6 +245,7 @@ struct coord_agent {
 	uint32_t max_concurrent; /* 0: no limit */
 	uint32_t running;
 	uint32_t waiting;        /* first class parked here */
+	uint8_t profile;         /* enum plan_profile whose program a node must have; 0: none */
 	bool used_up;            /* its limit was reached when last looked; live */
 	struct plan_budget limit;
 	struct coord_spend spent, streaming;
@@ -325,6 +326,7 @@ struct coord_graph {
 	uint32_t *class_locks;
 	struct coord_agent *agents;
 	uint32_t agent_count;   /* the plan's, then the built-in profiles that it does not name */
+	uint32_t waiting_any;   /* first class parked at no agent in particular: its units wait for several */
 	struct coord_meter *meters; /* NULL: it has no agent units */
 	uint32_t meter_count;
 	struct rv_str *agent_specs; /* by agent: a spec of what the agent sets; "": it runs no agent unit */

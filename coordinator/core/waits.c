@@ -60,6 +60,8 @@ static enum coord_wait_why nodes_for(const struct coord *c, const struct coord_r
 static enum coord_wait_why others_hold(const struct coord *c, const struct coord_run *r, const struct coord_class *cl, enum coord_wait_why else_why,
 				       struct coord_wait *out)
 {
+	uint32_t agent = r->g->meters ? coord_budget_agent(r, out->unit) : cl->agent;
+
 	if (r->stop)
 		return COORD_WAIT_STOPPED;
 	if (r->paused)
@@ -72,8 +74,8 @@ static enum coord_wait_why others_hold(const struct coord *c, const struct coord
 		out->name = name->name;
 		return COORD_WAIT_LOCK;
 	}
-	if (cl->agent != COORD_NONE && r->g->agents[cl->agent].max_concurrent && r->g->agents[cl->agent].running >= r->g->agents[cl->agent].max_concurrent) {
-		out->name = r->g->agents[cl->agent].name;
+	if (agent != COORD_NONE && r->g->agents[agent].max_concurrent && r->g->agents[agent].running >= r->g->agents[agent].max_concurrent) {
+		out->name = r->g->agents[agent].name;
 		return COORD_WAIT_AGENT;
 	}
 	if (r->max_workers && r->active >= r->max_workers)
@@ -94,6 +96,7 @@ bool coord_wait_of(const struct coord *c, uint64_t run, uint32_t class, struct c
 	uint32_t slot = rv_intmap_get(&c->run_map, run);
 	const struct coord_run *r;
 	const struct coord_class *cl;
+	struct coord_shape sh;
 
 	rv_check(slot != RV_MAP_NONE);
 	r = &c->runs[slot];
@@ -102,7 +105,9 @@ bool coord_wait_of(const struct coord *c, uint64_t run, uint32_t class, struct c
 	*out = (struct coord_wait){ .unit = COORD_NONE, .node = COORD_NONE, .name = RV_STR("") };
 	if (!ready_units(r, cl, out))
 		return false;
-	out->why = nodes_for(c, r, &r->g->shapes[cl->shape], out);
+	if (!coord_budget_shape(r, out->unit, &sh))
+		sh = r->g->shapes[cl->shape];
+	out->why = nodes_for(c, r, &sh, out);
 	if (out->why == COORD_WAIT_ROOM || out->why == COORD_WAIT_PLACED)
 		out->why = others_hold(c, r, cl, out->why, out);
 	return true;

@@ -289,6 +289,7 @@ void driver_hello(struct driver *d, uint32_t node, const char *name, uint8_t boo
 {
 	struct proto_hello h = { .last = true, .held = held, .held_count = held_count };
 	struct coord_event ev = { .kind = COORD_EV_HELLO, .peer = node + 1, .hello = &h };
+	struct proto_label program = { d->agent ? rv_str_of(d->agent) : RV_STR(""), RV_STR("1") };
 
 	h.node.name = rv_str_of(name);
 	memset(h.node.key, (int)node + 1, sizeof(h.node.key));
@@ -296,6 +297,10 @@ void driver_hello(struct driver *d, uint32_t node, const char *name, uint8_t boo
 	h.node.incarnation = d->incarnation;
 	h.node.slots = slots;
 	h.node.agent_slots = agent_slots;
+	if (d->agent) {
+		h.node.agents = &program;
+		h.node.agent_count = 1;
+	}
 	driver_step(d, &ev);
 	driver_turn(d);
 }
@@ -555,6 +560,19 @@ int driver_act(struct driver *d, enum proto_mutation what, const char *unit, int
 	} else if (unit) {
 		f.mutation.run = strtoull(unit, NULL, 10); /* "2" and a star: the whole run */
 	}
+	return act(d, &f);
+}
+
+int driver_retry_by(struct driver *d, const char *unit, const char *agent)
+{
+	struct proto_attempt_key k = driver_key(d, unit);
+	struct proto_fact f = { 0 };
+
+	f.mutation.what = PROTO_MUT_RETRY;
+	f.mutation.run = k.run;
+	f.mutation.unit = k.unit;
+	f.mutation.node = RV_MAP_NONE;
+	f.mutation.agent = rv_str_of(agent);
 	return act(d, &f);
 }
 

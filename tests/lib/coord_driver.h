@@ -41,6 +41,7 @@ struct driver {
 	struct rv_buf facts;
 	uint32_t node_count;
 	uint64_t incarnation;     /* of nodes that say HELLO; 1 */
+	const char *agent;        /* whose program they have, too; NULL: none */
 	uint64_t session[64];
 	uint64_t left_peer;       /* that nothing more is sent to, since its node left it; the newest */
 	struct plan_build *plans[DRIVER_RUNS];
@@ -91,6 +92,8 @@ void driver_not_here(struct driver *d, const char *unit);
 void driver_retracted(struct driver *d, const char *unit);
 /* Gives the number of changed things; -1: refused. */
 int driver_act(struct driver *d, enum proto_mutation what, const char *unit, int64_t value);
+/* The unit once more, by this agent of its plan. 0; -1: refused. */
+int driver_retry_by(struct driver *d, const char *unit, const char *agent);
 int driver_act_node(struct driver *d, enum proto_mutation what, uint32_t node);
 int driver_drain(struct driver *d, enum proto_mutation what, uint32_t node, int64_t within_us);
 void driver_stop(struct driver *d, uint64_t run, enum proto_reason reason);
