@@ -209,7 +209,8 @@ static void audit_locks(const struct coord *c)
 	}
 }
 
-/* A9: no entry of the table of paths without a holder, a holder below, a waiter or one just woken. */
+/* A9: no entry of the table of paths without a holder, a holder below, a waiter or one that was woken; at one that is free the first of
+ * each class has been woken. */
 static void audit_paths(const struct coord *c)
 {
 	uint32_t used = 0;
@@ -220,7 +221,8 @@ static void audit_paths(const struct coord *c)
 		if (rv_intmap_get(&c->path_map, p->hash) != i)
 			continue;
 		used++;
-		audit(9, p->held || p->below || p->waking || p->above_waiters != COORD_NONE || p->self_waiters != COORD_NONE);
+		audit(9, coord_path_waits_rightly(c, p));
+		audit(9, p->held || p->below || p->above_waiters != COORD_NONE || p->self_waiters != COORD_NONE);
 	}
 	audit(9, used + c->path_room == c->cfg.paths_max);
 }

@@ -3,9 +3,10 @@
  * A lock is a count; classes that need one that is used up are parked at it.
  *
  * Directories: a path that is held has an entry `held`, and each of its ancestors counts it `below`. A path is free if nothing is
- * held at it or above it, and nothing below it. A unit whose path is not free waits at the entry that blocks it, in a heap by rank,
- * and costs nothing there. When the entry is free again, waiters are woken one at a time: the next once the one before has
- * been tried, and only while the entry is still free. So 100,000 units that wait for one directory cost one wake-up each.
+ * held at it or above it, and nothing below it. A unit whose path is not free waits at the entry that blocks it, in a heap by rank
+ * with the others of its class, and costs nothing there. When the entry is free again, the first of each class is woken, the next of
+ * it once the one before has been tried, and only while the entry is still free. So 100,000 units that wait for one directory cost
+ * one wake-up each, and one that was woken and finds no node holds up nobody whom another node would do.
  */
 #include "common/plant.h"
 #include "coordinator/core/state.h"
@@ -129,7 +130,7 @@ void coord_locks_give(struct coord *c, struct coord_run *r, uint32_t class)
 	}
 }
 
-/* --- heaps of waiting units: skew heaps by rank, linked through the units --- */
+/* --- heaps of waiting units: pairing heaps by rank, linked through the units; one a class, their roots in a row --- */
 
 static struct coord_unit *vertex_unit(struct coord *c, uint32_t v)
 {
@@ -143,40 +144,101 @@ static bool before(struct coord *c, uint32_t a, uint32_t b)
 	return ra != rb ? ra < rb : a < b;
 }
 
-/* Top-down, without recursion: a path of 100,000 is as good as any. */
+static bool same_class(struct coord *c, uint32_t a, uint32_t b)
+{
+	return coord_vertex_run(a) == coord_vertex_run(b) && vertex_unit(c, a)->place_class == vertex_unit(c, b)->place_class;
+}
+
+/* Of two roots; the right link of the one that comes out is to be set. */
 static uint32_t meld(struct coord *c, uint32_t a, uint32_t b)
 {
-	uint32_t root = COORD_NONE, *hook = &root;
+	struct coord_unit *ua;
 
-	while (a != COORD_NONE && b != COORD_NONE) {
-		struct coord_unit *u;
-		uint32_t right;
+	if (before(c, b, a)) {
+		uint32_t t = a;
 
-		if (before(c, b, a)) {
-			uint32_t t = a;
-
-			a = b;
-			b = t;
-		}
-		u = vertex_unit(c, a);
-		right = u->right;
-		u->right = u->left;
-		*hook = a;
-		hook = &u->left;
-		a = right;
+		a = b;
+		b = t;
 	}
-	*hook = a != COORD_NONE ? a : b;
+	ua = vertex_unit(c, a);
+	vertex_unit(c, b)->right = ua->left;
+	ua->left = b;
+	return a;
+}
+
+/* One heap of a root's children, which are a row from `first` on: two by two, then all from the end. Without recursion: a row of 100,000 is
+ * as good as any. */
+static uint32_t meld_row(struct coord *c, uint32_t first)
+{
+	uint32_t pairs = COORD_NONE, root = COORD_NONE;
+
+	while (first != COORD_NONE) {
+		uint32_t a = first, b = vertex_unit(c, a)->right;
+
+		first = b == COORD_NONE ? COORD_NONE : vertex_unit(c, b)->right;
+		a = b == COORD_NONE ? a : meld(c, a, b);
+		vertex_unit(c, a)->right = pairs;
+		pairs = a;
+	}
+	while (pairs != COORD_NONE) {
+		uint32_t a = pairs;
+
+		pairs = vertex_unit(c, a)->right;
+		root = root == COORD_NONE ? a : meld(c, root, a);
+		vertex_unit(c, root)->right = COORD_NONE;
+	}
 	return root;
 }
 
-static uint32_t pop(struct coord *c, uint32_t *heap)
+/* The root at this link goes; the next of its class, if there is one, takes its place in the row. */
+static void pop_at(struct coord *c, uint32_t *at)
 {
-	uint32_t v = *heap;
-	struct coord_unit *u = vertex_unit(c, v);
+	struct coord_unit *u = vertex_unit(c, *at);
+	uint32_t root = meld_row(c, u->left);
 
-	*heap = meld(c, u->left, u->right);
+	if (root == COORD_NONE) {
+		*at = u->right;
+	} else {
+		vertex_unit(c, root)->right = u->right;
+		*at = root;
+	}
 	u->left = u->right = COORD_NONE;
-	return v;
+}
+
+static bool pop_root(struct coord *c, uint32_t *row, uint32_t v)
+{
+	for (uint32_t *at = row; *at != COORD_NONE; at = &vertex_unit(c, *at)->right) {
+		if (*at != v)
+			continue;
+		pop_at(c, at);
+		return true;
+	}
+	return false;
+}
+
+/* One that was woken stays the first of its class, whoever comes. */
+static void push(struct coord *c, uint32_t *row, uint32_t v)
+{
+	struct coord_unit *u = vertex_unit(c, v), *root;
+	uint32_t *at = row;
+
+	while (*at != COORD_NONE && !same_class(c, *at, v))
+		at = &vertex_unit(c, *at)->right;
+	u->left = u->right = COORD_NONE;
+	if (*at == COORD_NONE) {
+		*at = v;
+		return;
+	}
+	root = vertex_unit(c, *at);
+	if (root->flags & COORD_U_WOKEN || !before(c, v, *at)) {
+		u->right = root->left;
+		root->left = v;
+		return;
+	}
+	u->right = root->right;
+	root->right = COORD_NONE;
+	u->left = *at;
+	*at = v;
 }
 
 /* --- paths --- */
@@ -209,7 +271,7 @@ static struct coord_path *path_make(struct coord *c, uint64_t hash)
 
 static void path_forget(struct coord *c, struct coord_path *p)
 {
-	if (p->held || p->below || p->waking || p->above_waiters != COORD_NONE || p->self_waiters != COORD_NONE)
+	if (p->held || p->below || p->above_waiters != COORD_NONE || p->self_waiters != COORD_NONE)
 		return;
 	if (path_find(c, p->hash) != p)
 		return; /* forgotten already */
@@ -250,73 +312,67 @@ static struct coord_path *blocked_by(struct coord *c, const struct coord_run *r,
 	return NULL;
 }
 
-/* The first of a heap that still waits. */
-static uint32_t pop_waiter(struct coord *c, uint32_t *heap)
+/* The first of each class in the row; the next of that class once this one was tried. */
+static void wake_row(struct coord *c, uint32_t *row)
 {
-	while (*heap != COORD_NONE) {
-		uint32_t v = pop(c, heap);
+	uint32_t *at = row;
 
-		if (vertex_unit(c, v)->flags & COORD_U_DIR_WAIT)
-			return v;
+	while (*at != COORD_NONE) {
+		uint32_t v = *at;
+		struct coord_unit *u = vertex_unit(c, v);
+
+		if (!(u->flags & (COORD_U_DIR_WAIT | COORD_U_WOKEN))) { /* a corpse */
+			pop_at(c, at);
+			c->corpses--;
+			continue;
+		}
+		at = &u->right;
+		if (u->flags & COORD_U_WOKEN)
+			continue;
+		u->flags &= (uint8_t)~COORD_U_DIR_WAIT;
+		u->flags |= COORD_U_WOKEN;
+		coord_ready_add(c, &c->runs[coord_vertex_run(v)], coord_vertex_index(v));
 	}
-	return COORD_NONE;
 }
 
-/* Wakes the first waiter that may go now; the next follows once that one was tried. */
+/* Who may go now is woken; an entry that nobody needs is forgotten. */
 static void wake(struct coord *c, struct coord_path *p)
 {
-	uint32_t v = COORD_NONE;
-	struct coord_run *r;
-	struct coord_unit *u;
-
-	if (!p->waking && !p->held) {
-		v = pop_waiter(c, &p->above_waiters);
-		if (v == COORD_NONE && !p->below)
-			v = pop_waiter(c, &p->self_waiters);
-	}
-	if (v == COORD_NONE) {
-		path_forget(c, p);
-		return;
-	}
-	r = &c->runs[coord_vertex_run(v)];
-	u = vertex_unit(c, v);
-	u->flags &= (uint8_t)~COORD_U_DIR_WAIT;
-	u->flags |= COORD_U_WOKEN;
-	u->left = (uint32_t)(p - c->paths); /* where it was woken */
-	p->waking = true;
-	coord_ready_add(c, r, coord_vertex_index(v));
+	if (!p->held)
+		wake_row(c, &p->above_waiters);
+	if (!p->held && !p->below)
+		wake_row(c, &p->self_waiters);
+	path_forget(c, p);
 }
 
-/* A unit that was woken has been tried, or will not be: the next one. */
-static void woken_done(struct coord *c, struct coord_unit *u)
+static uint32_t vertex_of(const struct coord *c, const struct coord_run *r, uint32_t unit)
 {
-	struct coord_path *p;
+	return coord_vertex(COORD_V_UNIT, coord_run_slot(c, r), unit);
+}
 
-	if (!(u->flags & COORD_U_WOKEN))
-		return;
-	u->flags &= (uint8_t)~COORD_U_WOKEN;
-	p = &c->paths[u->left];
-	u->left = COORD_NONE;
-	p->waking = false;
-	wake(c, p);
+/* It is no longer the one that was woken there: where that was. */
+static struct coord_path *woken_leaves(struct coord *c, const struct coord_run *r, uint32_t unit)
+{
+	struct coord_unit *u = coord_unit_at(r, unit);
+	struct coord_path *p = &c->paths[u->slot];
+	uint32_t v = vertex_of(c, r, unit);
+
+	rv_check(pop_root(c, &p->above_waiters, v) || pop_root(c, &p->self_waiters, v));
+	return p;
 }
 
 static void wait_at(struct coord *c, struct coord_run *r, uint32_t unit, struct coord_path *p, bool above)
 {
 	struct coord_unit *u = coord_unit_at(r, unit);
-	uint32_t *heap = above ? &p->above_waiters : &p->self_waiters;
-	uint32_t from = u->flags & COORD_U_WOKEN ? u->left : COORD_NONE;
+	struct coord_path *from = u->flags & COORD_U_WOKEN ? woken_leaves(c, r, unit) : NULL;
 
 	coord_ready_remove(c, r, unit);
 	u->flags &= (uint8_t)~COORD_U_WOKEN;
 	u->flags |= COORD_U_DIR_WAIT;
 	u->slot = (uint32_t)(p - c->paths);
-	u->left = u->right = COORD_NONE;
-	*heap = meld(c, *heap, coord_vertex(COORD_V_UNIT, coord_run_slot(c, r), unit));
-	if (from != COORD_NONE) { /* it was woken somewhere, and has been tried */
-		c->paths[from].waking = false;
-		wake(c, &c->paths[from]);
-	}
+	push(c, above ? &p->above_waiters : &p->self_waiters, vertex_of(c, r, unit));
+	if (from) /* it was woken there, and has been tried */
+		wake(c, from);
 }
 
 bool coord_dirs_free(struct coord *c, struct coord_run *r, uint32_t unit, bool wait)
@@ -339,6 +395,7 @@ bool coord_dirs_free(struct coord *c, struct coord_run *r, uint32_t unit, bool w
 void coord_dirs_take(struct coord *c, struct coord_run *r, uint32_t unit)
 {
 	const struct coord_dirset *set = unit_dirs(r, unit);
+	struct coord_unit *u = coord_unit_at(r, unit);
 
 	for (uint32_t i = 0; i < set->dir_count; i++) {
 		const struct coord_dir *d = &r->g->dirs[set->dir_first + i];
@@ -347,7 +404,11 @@ void coord_dirs_take(struct coord *c, struct coord_run *r, uint32_t unit)
 			path_make(c, r->g->prefixes[d->prefix_first + k])->below++;
 		path_make(c, r->g->prefixes[d->prefix_first + d->prefix_count - 1])->held++;
 	}
-	woken_done(c, coord_unit_at(r, unit));
+	if (!(u->flags & COORD_U_WOKEN))
+		return;
+	u->flags &= (uint8_t)~COORD_U_WOKEN;
+	wake(c, &c->paths[u->left]); /* it has been tried: the next one */
+	u->left = COORD_NONE;
 }
 
 void coord_dirs_give(struct coord *c, struct coord_run *r, uint32_t unit)
@@ -370,39 +431,73 @@ void coord_dirs_give(struct coord *c, struct coord_run *r, uint32_t unit)
 	}
 }
 
-/* Takes one unit out of the middle of a heap, and those that have ended meanwhile: the heap is made anew. */
-static void heap_remove(struct coord *c, uint32_t *heap, uint32_t v)
+/* A heap made anew without `v` and without those that have ended meanwhile. */
+static uint32_t heap_without(struct coord *c, uint32_t root, uint32_t v)
 {
-	uint32_t kept = COORD_NONE, todo = *heap;
+	bool woken = vertex_unit(c, root)->flags & COORD_U_WOKEN;
+	uint32_t kept = COORD_NONE, todo = woken ? meld_row(c, vertex_unit(c, root)->left) : root;
 
 	while (todo != COORD_NONE) {
-		uint32_t first = pop(c, &todo);
+		uint32_t first = todo;
+		struct coord_unit *u = vertex_unit(c, first);
 
-		if (first != v && vertex_unit(c, first)->flags & COORD_U_DIR_WAIT)
-			kept = meld(c, kept, first);
+		todo = meld_row(c, u->left);
+		u->left = u->right = COORD_NONE;
+		if (!(u->flags & COORD_U_DIR_WAIT) && first != v)
+			c->corpses--;
+		else if (first != v)
+			kept = kept == COORD_NONE ? first : meld(c, kept, first);
 	}
-	*heap = kept;
+	if (!woken)
+		return kept;
+	vertex_unit(c, root)->left = kept;
+	return root;
+}
+
+/* The same of all heaps of a row, or of the one that `v` is in. */
+static void row_without(struct coord *c, uint32_t *row, uint32_t v)
+{
+	uint32_t *at = row;
+
+	while (*at != COORD_NONE) {
+		uint32_t next = vertex_unit(c, *at)->right;
+
+		if (v == COORD_NONE || same_class(c, *at, v))
+			*at = heap_without(c, *at, v);
+		if (*at == COORD_NONE) {
+			*at = next;
+			continue;
+		}
+		vertex_unit(c, *at)->right = next;
+		at = &vertex_unit(c, *at)->right;
+	}
 }
 
 /* A unit that ends stays in its heap as a corpse, stepped over when its turn comes: a whole run may end at once. */
 void coord_dirs_leave(struct coord *c, struct coord_run *r, uint32_t unit, enum coord_leave why)
 {
 	struct coord_unit *u = coord_unit_at(r, unit);
-	struct coord_path *p;
+	struct coord_path *p = &c->paths[u->slot];
 
-	if (u->flags & COORD_U_WOKEN)
-		woken_done(c, u);
-	if (!(u->flags & COORD_U_DIR_WAIT))
+	if (u->flags & COORD_U_WOKEN) {
+		(void)woken_leaves(c, r, unit);
+		u->left = u->slot;
+		u->slot = COORD_NONE;
+		if (why == COORD_LEAVE_TO_RUN)
+			return; /* it takes its paths first: coord_dirs_take() */
+		u->flags &= (uint8_t)~COORD_U_WOKEN;
+		u->left = COORD_NONE;
+		wake(c, p);
 		return;
-	p = &c->paths[u->slot];
+	}
 	u->slot = COORD_NONE;
 	u->flags &= (uint8_t)~COORD_U_DIR_WAIT;
 	if (why == COORD_LEAVE_FOR_GOOD) {
 		c->corpses++;
 		return;
 	}
-	heap_remove(c, &p->above_waiters, coord_vertex(COORD_V_UNIT, coord_run_slot(c, r), unit));
-	heap_remove(c, &p->self_waiters, coord_vertex(COORD_V_UNIT, coord_run_slot(c, r), unit));
+	row_without(c, &p->above_waiters, vertex_of(c, r, unit));
+	row_without(c, &p->self_waiters, vertex_of(c, r, unit));
 	path_forget(c, p);
 }
 
@@ -410,12 +505,23 @@ void coord_dirs_leave(struct coord *c, struct coord_run *r, uint32_t unit, enum 
 void coord_dirs_bury(struct coord *c)
 {
 	for (uint32_t i = 0; i < c->path_fresh && c->corpses; i++) {
-		struct coord_path *p = &c->paths[i];
-
-		if (p->above_waiters != COORD_NONE)
-			heap_remove(c, &p->above_waiters, COORD_NONE);
-		if (p->self_waiters != COORD_NONE)
-			heap_remove(c, &p->self_waiters, COORD_NONE);
+		row_without(c, &c->paths[i].above_waiters, COORD_NONE);
+		row_without(c, &c->paths[i].self_waiters, COORD_NONE);
 	}
-	c->corpses = 0;
+	rv_check(!c->corpses);
+}
+
+/* Does nobody wait at the entry for what is free already? One of each class may, that was woken and finds no node. */
+bool coord_path_waits_rightly(const struct coord *c, const struct coord_path *p)
+{
+	uint32_t rows[2] = { p->above_waiters, p->self_waiters };
+
+	for (int i = 0; i < 2; i++) {
+		if (p->held || (i && p->below))
+			continue;
+		for (uint32_t v = rows[i]; v != COORD_NONE; v = vertex_unit((struct coord *)(uintptr_t)c, v)->right)
+			if (!(vertex_unit((struct coord *)(uintptr_t)c, v)->flags & COORD_U_WOKEN))
+				return false;
+	}
+	return true;
 }

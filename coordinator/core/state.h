@@ -180,9 +180,8 @@ struct coord_path {
 	uint64_t hash;
 	uint32_t held;              /* attempts that hold exactly this path */
 	uint32_t below;             /* that hold one under it */
-	uint32_t above_waiters;     /* units that wait until held is 0: heap of vertices by rank */
-	uint32_t self_waiters;      /* units that wait until below is 0 */
-	bool waking;                /* one of them has been woken and not been tried yet */
+	uint32_t above_waiters;     /* units that wait until held is 0: a heap of vertices by rank for each class, the roots in a row */
+	uint32_t self_waiters;      /* units that wait until below is 0, too */
 	uint32_t next_free;
 };
 
@@ -403,9 +402,10 @@ bool coord_dirs_free(struct coord *c, struct coord_run *r, uint32_t unit, bool w
 void coord_dirs_take(struct coord *c, struct coord_run *r, uint32_t unit);
 void coord_dirs_give(struct coord *c, struct coord_run *r, uint32_t unit);
 enum coord_leave { COORD_LEAVE_TO_RUN, COORD_LEAVE_FOR_A_WHILE, COORD_LEAVE_FOR_GOOD };
-/* It does not wait any more, nor is it the one that was woken. */
+/* One that waits at a path, or was woken at one, does not any more. */
 void coord_dirs_leave(struct coord *c, struct coord_run *r, uint32_t unit, enum coord_leave why);
 void coord_dirs_bury(struct coord *c); /* before units are reset or a run goes */
+bool coord_path_waits_rightly(const struct coord *c, const struct coord_path *p); /* for audits */
 
 /* --- attempt.c ------------------------------------------------------------------------------------------------------------------------- */
 

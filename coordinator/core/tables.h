@@ -64,7 +64,7 @@ enum coord_unit_flag {
 	COORD_U_LOST = 1u << 4,        /* its newest attempt was lost: it may come back until the next is assigned */
 	COORD_U_CANCEL = 1u << 5,      /* a person asked: its attempt's end is the unit's */
 	COORD_U_DIR_WAIT = 1u << 6,    /* READY, but waits at a path */
-	COORD_U_WOKEN = 1u << 7,       /* was woken at a path: once tried, the next one there is */
+	COORD_U_WOKEN = 1u << 7,       /* was woken at a path, the first of its class there: once tried, the next one is */
 };
 
 /* One instance. 64 bytes: a cache line. */
@@ -77,13 +77,13 @@ struct coord_unit {
 	uint8_t reason;        /* enum proto_reason */
 	uint8_t flags;
 	uint32_t attempt;      /* newest number, 0: none yet */
-	uint32_t slot;         /* ACTIVE: in the core's attempts; waiting at a path: that path; ended: link of the work queue */
+	uint32_t slot;         /* ACTIVE: in the core's attempts; waiting at a path, or woken: that path; ended: link of the work queue */
 	uint32_t node;         /* of the newest attempt; COORD_NONE */
 	uint32_t root_cause;   /* unit; COORD_NONE */
 	uint32_t tmpl;
 	uint32_t rank;         /* in the run: smaller goes first */
 	uint32_t local;        /* the same order within its class */
-	uint32_t left, right;  /* links of the waiters at a path; woken: left is that path */
+	uint32_t left, right;  /* links of the waiters at a path; woken and being assigned: left is that path */
 	uint16_t place_class;
 	uint16_t setting;
 	uint16_t tries;        /* attempts that began and are over */

@@ -48,7 +48,7 @@ static void leave(struct coord *c, struct coord_run *r, uint32_t unit, enum coor
 	case COORD_UNIT_READY:
 		if (!(u->flags & COORD_U_DIR_WAIT))
 			coord_ready_remove(c, r, unit);
-		if (u->flags & COORD_U_DIR_WAIT || (u->flags & COORD_U_WOKEN && why != COORD_LEAVE_TO_RUN))
+		if (u->flags & (COORD_U_DIR_WAIT | COORD_U_WOKEN))
 			coord_dirs_leave(c, r, unit, why);
 		timer_clear(c, r, unit);
 		break;

@@ -298,6 +298,72 @@ static void what_waits_at_a_path_can_be_cancelled_held_and_released(void **state
 	expect_unit(&f->d, "m-0002", "cancelled cancelled");
 }
 
+/* Whoever was woken at a path and finds no node keeps it from nobody. */
+static void who_finds_no_node_holds_up_nobody_at_its_path(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "gpu", "");
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_dirs(&f->b, "a", "src");
+	plan_build_dirs(&f->b, "gpu", "src");
+	plan_build_dirs(&f->b, "m", "src/m");
+	plan_build_settings(&f->b, "gpu")->node = RV_STR("n2");
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 1, 8);
+	driver_join(&f->d, "n2", 1, 8);
+	driver_submit(&f->d, &f->b);
+	driver_forget_lines(&f->d);
+	assert_int_equal(driver_act_node(&f->d, PROTO_MUT_DRAIN, 1), 0);
+	driver_forget_lines(&f->d);
+	driver_succeed(&f->d, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1");
+	expect_nothing(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_CANCEL, "m-0002", -1), 0);
+	driver_succeed(&f->d, "m-0001");
+	expect(&f->d, "> n1 ACK m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	assert_int_equal(driver_act_node(&f->d, PROTO_MUT_UNDRAIN, 1), 0);
+	expect_nothing(&f->d); /* there is its node, and the path is taken */
+	driver_succeed(&f->d, "m-0003");
+	expect(&f->d, "> n1 ACK m-0003#1 accepted");
+	expect(&f->d, "> n2 DISPATCH gpu#1 try=1");
+	expect_nothing(&f->d);
+}
+
+static void a_paused_run_holds_up_no_other_at_a_path(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 2, "");
+	plan_build_dirs(&f->b, "m", "src");
+	plan_build_unit(&f->b2, "x", "");
+	plan_build_unit(&f->b2, "a", ""); /* no better than m-0002 */
+	plan_build_dirs(&f->b2, "a", "src");
+	f->b.plan.workspace.overlap = f->b2.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	driver_submit(&f->d, &f->b2);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_PAUSE, NULL, 0), 0);
+	driver_forget_lines(&f->d);
+	driver_succeed(&f->d, "m-0001");
+	expect(&f->d, "> n1 ACK m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH 2/a#1 try=1");
+	expect_nothing(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_UNPAUSE, NULL, 0), 0);
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "2/a");
+	expect(&f->d, "> n1 ACK 2/a#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "2/x");
+	expect(&f->d, "> n1 ACK 2/x#1 accepted");
+	expect(&f->d, "! run 2 succeeded none");
+	expect_nothing(&f->d);
+}
+
 static void overlap_allow_excludes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -834,6 +900,8 @@ int main(void)
 		TEST(the_whole_workspace_excludes_everything),
 		TEST(runs_of_one_workspace_exclude_each_other),
 		TEST(what_waits_at_a_path_can_be_cancelled_held_and_released),
+		TEST(who_finds_no_node_holds_up_nobody_at_its_path),
+		TEST(a_paused_run_holds_up_no_other_at_a_path),
 		TEST(overlap_allow_excludes_nothing),
 		TEST(labels_pins_and_resources_choose_the_node),
 		TEST(least_busy_round_robin_and_pack),
