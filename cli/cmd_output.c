@@ -226,7 +226,7 @@ static int copy_one(struct artifacts *a, struct rv_str unit, uint32_t attempt, c
 	*slash = '/';
 	if (rc || open_artifact(a, unit, attempt, art, &from, err))
 		return -1;
-	rc = rv_file_open_at(a->dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &to, err);
+	rc = rv_file_open_at(a->dir, path, O_WRONLY | O_CREAT | O_TRUNC, art->executable ? 0755 : 0644, &to, err);
 	if (rc == 0) {
 		rc = copy_bytes(from, to, path, art->digest, &a->copied_bytes, err);
 		if (close(to) && rc == 0)

@@ -362,13 +362,7 @@ static void fetch_last_lines(struct watch *w)
 		cli_tail_put(w->view, unit, LAST_LINE_BYTES, &tail);
 		if (w->stage.wanted)
 			break; /* given up */
-		if (cli_writes_transcript(w->view->graph, unit)) {
-			rv_buf_reset(&w->readable);
-			cli_transcript_tail(rv_buf_str(&tail), tail.bytes >= LAST_LINE_BYTES, &w->readable);
-			cli_text_safe(CLI_TEXT_CELL, last_line_of(rv_buf_str(&w->readable)), &safe);
-		} else {
-			cli_text_safe(CLI_TEXT_CELL, last_line_of(rv_buf_str(&tail)), &safe);
-		}
+		cli_text_safe(CLI_TEXT_CELL, last_line_of(rv_buf_str(&tail)), &safe);
 		view_run_page_set_line(&w->page, unit, rv_buf_str(&safe));
 		view_stage_change(&w->stage);
 	}

@@ -380,7 +380,7 @@ static void show_line(struct transcript_show *s, bool ends, struct rv_buf *out)
 	struct rv_str type = transcript_text_of(event, "type");
 
 	if (!type.bytes) { /* no event at all, or half of one */
-		if (ends || s->line.at[0] != '{')
+		if (ends || event || s->line.at[0] != '{')
 			(void)rv_buf_put_str(out, rv_buf_str(&s->line));
 		if (ends)
 			(void)rv_buf_putc(out, '\n');

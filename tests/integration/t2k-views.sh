@@ -253,3 +253,25 @@ see 'the coordinator is not to be reached'
 press C-c
 see '^fourth'
 see '^status 130'
+
+say "what an agent said last is shown, JSON though it is"
+mkdir "$T/bin" "$T/work/words" && cd "$T/work/words"
+cat >"$T/bin/claude" <<'AGENT'
+#!/bin/sh
+[ "${1-}" != --version ] || { echo "2.1.332 (Claude Code)"; exit; }
+cat >/dev/null
+printf '%s\n' '{"type":"assistant","message":{"id":"m","content":[{"type":"text","text":"{\"type\":\"verdict\",\"ok\":false}"}]}}'
+exit 3
+AGENT
+chmod +x "$T/bin/claude"
+cat >plan.json <<'PLAN'
+{"version": 1, "agents": {"coder": {"profile": "claude"}}, "units": [
+ {"id": "said", "agent": "coder", "prompt": "x", "allowed_directories": ["a"], "retry": {"max": 0}},
+ {"id": "waits", "command": ["sh", "-c", "until [ -e go ]; do sleep 0.1; done"]}]}
+PLAN
+start run env PATH="$T/bin:$PATH" "$REEVE" run plan.json --show none
+wait_until 20 has_run
+press "clear; cd $T/work/words; $REEVE watch" Enter
+see 'said +failed .*\{"type":"verdict","ok":false\}'
+touch go
+finish run 1

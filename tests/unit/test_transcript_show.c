@@ -138,6 +138,12 @@ static void the_end_of_a_log_begins_with_a_whole_line(void **state)
 	rv_buf_reset(&got);
 	cli_transcript_tail(RV_STR("whole\n"), false, &got);
 	assert_str(rv_buf_str(&got), "whole\n");
+	rv_buf_reset(&got);
+	cli_transcript_tail(RV_STR("{\"ok\":true}"), false, &got); /* no end, and yet whole */
+	assert_str(rv_buf_str(&got), "{\"ok\":true}");
+	rv_buf_reset(&got);
+	cli_transcript_tail(RV_STR("{\"ok\":tr"), false, &got);
+	assert_str(rv_buf_str(&got), "");
 	rv_buf_release(&got);
 }
 
