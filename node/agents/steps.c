@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,12 +204,17 @@ static bool well(struct node_step_end end)
 
 static void write_report(const struct steps *s)
 {
-	int fd = open(s->report, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = open(s->report, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600); /* a pipe there holds nobody up */
+	struct stat st;
 	size_t tail = rv_min_u64(s->tail_bytes, NODE_STEPS_TAIL_BYTES);
 	char line[64];
 
 	if (fd < 0)
 		return; /* the exit status alone counts then */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return;
+	}
 	for (int i = 0; i < NODE_STEPS; i++) {
 		if (s->end[i].how == NODE_STEP_NOT_RUN)
 			continue;

@@ -210,6 +210,22 @@ static void without_its_check_nothing_is_done(void **state)
 	assert_end(r.end[NODE_STEP_UNLESS], NODE_STEP_NOT_STARTED, ENOENT);
 }
 
+/* What the unit put at the name in its stead is not waited for: the exit status alone counts. */
+static void a_pipe_at_the_reports_name_is_no_report(void **state)
+{
+	struct rv_buf room;
+	struct node_step_argv step[NODE_STEPS] = { { .count = 0 } };
+	int status;
+
+	(void)state;
+	rv_buf_init(&room, 0);
+	step[NODE_STEP_WORK] = shell(&room, "mkfifo report; exit 3");
+	assert_true(waitpid(start(RV_STR(""), step), &status, 0) > 0);
+	rv_buf_release(&room);
+	assert_int_equal(WEXITSTATUS(status), 3);
+	assert_int_equal(rv_file_read_at(scratch_dir(), "report", NODE_STEPS_REPORT_BYTES_MAX, &report_text, NULL), -1);
+}
+
 static void the_prompt_is_on_stdin(void **state)
 {
 	struct rv_buf room;
@@ -304,6 +320,7 @@ int main(void)
 		IN_SCRATCH(it_ends_by_the_same_signal),
 		IN_SCRATCH(what_cannot_be_started_is_named),
 		IN_SCRATCH(without_its_check_nothing_is_done),
+		IN_SCRATCH(a_pipe_at_the_reports_name_is_no_report),
 		IN_SCRATCH(the_prompt_is_on_stdin),
 		IN_SCRATCH(told_to_end_it_starts_nothing_more),
 		cmocka_unit_test(what_is_no_report_is_refused),
