@@ -225,6 +225,7 @@ static bool open_next(struct node_artifacts *a)
 			a->file = -1;
 			continue;
 		}
+		item->executable = st.st_mode & S_IXUSR;
 		a->file_left = item->bytes;
 		a->digest_left -= item->bytes;
 		rv_digest_begin(&a->digest);

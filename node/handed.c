@@ -220,7 +220,7 @@ static int open_files(struct node_handing *h, struct rv_err *err)
 	h->left = a->bytes;
 	if (rv_blobs_open_blob(h->blobs, a->digest, &h->from, err) < 0)
 		return -1;
-	return rv_file_open_at(h->dir.fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600, &h->to, err);
+	return rv_file_open_at(h->dir.fd, path, O_WRONLY | O_CREAT | O_EXCL, a->executable ? 0700 : 0600, &h->to, err);
 }
 
 /* Bytes copied; 0: the end; -1. The kernel copies by itself, or shares the blocks, where the file system can. */

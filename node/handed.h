@@ -2,7 +2,7 @@
  *
  * A DISPATCH lists what each dependency left (struct proto_dep). What does not lie here is pulled by digest like everything else that it names
  * (arrivals.h), copied to ROOT/runs/RUN/handed/UNIT/ATTEMPT, once for all that want it, and linked below REEVE_DEPS as if it had run here.
- * Copies, no hard links: it is the units' to write in. A file is 0600, a directory 0700; a blob has no mode.
+ * Copies, no hard links: it is the units' to write in. A file is 0600, or 0700 where it was executable, a directory 0700; of other modes nothing is told.
  *
  *	node_handed_lacking()   what is to be pulled; or why it cannot be handed over
  *	node_handing_begin()    one dependency whose blobs are all here

@@ -188,6 +188,7 @@ struct proto_artifact {
 	struct rv_str name; /* relative to the artifacts directory */
 	uint64_t bytes;
 	uint8_t digest[PROTO_DIGEST_BYTES];
+	bool executable;    /* by its owner: all of its mode that is handed over */
 };
 
 enum proto_result_flag {

@@ -132,10 +132,12 @@ static void pack_artifacts(struct proto_pack *p, const struct proto_artifact *it
 	for (i = 0; i < count; i++) {
 		const struct proto_artifact *a = &items[i];
 
-		proto_pack_array(p, 3);
+		proto_pack_array(p, a->executable ? 4 : 3);
 		proto_pack_bin(p, a->name.at, a->name.bytes); /* file names are any bytes */
 		proto_pack_uint(p, a->bytes);
 		proto_pack_bin(p, a->digest, PROTO_DIGEST_BYTES);
+		if (a->executable)
+			proto_pack_uint(p, 1);
 	}
 }
 
@@ -181,18 +183,26 @@ int proto_pack_result(struct proto_pack *p, const struct proto_result *r, struct
 	return 0;
 }
 
+static void read_artifact(struct proto_cursor *c, struct proto_artifact *a)
+{
+	uint32_t fields = proto_read_array(c);
+
+	a->name = proto_read_bin(c);
+	a->bytes = proto_read_uint(c);
+	proto_read_fixed(c, a->digest, PROTO_DIGEST_BYTES);
+	a->executable = fields == 4;
+	if (fields < 3 || fields > 4 || (a->executable && proto_read_uint_to(c, 1) != 1))
+		c->failed = true;
+}
+
 static void read_artifacts(struct proto_cursor *c, struct rv_arena *arena, const struct proto_artifact **items, uint32_t *count)
 {
 	uint32_t n = proto_part_count(c, PROTO_ARTIFACTS_MAX, 38);
 	struct proto_artifact *a = proto_part_room(c, arena, n, sizeof(*a));
 	uint32_t i;
 
-	for (i = 0; i < n && !c->failed; i++) {
-		proto_read_array_of(c, 3);
-		a[i].name = proto_read_bin(c);
-		a[i].bytes = proto_read_uint(c);
-		proto_read_fixed(c, a[i].digest, PROTO_DIGEST_BYTES);
-	}
+	for (i = 0; i < n && !c->failed; i++)
+		read_artifact(c, &a[i]);
 	*items = a;
 	*count = n;
 }
@@ -247,7 +257,7 @@ enum dep_bits { DEP_SUCCEEDED = 1, DEP_JSON = 2, DEP_ARTIFACTS_CUT = 4 };
 /* Encoded once, when the unit ended. */
 static void pack_list(struct proto_pack *p, const struct proto_dep *d)
 {
-	p->values += 1 + 4 * d->artifact_count;
+	p->values += 1 + 5 * d->artifact_count; /* or one less each: not executable */
 	(void)proto_pack_write(p->packer.data, d->artifacts.at, d->artifacts.bytes);
 }
 
@@ -255,15 +265,11 @@ static void pack_list(struct proto_pack *p, const struct proto_dep *d)
 static void read_list(struct proto_cursor *c, struct proto_dep *d)
 {
 	const uint8_t *from = c->at;
-	uint8_t digest[PROTO_DIGEST_BYTES];
+	struct proto_artifact unused;
 	uint32_t i, n = proto_part_count(c, PROTO_ARTIFACTS_MAX, 38);
 
-	for (i = 0; i < n && !c->failed; i++) {
-		proto_read_array_of(c, 3);
-		(void)proto_read_bin(c);
-		(void)proto_read_uint(c);
-		proto_read_fixed(c, digest, sizeof(digest));
-	}
+	for (i = 0; i < n && !c->failed; i++)
+		read_artifact(c, &unused);
 	d->artifacts = rv_str((const char *)from, (size_t)(c->at - from));
 	d->artifact_count = n;
 	if (!n)

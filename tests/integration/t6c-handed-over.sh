@@ -28,8 +28,8 @@ json.dump(d, open(sys.argv[1], "w"))
 P
 }
 leaves='cd $REEVE_ARTIFACTS && mkdir -p sub/deeper && echo top >top && echo below >sub/deeper/file && : >empty && head -c 1500000 /dev/urandom >sub/large && printf odd >"sub/with space
-and line" && sha256sum sub/large >'"$T"'/sum'
-finds='cd $REEVE_DEPS/a/ && [ "$(cat top)$(cat sub/deeper/file)" = topbelow ] && [ -f empty ] && [ ! -s empty ] && sha256sum -c --quiet '"$T"'/sum && [ "$(cat "sub/with space
+and line" && sha256sum sub/large >'"$T"'/sum && chmod +x top'
+finds='cd $REEVE_DEPS/a/ && [ -x top ] && [ ! -x empty ] && [ "$(cat top)$(cat sub/deeper/file)" = topbelow ] && [ -f empty ] && [ ! -s empty ] && sha256sum -c --quiet '"$T"'/sum && [ "$(cat "sub/with space
 and line")" = odd ] && [ "$(find . -type f -printf x)" = xxxxx ] && echo more >>top && echo top >top && find . -type f >$REEVE_ARTIFACTS/found'
 
 say "without a workspace: files in directories, empty, large and odd ones; its own to write"

@@ -82,6 +82,7 @@ static struct proto_result result_of(struct maker *m)
 	for (i = 0; i < r.artifact_count; i++) {
 		a[i].name = bytes_of(m, 255);
 		a[i].bytes = number(m, UINT64_MAX);
+		a[i].executable = number(m, 1);
 		digest_of(m, a[i].digest);
 	}
 	r.artifacts = a;
@@ -95,7 +96,7 @@ static void list_of(struct maker *m, struct proto_dep *d)
 
 	d->artifact_count = number(m, 1) ? 0 : (uint32_t)number(m, RV_ARRAY_LEN(a));
 	for (uint32_t i = 0; i < d->artifact_count; i++) {
-		a[i] = (struct proto_artifact){ .name = bytes_of(m, 255), .bytes = number(m, UINT64_MAX) };
+		a[i] = (struct proto_artifact){ .name = bytes_of(m, 255), .bytes = number(m, UINT64_MAX), .executable = number(m, 1) };
 		digest_of(m, a[i].digest);
 	}
 	if (!d->artifact_count)
@@ -351,6 +352,7 @@ static void same_result(const struct proto_result *a, const struct proto_result 
 		same_str(a->artifacts[i].name, b->artifacts[i].name);
 		assert_true(a->artifacts[i].bytes == b->artifacts[i].bytes);
 		assert_memory_equal(a->artifacts[i].digest, b->artifacts[i].digest, PROTO_DIGEST_BYTES);
+		assert_int_equal(a->artifacts[i].executable, b->artifacts[i].executable);
 	}
 	same_usage(&a->usage, &b->usage);
 	assert_true(a->retry_after_us == b->retry_after_us);

@@ -256,6 +256,7 @@ static void files_come_in_slices_and_are_seen_all_at_once(void **state)
 	items[2] = stored(l, "sub/deeper/same", large);
 	items[3] = stored(l, "sub/empty", "");
 	items[4] = stored(l, "sub/other", "other");
+	items[3].executable = true;
 	dep = dep_of(l, items, 5);
 	assert_int_equal(node_handing_begin(&l->h, &l->n, THE_RUN, &dep, &l->err), 0);
 	do {
@@ -274,6 +275,11 @@ static void files_come_in_slices_and_are_seen_all_at_once(void **state)
 	(void)snprintf(path, sizeof(path), "%s/runs/%s/handed/a/3/sub/other", l->root, l->run);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+	(void)snprintf(path, sizeof(path), "%s/runs/%s/handed/a/3/sub/empty", l->root, l->run);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	(void)snprintf(path, sizeof(path), "%s/runs/%s/handed/a/3/sub/other", l->root, l->run);
+	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_nlink, 1); /* the store's own bytes cannot be written through it */
 	assert_int_equal(lacking(l, &dep, 1), 0);
 	assert_int_equal(node_namespace_make(&l->n, THE_RUN, RV_STR("b"), 1, &fd, NULL), 0);
