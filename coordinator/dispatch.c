@@ -187,6 +187,8 @@ static int change_spec(struct coord_dispatch *d, const struct coord_graph *g, ui
 	if (rc == 0) {
 		if (other.bytes)
 			take_agent(&s, &from);
+		if (other.bytes && coord_graph_fills(g, unit))
+			s.flags |= from.flags & PROTO_SPEC_TEMPLATED; /* what is the unit's own has none then, or is filled already */
 		if (prompt.bytes) {
 			s.prompt = prompt;
 			s.flags &= ~(uint32_t)PROTO_SPEC_FILL_PROMPT; /* it is what a person wrote for this unit */

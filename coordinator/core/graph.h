@@ -70,6 +70,8 @@ struct rv_str coord_graph_agent_model(const struct coord_graph *g, uint32_t agen
 struct rv_str coord_graph_agent_name(const struct coord_graph *g, uint32_t agent);
 /* How many variables at the end of the unit's spec are its own, whatever agent runs it. */
 uint32_t coord_graph_env_own(const struct coord_graph *g, uint32_t unit);
+/* Is what another agent sets filled for the unit, where it holds {{...}}? */
+bool coord_graph_fills(const struct coord_graph *g, uint32_t unit);
 /* What the agent sets of a unit's spec, encoded; "": it runs no agent units. */
 struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent);
 bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);

@@ -276,6 +276,11 @@ uint32_t coord_graph_env_own(const struct coord_graph *g, uint32_t unit)
 	return g->settings[more_of(g, tmpl_of(g, unit))->setting].env_own;
 }
 
+bool coord_graph_fills(const struct coord_graph *g, uint32_t unit)
+{
+	return g->settings[more_of(g, tmpl_of(g, unit))->setting].fills;
+}
+
 struct rv_str coord_graph_agent_spec(const struct coord_graph *g, uint32_t agent)
 {
 	return g->agent_specs && agent < g->agent_count ? g->agent_specs[agent] : RV_STR("");

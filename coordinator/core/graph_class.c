@@ -283,7 +283,7 @@ static struct coord_setting setting_of(const struct plan *p, const struct plan_s
 		own += s->env[i].own;
 	return (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us, .grace_us = s->grace_us,
 				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit, .hold = s->hold, .budget = s->budget,
-				       .env_own = own,
+				       .env_own = own, .fills = s->agent_unit && s->template_mode != PLAN_TEMPLATE_OFF,
 				       .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
 }
 
@@ -303,6 +303,7 @@ static void setting_key(struct rv_buf *key, const struct coord_setting *s)
 	rv_buf_put_u8(key, s->agent_unit);
 	rv_buf_put_u8(key, s->hold);
 	rv_buf_put_u32(key, s->env_own);
+	rv_buf_put_u8(key, s->fills);
 	rv_buf_put_u32(key, s->retry.agent);
 	rv_buf_put_u64(key, s->budget.tokens);
 	rv_buf_put_u64(key, s->budget.cost_microusd);

@@ -362,8 +362,10 @@ static int build_agents(struct coord_build *b, struct spec_room *r, struct rv_er
 		spec_agent(profile, a, r, &s);
 		if (!a)
 			s.agent = g->agents[i].name;
-		for (uint32_t k = 0; k < env_count; k++)
+		for (uint32_t k = 0; k < env_count; k++) {
 			r->env[k] = (struct proto_pair){ env[k].name, env[k].value };
+			s.flags |= plan_template_has_keys(env[k].value) ? PROTO_SPEC_TEMPLATED : 0;
+		}
 		s.env = r->env;
 		s.env_count = env_count;
 		rv_buf_reset(&r->encoded);

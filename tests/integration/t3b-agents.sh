@@ -133,6 +133,24 @@ env_of() { grep -E '^(WHO|ONLY|MINE|TOLD|ALL)=' "$T/seen-again-$1.env" | sort | 
 want_eq "$(env_of 1)" "ALL=yes MINE=unit ONLY=coder WHO=coder"
 want_eq "$(env_of 2)" "ALL=yes MINE=unit TOLD=so it is WHO=last"
 
+# ---- the agent that a person chooses brings its own environment, filled as any ----
+
+cat >chosen.yaml <<'Y'
+version: 1
+context: {told: it is}
+agents: {coder: {profile: claude}, chosen: {profile: codex, env: {TOLD: 'so {{told}}'}}}
+defaults: {agent: coder, prompt: Work., accept: [sh, -c, '[ "$REEVE_TRY" = 2 ]'], retry: 0}
+units:
+  - {id: filled, allowed_directories: [a]}
+  - {id: as-it-is, allowed_directories: [b], template: "off"}
+Y
+expect 1 reeve run chosen.yaml -o json
+run=$(json 'd["run"]')
+expect 1 reeve retry $run/filled --agent chosen
+expect 0 reeve retry $run/as-it-is --agent chosen
+want_in "$T/seen-filled-2.env" "TOLD=so it is"
+want_in "$T/seen-as-it-is-2.env" "TOLD=so {{told}}"
+
 # ---- limited: it waits and spends no try; output that has to be JSON; one that says nothing; killed with all it started ----
 
 cat >more.yaml <<'Y'
