@@ -37,6 +37,17 @@ static struct coord_lock *class_lock(struct coord *c, const struct coord_run *r,
 	return l;
 }
 
+static void wake_waiting(struct coord *c, struct coord_lock *l)
+{
+	while (l->waiting != UINT64_MAX) {
+		struct coord_run *w = &c->runs[l->waiting >> 32];
+		uint32_t waiting = (uint32_t)l->waiting;
+
+		l->waiting = w->g->classes[waiting].next_waiting;
+		coord_ready_unpark_class(c, w, waiting);
+	}
+}
+
 void coord_locks_name(struct coord *c, struct coord_run *r)
 {
 	for (uint32_t i = 0; i < r->g->lock_count; i++) {
@@ -54,6 +65,8 @@ void coord_locks_name(struct coord *c, struct coord_run *r)
 			*l = (struct coord_lock){ .hash = name->hash, .waiting = UINT64_MAX };
 		l->users++;
 		l->capacity = name->count; /* the newest run's word counts */
+		if (l->used < l->capacity)
+			wake_waiting(c, l); /* there may be more of it than there was */
 		name->place = (uint32_t)(l - c->locks);
 	}
 }
@@ -120,13 +133,7 @@ void coord_locks_give(struct coord *c, struct coord_run *r, uint32_t class)
 
 		rv_check(l->used);
 		l->used--;
-		while (l->waiting != UINT64_MAX) {
-			struct coord_run *w = &c->runs[l->waiting >> 32];
-			uint32_t waiting = (uint32_t)l->waiting;
-
-			l->waiting = w->g->classes[waiting].next_waiting;
-			coord_ready_unpark_class(c, w, waiting);
-		}
+		wake_waiting(c, l);
 	}
 }
 

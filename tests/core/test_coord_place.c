@@ -169,6 +169,24 @@ static void a_semaphore_lets_so_many_in(void **state)
 	expect_nothing(&f->d);
 }
 
+/* The newest run's word counts, for those who wait already, too. */
+static void who_waits_for_a_lock_is_woken_when_there_is_more_of_it(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_lock(&f->b, "m", "db", 1);
+	plan_build_unit(&f->b2, "a", "");
+	plan_build_lock(&f->b2, "a", "db", 2);
+	plan_build_settings(&f->b2, "a")->hold = true;
+	driver_join(&f->d, "n1", 8, 8);
+	driver_submit(&f->d, &f->b);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b2);
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	expect_nothing(&f->d);
+}
+
 static void two_locks_are_taken_together_or_not_at_all(void **state)
 {
 	struct fixture *f = *state;
@@ -895,6 +913,7 @@ int main(void)
 		TEST(max_concurrent_of_an_agent),
 		TEST(a_lock_is_held_across_runs),
 		TEST(a_semaphore_lets_so_many_in),
+		TEST(who_waits_for_a_lock_is_woken_when_there_is_more_of_it),
 		TEST(two_locks_are_taken_together_or_not_at_all),
 		TEST(overlapping_directories_exclude_each_other),
 		TEST(the_whole_workspace_excludes_everything),
