@@ -1,8 +1,11 @@
 /* graph_ask.c - questions about a run's graph: ids, items, dependencies, specs */
-#include "coordinator/core/tables.h"
+#include "coordinator/core/build.h"
 #include "common/check.h"
 
 #include <stdio.h>
+
+#define TMPLS_FEW 64u
+#define LOOKS_MANY 16u
 
 static const struct coord_tmpl *tmpl_of(const struct coord_graph *g, uint32_t unit)
 {
@@ -130,10 +133,31 @@ static uint32_t find_named(const struct coord_graph *g, struct rv_str id, uint32
 	return t != RV_MAP_NONE && g->tmpls[t].flags & COORD_TMPL_MANY ? find_instance(g, &g->tmpls[t], id) : COORD_NONE;
 }
 
+/* Who asks for one id goes through all templates, which costs less than a table; who asks for every row of an answer does not. */
+static bool has_names(const struct coord_graph *asked)
+{
+	struct coord_graph *g = (struct coord_graph *)(uintptr_t)asked; /* what it answers stays the same */
+
+	if (g->open || g->named)
+		return true;
+	if (g->tmpl_count < TMPLS_FEW || ++g->looks < LOOKS_MANY)
+		return false;
+	for (uint32_t t = 0; t < g->tmpl_count; t++) {
+		if (coord_graph_name_tmpl(g, t) == 0)
+			continue;
+		rv_strmap_release(&g->names);
+		rv_strmap_init(&g->names, g->run);
+		g->looks = 0;
+		return false;
+	}
+	g->named = true;
+	return true;
+}
+
 uint32_t coord_graph_find(const struct coord_graph *g, struct rv_str id, uint32_t *count)
 {
 	*count = 1;
-	if (g->open)
+	if (has_names(g))
 		return find_named(g, id, count);
 	for (uint32_t t = 0; t < g->tmpl_count; t++) {
 		const struct coord_tmpl *tm = &g->tmpls[t];

@@ -298,7 +298,9 @@ struct coord_graph {
 	struct coord_sizes used, room; /* room 0: none but for what is there */
 	uint32_t ranks;         /* the next rank */
 	struct rv_str head;     /* open: its plan without units, as plan_save() writes it */
-	struct rv_strmap names; /* open: ids of templates, and of instances that are named by a pattern -> template */
+	struct rv_strmap names; /* ids of templates, and of instances that are named by a pattern -> template: where open, or once asked for often */
+	bool named;             /* not open: they are there */
+	uint32_t looks;         /* and how often all templates have been gone through for want of them */
 	struct coord_part *part; /* of a graph that is added to another (grow.h): where everything goes */
 
 	struct coord_tmpl *tmpls;

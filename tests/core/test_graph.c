@@ -53,6 +53,43 @@ static void units_are_numbered_in_plan_order(void **state)
 	coord_graph_destroy(&g);
 }
 
+/* Ids are looked up in a table once they are asked for often: the answers are the same before and after. */
+static void an_id_asked_for_often_is_found_alike(void **state)
+{
+	struct plan_build b;
+	struct coord_graph *g;
+	char name[COORD_UNIT_ID_BYTES];
+	uint32_t count;
+
+	(void)state;
+	plan_build_init(&b);
+	for (uint32_t i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "u%u", i);
+		plan_build_unit(&b, name, "");
+	}
+	plan_build_for_each(&b, "m", 3, "u1");
+	plan_build_for_each(&b, "none", 0, "");
+	plan_build_verify(&b);
+	g = build(&b);
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 103; i++) {
+			assert_int_equal(coord_graph_find(g, coord_graph_unit_id(g, i, name), &count), i);
+			assert_int_equal(count, 1);
+		}
+		assert_int_equal(coord_graph_find(g, RV_STR("m"), &count), 100);
+		assert_int_equal(count, 3);
+		(void)coord_graph_find(g, RV_STR("none"), &count);
+		assert_int_equal(count, 0);
+		assert_int_equal(coord_graph_find(g, RV_STR(PLAN_VERIFY_ID), &count), 103);
+		assert_int_equal(coord_graph_find(g, RV_STR("u100"), &count), COORD_NONE);
+		assert_int_equal(coord_graph_find(g, RV_STR("m-0004"), &count), COORD_NONE);
+		assert_int_equal(coord_graph_find(g, RV_STR("u1-0001"), &count), COORD_NONE);
+		assert_int_equal(coord_graph_find(g, RV_STR(""), &count), COORD_NONE);
+	}
+	plan_build_release(&b);
+	coord_graph_destroy(&g);
+}
+
 static void dependencies_are_counted_out(void **state)
 {
 	struct plan_build b;
@@ -367,6 +404,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(units_are_numbered_in_plan_order),
+		cmocka_unit_test(an_id_asked_for_often_is_found_alike),
 		cmocka_unit_test(dependencies_are_counted_out),
 		cmocka_unit_test(items_are_numbers_or_json),
 		cmocka_unit_test(equal_specs_are_kept_once),
