@@ -5,25 +5,26 @@
 #include <stdlib.h>
 
 struct entry {
-	uint64_t run;
 	uint32_t unit;
 	struct coord_output output;
 };
 
-struct coord_outputs {
+/* One run's: it goes as a whole, whatever the others keep. */
+struct part {
+	uint64_t run;
 	struct entry *entries;
 	uint32_t count, capacity;
-	struct rv_intmap index; /* hash of (run, unit) -> entry; rebuilt as it grows */
+	struct rv_intmap index; /* unit -> entry; made anew as it grows */
+	struct rv_intmap_slot *slots;
+};
+
+struct coord_outputs {
+	struct part **parts;
+	uint32_t count, capacity;
+	struct rv_intmap index; /* run -> part; the same */
 	struct rv_intmap_slot *slots;
 	size_t bytes;
 };
-
-/* Two units never share a key within one coordinator: a run number has 50 bits, so (run * prime) ^ unit would collide only
- * by chance; the chain below makes even that harmless. */
-static uint64_t key_of(uint64_t run, uint32_t unit, uint32_t probe)
-{
-	return rv_hash_u64(rv_hash_u64(run, unit), probe);
-}
 
 struct coord_outputs *coord_outputs_create(void)
 {
@@ -36,6 +37,15 @@ static void entry_release(struct coord_outputs *o, struct entry *e)
 	free((void *)(uintptr_t)e->output.value.inline_bytes.at);
 	free((void *)(uintptr_t)e->output.artifacts.at);
 	e->output.value.inline_bytes = e->output.artifacts = rv_str(NULL, 0);
+}
+
+static void part_destroy(struct coord_outputs *o, struct part *p)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		entry_release(o, &p->entries[i]);
+	free(p->entries);
+	free(p->slots);
+	free(p);
 }
 
 /* -1: no memory. */
@@ -56,116 +66,134 @@ void coord_outputs_destroy(struct coord_outputs **o)
 	if (!*o)
 		return;
 	for (uint32_t i = 0; i < (*o)->count; i++)
-		entry_release(*o, &(*o)->entries[i]);
-	free((*o)->entries);
+		part_destroy(*o, (*o)->parts[i]);
+	free((*o)->parts);
 	free((*o)->slots);
 	free(*o);
 	*o = NULL;
 }
 
-static uint32_t find(const struct coord_outputs *o, uint64_t run, uint32_t unit, uint64_t *key)
+/* An empty index with room for so many. -1: no memory, and the old one is as it was. */
+static int new_index(struct rv_intmap *index, struct rv_intmap_slot **slots, uint32_t capacity)
 {
-	for (uint32_t probe = 0;; probe++) {
-		uint32_t i;
+	uint32_t count = rv_intmap_slots(capacity);
+	struct rv_intmap_slot *made = calloc(count, sizeof(*made));
 
-		*key = key_of(run, unit, probe);
-		i = o->slots ? rv_intmap_get(&o->index, *key) : RV_MAP_NONE;
-		if (i == RV_MAP_NONE || (o->entries[i].run == run && o->entries[i].unit == unit))
-			return i;
-	}
+	if (!made)
+		return -1;
+	free(*slots);
+	*slots = made;
+	rv_intmap_init(index, made, count);
+	return 0;
 }
 
-static int reindex(struct coord_outputs *o, uint32_t capacity)
+static int part_grow(struct part *p)
 {
-	uint32_t slot_count = rv_intmap_slots(capacity);
-	struct rv_intmap_slot *slots = calloc(slot_count, sizeof *slots);
+	uint32_t capacity = p->capacity ? p->capacity * 2 : 16;
+	struct entry *entries = realloc(p->entries, capacity * sizeof(*entries));
 
-	if (!slots)
+	if (!entries)
 		return -1;
-	free(o->slots);
-	o->slots = slots;
-	rv_intmap_init(&o->index, slots, slot_count);
-	for (uint32_t i = 0; i < o->count; i++) {
-		uint64_t key;
-
-		(void)find(o, o->entries[i].run, o->entries[i].unit, &key);
-		rv_intmap_put(&o->index, key, i);
-	}
+	p->entries = entries;
+	if (new_index(&p->index, &p->slots, capacity) < 0)
+		return -1;
+	p->capacity = capacity;
+	for (uint32_t i = 0; i < p->count; i++)
+		rv_intmap_put(&p->index, entries[i].unit, i);
 	return 0;
 }
 
 static int grow(struct coord_outputs *o)
 {
-	uint32_t capacity = o->capacity ? o->capacity * 2 : 64;
-	struct entry *entries = realloc(o->entries, capacity * sizeof *entries);
+	uint32_t capacity = o->capacity ? o->capacity * 2 : 16;
+	struct part **parts = realloc(o->parts, capacity * sizeof(struct part *));
 
-	if (!entries)
+	if (!parts)
 		return -1;
-	o->entries = entries;
-	if (reindex(o, capacity) < 0)
+	o->parts = parts;
+	if (new_index(&o->index, &o->slots, capacity) < 0)
 		return -1;
 	o->capacity = capacity;
+	for (uint32_t i = 0; i < o->count; i++)
+		rv_intmap_put(&o->index, parts[i]->run, i);
 	return 0;
+}
+
+static struct part *part_of(const struct coord_outputs *o, uint64_t run)
+{
+	uint32_t i = o->count ? rv_intmap_get(&o->index, run) : RV_MAP_NONE;
+
+	return i == RV_MAP_NONE ? NULL : o->parts[i];
+}
+
+/* That of the run, with room for one more; NULL: no memory. */
+static struct part *part_with_room(struct coord_outputs *o, uint64_t run)
+{
+	struct part *p = part_of(o, run);
+
+	if (!p) {
+		if (o->count == o->capacity && grow(o) < 0)
+			return NULL;
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return NULL;
+		p->run = run;
+		rv_intmap_put(&o->index, run, o->count);
+		o->parts[o->count++] = p;
+	}
+	return p->count == p->capacity && part_grow(p) < 0 ? NULL : p;
 }
 
 int coord_outputs_set(struct coord_outputs *o, uint64_t run, uint32_t unit, const struct coord_output *output, struct rv_err *err)
 {
+	struct part *p = part_with_room(o, run);
 	struct coord_output copy = *output;
-	uint64_t key;
 	uint32_t i;
 
-	if (o->count == o->capacity && grow(o) < 0)
-		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of %u units", o->count);
+	if (!p)
+		return rv_fail(err, RV_E_NO_MEMORY, "no memory for the outputs of a run's units");
 	if (copy_of(output->artifacts, &copy.artifacts, err) < 0)
 		return -1;
 	if (copy_of(output->value.kind == PROTO_VALUE_INLINE ? output->value.inline_bytes : rv_str(NULL, 0), &copy.value.inline_bytes, err) < 0) {
 		free((void *)(uintptr_t)copy.artifacts.at);
 		return -1;
 	}
-	i = find(o, run, unit, &key);
+	i = rv_intmap_get(&p->index, unit);
 	if (i != RV_MAP_NONE) {
-		entry_release(o, &o->entries[i]);
+		entry_release(o, &p->entries[i]);
 	} else {
-		i = o->count++;
-		o->entries[i].run = run;
-		o->entries[i].unit = unit;
-		rv_intmap_put(&o->index, key, i);
+		i = p->count++;
+		p->entries[i].unit = unit;
+		rv_intmap_put(&p->index, unit, i);
 	}
-	o->entries[i].output = copy;
+	p->entries[i].output = copy;
 	o->bytes += copy.value.inline_bytes.bytes + copy.artifacts.bytes;
 	return 0;
 }
 
 const struct coord_output *coord_outputs_get(const struct coord_outputs *o, uint64_t run, uint32_t unit)
 {
-	uint64_t key;
-	uint32_t i = find(o, run, unit, &key);
+	const struct part *p = part_of(o, run);
+	uint32_t i = p && p->count ? rv_intmap_get(&p->index, unit) : RV_MAP_NONE;
 
-	return i == RV_MAP_NONE ? NULL : &o->entries[i].output;
+	return i == RV_MAP_NONE ? NULL : &p->entries[i].output;
 }
 
 void coord_outputs_drop_run(struct coord_outputs *o, uint64_t run)
 {
-	uint32_t kept = 0;
+	struct part *p = part_of(o, run), *last;
+	uint32_t i;
 
-	for (uint32_t i = 0; i < o->count; i++) {
-		if (o->entries[i].run == run)
-			entry_release(o, &o->entries[i]);
-		else
-			o->entries[kept++] = o->entries[i];
-	}
-	if (kept == o->count)
+	if (!p)
 		return;
-	o->count = kept;
-	/* The index shrinks in place: it had room for more. */
-	memset(o->slots, 0, rv_intmap_slots(o->capacity) * sizeof *o->slots);
-	rv_intmap_init(&o->index, o->slots, rv_intmap_slots(o->capacity));
-	for (uint32_t i = 0; i < o->count; i++) {
-		uint64_t key;
-
-		(void)find(o, o->entries[i].run, o->entries[i].unit, &key);
-		rv_intmap_put(&o->index, key, i);
+	i = rv_intmap_get(&o->index, run);
+	(void)rv_intmap_remove(&o->index, run);
+	last = o->parts[--o->count];
+	if (last != p) {
+		o->parts[i] = last;
+		rv_intmap_put(&o->index, last->run, i);
 	}
+	part_destroy(o, p);
 }
 
 size_t coord_outputs_bytes(const struct coord_outputs *o)
