@@ -4,6 +4,7 @@
 #include "common/os/file.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -183,6 +184,12 @@ static void map_path(const struct node_places *p, struct rv_str path, struct rv_
 		rv_buf_putc(out, '/');
 }
 
+/* One that can be opened, and kept as a line. */
+static bool is_path(const struct rv_buf *b)
+{
+	return !b->failed && b->bytes < PATH_MAX && !memchr(b->at, '\n', b->bytes) && !memchr(b->at, '\0', b->bytes);
+}
+
 static bool has_id(const char *workspace, struct rv_str id, struct rv_err *err)
 {
 	struct rv_buf text;
@@ -283,7 +290,7 @@ struct node_place *node_places_find(struct node_places *p, const struct proto_wo
 		rv_buf_put_str(&namespaces, rv_buf_str(&root));
 		rv_buf_puts(&namespaces, "/.reeve");
 	}
-	if (root.failed || namespaces.failed || memchr(root.at, '\n', root.bytes) || memchr(namespaces.at, '\n', namespaces.bytes)) {
+	if (!is_path(&root) || !is_path(&namespaces)) {
 		(void)rv_fail(err, RV_E_NOT_FOUND, "no path of a workspace");
 		goto out;
 	}

@@ -130,6 +130,32 @@ static void what_it_was_is_known_to_the_next_daemon(void **state)
 	node_places_release(&p);
 }
 
+/* It would be kept, and could not be read back beside 63 others of its kind. */
+static void what_cannot_be_opened_is_no_place(void **state)
+{
+	struct node_places p;
+	char root[256], longest[5000], nul[] = "/a\0b";
+	struct proto_workspace w = { .id = RV_STR("one") };
+	struct rv_err err;
+
+	(void)state;
+	make_workspace("tree", "one");
+	(void)snprintf(root, sizeof(root), "%s", scratch("tree"));
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	node_places_init(&p, RV_STR(""), RV_STR(""), rv_str_of(scratch_path()));
+	w.root = rv_str_of(root);
+	w.namespace_root = rv_str(longest, sizeof(longest));
+	assert_null(node_places_find(&p, &w, 1, &err));
+	assert_int_equal(err.code, RV_E_NOT_FOUND);
+	w.namespace_root = rv_str(nul, 4);
+	assert_null(node_places_find(&p, &w, 1, &err));
+	assert_false(scratch_has(NODE_PLACES_FILE));
+	w.namespace_root = RV_STR("");
+	assert_non_null(node_places_find(&p, &w, 1, &err));
+	node_places_release(&p);
+}
+
 static void there_may_be_only_so_many(void **state)
 {
 	struct proto_workspace w = { .id = RV_STR("x") };
@@ -377,6 +403,7 @@ int main(void)
 		T(it_is_there_if_its_id_is),
 		T(maps_lead_to_where_it_is_here),
 		T(what_it_was_is_known_to_the_next_daemon),
+		T(what_cannot_be_opened_is_no_place),
 		T(there_may_be_only_so_many),
 		T(what_is_gone_gives_its_place_back),
 		T(a_workspace_made_anew_takes_the_same_place),
