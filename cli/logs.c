@@ -2,13 +2,14 @@
 #include "cli/logs.h"
 
 #include "cli/layout.h"
+#include "common/os/file.h"
 #include "node/warden/caplog.h"
 #include "node/warden/seglog.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)64 << 10)
@@ -37,16 +38,25 @@ int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, u
 int cli_logs_open_plain(void *arg, const char *suffix)
 {
 	char path[PATH_MAX + sizeof(CAPLOG_TAIL_SUFFIX)];
-	struct stat st;
-	int fd;
+	char *name, *logs = NULL;
+	int dir, fd = -1;
 
-	(void)snprintf(path, sizeof(path), "%s%s", (const char *)arg, suffix);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
-		(void)close(fd);
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", (const char *)arg, suffix) >= sizeof(path))
 		return -1;
+	name = strrchr(path, '/');
+	if (name) {
+		*name = '\0';
+		logs = strrchr(path, '/');
+		*name = '/';
 	}
+	if (!logs)
+		return -1;
+	*logs = '\0';
+	if (rv_dir_open(path, &dir, NULL))
+		return -1;
+	if (rv_file_open_at(dir, logs + 1, O_RDONLY, 0, &fd, NULL))
+		fd = -1;
+	(void)close(dir);
 	return fd;
 }
 

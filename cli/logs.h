@@ -29,7 +29,8 @@ int cli_logs_init(struct cli_logs *l, struct cli_runview *view, uint32_t unit, u
 /* What was not given yet. 1: there was something; 0: nothing new. */
 int cli_logs_read(struct cli_logs *l, struct rv_err *err);
 
-/* caplog_open_fn, `arg` the file's path: the unit may write there, so what is no plain file is not opened, and a FIFO does not hold us up. */
+/* caplog_open_fn, `arg` the file's path, NAMESPACE/logs/NAME: the unit may write in its namespace, so below it no link is followed, what is no
+ * plain file is not opened, and a FIFO does not hold us up. */
 int cli_logs_open_plain(void *arg, const char *suffix);
 
 #endif

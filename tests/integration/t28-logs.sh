@@ -11,13 +11,14 @@ cat >plan.json <<'PLAN'
  {"id": "silent", "command": ["true"]},
  {"id": "mixed", "command": ["sh", "-c", "for i in 1 2 3 4 5; do echo out $i; sleep 0.02; echo err $i >&2; sleep 0.02; done"]},
  {"id": "space", "namespace": "always", "command": ["sh", "-c", "echo out; echo err >&2; seq 1 200000"]},
+ {"id": "swapped", "namespace": "always", "command": ["sh", "-c", "mkdir aside; echo not its log >aside/stdout.log; mv \"$REEVE_NAMESPACE/logs\" was; ln -s \"$PWD/aside\" \"$REEVE_NAMESPACE/logs\"; echo said"]},
  {"id": "binary", "command": ["sh", "-c", "head -c 200000 /dev/urandom"]},
  {"id": "tries", "retry": {"max": 2, "base_s": 0.01}, "command": ["sh", "-c", "echo this is try $REEVE_TRY; test $REEVE_TRY = 3"]},
  {"id": "dead", "command": ["sh", "-c", "seq 1 50000; exit 9"]}
 ]}
 PLAN
 expect 1 reeve run plan.json
-want_err "10 of 11 succeeded"
+want_err "11 of 12 succeeded"
 want_err "| 50000"
 want_out "[dead] 50000"
 
@@ -65,6 +66,9 @@ say "namespaces and attempts"
 expect 0 reeve logs space
 want_eq "$(wc -l <"$T/out")" 200002
 want_out err
+# it put a link in the place of its logs: what that leads to is not read
+reeve logs swapped >"$T/out" 2>&1 || true
+want_no_out "not its log"
 expect 0 reeve logs tries --attempt 2
 want_eq "$(cat "$T/out")" "this is try 2"
 expect 0 reeve logs tries
