@@ -5,6 +5,7 @@
 #include "common/limits.h"
 #include "common/os/blobs.h"
 #include "common/os/file.h"
+#include "common/plan/plan.h"
 #include "node/agents/preamble.h"
 #include "node/agents/profile.h"
 #include "node/context.h"
@@ -88,6 +89,12 @@ int node_failure_of(struct node_failure *why, enum proto_class class, enum proto
 static int workspace_fault(struct node_failure *why)
 {
 	return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_WORKSPACE);
+}
+
+static int no_memory(struct node_failure *why)
+{
+	(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
+	return workspace_fault(why);
 }
 
 /* --- dependencies ------------------------------------------------------------------------------------------------- */
@@ -190,8 +197,8 @@ static int set_prompt(struct node_preparer *p, struct node_scene *s, struct node
 	return 0;
 }
 
-/* Relative, no "..", no NUL: what a template made of a path is checked as the plan's own paths were. */
-static int check_relative(struct rv_str path, const char *what, struct node_failure *why)
+/* Relative, no "..", no NUL: what a template made of a cwd is checked as the plan's own was. */
+static int check_relative(struct rv_str path, struct node_failure *why)
 {
 	struct rv_str left = path;
 
@@ -207,7 +214,7 @@ static int check_relative(struct rv_str path, const char *what, struct node_fail
 	}
 	return 0;
 refuse:
-	(void)rv_fail(&why->err, RV_E_PLAN, "%s \"%.*s\" leads out of the workspace", what, RV_STR_ARGS(path));
+	(void)rv_fail(&why->err, RV_E_PLAN, "cwd \"%.*s\" leads out of the workspace", RV_STR_ARGS(path));
 	return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
 }
 
@@ -217,14 +224,17 @@ static int set_dirs(struct node_preparer *p, struct node_scene *s, struct node_f
 
 	rv_buf_reset(&p->dirs);
 	for (uint32_t i = 0; i < spec->dir_count; i++) {
-		size_t from;
+		const char *reason;
 
+		rv_buf_reset(&p->text);
+		if (node_scene_fill(s, spec->dirs[i], NULL, &p->text, why) < 0)
+			return -1;
 		if (i)
 			rv_buf_putc(&p->dirs, ':');
-		from = p->dirs.bytes;
-		if (node_scene_fill(s, spec->dirs[i], NULL, &p->dirs, why) < 0 ||
-		    check_relative(rv_str(p->dirs.at + from, p->dirs.bytes - from), "directory", why) < 0)
-			return -1;
+		if (plan_dir_put(rv_buf_str(&p->text), &p->dirs, &reason) == 0)
+			continue;
+		(void)rv_fail(&why->err, RV_E_PLAN, "the directory \"%.*s\" is not allowed: %s", RV_STR_ARGS(rv_buf_str(&p->text)), reason);
+		return node_failure_of(why, PROTO_CLASS_CONFIG, PROTO_REASON_TEMPLATE);
 	}
 	s->dirs = rv_buf_str(&p->dirs);
 	return 0;
@@ -249,7 +259,7 @@ static int set_cwd(struct node_preparer *p, struct node_scene *s, struct node_fa
 		s->cwd = rv_buf_str(&p->cwd);
 		return 0;
 	}
-	if (check_relative(own, "cwd", why) < 0)
+	if (check_relative(own, why) < 0)
 		return -1;
 	if (!none)
 		rv_buf_put_str(&p->cwd, p->place->workspace);
@@ -373,11 +383,7 @@ static int put_rules(struct node_preparer *p, struct node_scene *s, struct rv_st
 	rules.context_file = lying(p, context, &at);
 	rules.artifacts = lying(p, artifacts, &at);
 	rules.deps_dir = s->has_deps_dir ? lying(p, links, &at) : RV_STR("");
-	if (node_preamble_put(&rules, &p->file) < 0) {
-		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory for its prompt");
-		return workspace_fault(why);
-	}
-	return 0;
+	return p->path.failed || node_preamble_put(&rules, &p->file) < 0 ? no_memory(why) : 0;
 }
 
 /* What an agent with a profile is told: the rules or a text of the plan's in their place, then its prompt. */
@@ -391,13 +397,12 @@ static int put_preamble(struct node_preparer *p, struct node_scene *s, struct no
 		return 0;
 	if (spec->preamble == PROTO_PREAMBLE_TEXT) {
 		(void)rv_buf_put_str(&p->file, spec->preamble_text);
-		return rv_buf_puts(&p->file, "\n\n");
+		(void)rv_buf_puts(&p->file, "\n\n");
+		return 0;
 	}
 	words = calloc((size_t)spec->accept_count + s->dispatch.dep_count + 1, sizeof(*words));
-	if (!words) {
-		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory for its prompt");
-		return workspace_fault(why);
-	}
+	if (!words)
+		return no_memory(why);
 	deps = words + spec->accept_count;
 	rc = put_rules(p, s, words, deps, why);
 	free(words);
@@ -412,7 +417,8 @@ static int put_prompt_file(struct node_preparer *p, struct node_scene *s, struct
 		rv_buf_reset(&p->file);
 		if (put_preamble(p, s, why) < 0)
 			return -1;
-		(void)rv_buf_put_str(&p->file, s->prompt);
+		if (rv_buf_put_str(&p->file, s->prompt) < 0)
+			return no_memory(why);
 		text = rv_buf_str(&p->file);
 	}
 	if (!text.bytes)
@@ -472,10 +478,8 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	if (d->key.attempt > 1 && (spec->spec.flags & PROTO_SPEC_AGENT_UNIT) && (spec->spec.flags & PROTO_SPEC_NAMESPACE))
 		(void)node_prev_read(&p->place->namespaces, d->key.run, d->unit_id, d->key.attempt, &p->prev);
 	s->has_prev = p->prev.bytes > 0;
-	if (node_prev_note(d->note, &p->prev) < 0) {
-		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
-		return workspace_fault(why);
-	}
+	if (node_prev_note(d->note, &p->prev) < 0)
+		return no_memory(why);
 	node_context_scope(&spec->spec, rv_buf_str(&p->deps), rv_buf_str(&p->prev), d->item, &s->scope);
 	if (set_prompt(p, s, why) < 0 || set_dirs(p, s, why) < 0)
 		goto fail;
@@ -485,6 +489,10 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 		goto fail;
 	if (set_cwd(p, s, why) < 0)
 		goto fail;
+	if (p->dirs.failed || p->namespace.failed || p->cwd.failed) { /* what was cut would mean another place */
+		(void)no_memory(why);
+		goto fail;
+	}
 	if (s->fd >= 0 && write_files(p, s, why) < 0)
 		goto fail;
 	return 0;

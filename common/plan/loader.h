@@ -224,7 +224,7 @@ uint32_t plan_unit_agent(struct plan_loader *l, uint32_t node, bool *unknown);
 
 /* --- paths.c --- */
 
-/* Appends the directory in its one form; PLAN_CODES when it has one, else the code and *why. */
+/* As plan_dir_put(), by the code: PLAN_CODES where it has a form. */
 enum plan_code plan_dir_normalise(struct rv_str s, struct rv_buf *out, const char **why);
 /* An array of them; entries with {{...}} stay as they are if `templates`. NULL: told, or no memory. */
 const struct plan_dirs *plan_read_dirs(struct plan_loader *l, uint32_t node, bool templates);

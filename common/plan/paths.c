@@ -56,6 +56,16 @@ enum plan_code plan_dir_normalise(struct rv_str s, struct rv_buf *out, const cha
 	return out->bytes - start > 4095 ? PLAN_E_DIR_FORM : PLAN_CODES;
 }
 
+int plan_dir_put(struct rv_str s, struct rv_buf *out, const char **why)
+{
+	size_t before = out->bytes;
+
+	if (plan_dir_normalise(s, out, why) == PLAN_CODES)
+		return 0;
+	out->bytes = before;
+	return -1;
+}
+
 static int compare_paths(const void *a, const void *b)
 {
 	return rv_str_compare(*(const struct rv_str *)a, *(const struct rv_str *)b);

@@ -328,4 +328,9 @@ typedef long plan_read_fn(void *arg, void *to, size_t room);
 int plan_load_lines(plan_read_fn *read, void *arg, const struct plan_load_options *opt, struct plan **out,
 		    struct plan_diags *diags, struct rv_err *err);
 
+struct rv_buf;
+/* Appends one of a unit's allowed_directories in its one form: parts separated by a slash, "." the whole workspace. -1: it may be none, *why
+ * says so for people. */
+int plan_dir_put(struct rv_str s, struct rv_buf *out, const char **why);
+
 #endif
