@@ -227,8 +227,11 @@ static int open_files(struct node_handing *h, struct rv_err *err)
 static ssize_t copy_some(struct node_handing *h, size_t count, struct rv_err *err)
 {
 	char chunk[CHUNK_BYTES];
-	ssize_t n = copy_file_range(h->from, NULL, h->to, NULL, count, 0);
+	ssize_t n;
 
+	do {
+		n = copy_file_range(h->from, NULL, h->to, NULL, count, 0);
+	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
 	if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM)
