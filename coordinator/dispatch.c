@@ -137,6 +137,10 @@ static void take_agent(struct proto_spec *s, const struct proto_spec *from)
 	s->mock_fail = from->mock_fail;
 	s->mock_output = from->mock_output;
 	s->mock_tokens = from->mock_tokens;
+	s->mock_rate_limited = from->mock_rate_limited;
+	s->mock_hang = from->mock_hang;
+	s->mock_retry_after_us = from->mock_retry_after_us;
+	s->mock_cost_microusd = from->mock_cost_microusd;
 }
 
 static bool names(const struct proto_pair *env, uint32_t count, struct rv_str name)

@@ -8,6 +8,7 @@
 #include "common/os/file.h"
 #include "common/os/host.h"
 #include "common/os/keys.h"
+#include "node/agents/mock.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -507,7 +508,8 @@ static void on_dispatch(struct node_daemon *d, const struct proto_msg *m, enum p
 		const struct proto_spec *s = &d->spec->spec;
 		struct node_place *place = place_of(d, &m->dispatch, s);
 
-		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus, .mock_delay_us = s->mock_delay_us };
+		brief = (struct node_wire_spec){ .agent_kind = s->agent_kind, .flags = s->flags, .cpus = s->cpus,
+						 .mock_delay_us = node_mock_fate(s, m->dispatch.try_number).after_us };
 		brief.refuse = !executes(s) ? PROTO_REJECT_BAD_SPEC : place ? 0 : PROTO_REJECT_NO_WORKSPACE;
 		d->preparer.place = place ? place : &d->preparer.places.own; /* the one before may be gone */
 	}

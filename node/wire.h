@@ -50,7 +50,7 @@ struct node_wire_spec {
 	enum proto_agent_kind agent_kind;
 	uint32_t flags;
 	uint64_t cpus;
-	uint64_t mock_delay_us;
+	uint64_t mock_delay_us; /* until it comes to its end; RV_NEVER: it does not */
 	enum proto_reject_why refuse; /* 0: it can be taken */
 };
 

@@ -70,6 +70,10 @@ static const struct field fields[] = {
 	[33] = ENUM_FIELD(preamble, PROTO_PREAMBLE_TEXT),
 	[34] = TEXT_FIELD(preamble_text),
 	[35] = U64_FIELD(mock_tokens),
+	[36] = { .kind = FIELD_U32, .max = UINT32_MAX, AT(mock_rate_limited) },
+	[37] = { .kind = FIELD_U32, .max = UINT32_MAX, AT(mock_hang) },
+	[38] = U64_FIELD(mock_retry_after_us),
+	[39] = U64_FIELD(mock_cost_microusd),
 };
 
 _Static_assert(sizeof(enum proto_agent_kind) == sizeof(uint32_t), "enums are read and written as u32");
@@ -81,6 +85,7 @@ void proto_spec_init(struct proto_spec *s)
 		.log_max_bytes = (uint64_t)RV_LOG_MAX_MB_DEFAULT << 20,
 		.cpus = 1,
 		.mock_delay_us = 100000,
+		.mock_retry_after_us = RV_US_PER_S,
 	};
 }
 

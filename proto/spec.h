@@ -69,7 +69,7 @@ struct proto_spec {
 	const struct rv_str *rate_limit_patterns;
 	uint32_t rate_limit_pattern_count;
 	uint64_t mock_delay_us;     /* default 100000 */
-	uint32_t mock_fail;         /* how many first tries fail */
+	uint32_t mock_fail;         /* how many first tries fail, after those of mock_rate_limited and mock_hang */
 	struct rv_str mock_output;  /* "" = "[AGENT] processed: ..." */
 	const struct rv_str *accept; /* argv of its acceptance command, as written; filled as argv is; accept_count 0: none */
 	uint32_t accept_count;
@@ -79,6 +79,9 @@ struct proto_spec {
 	enum proto_preamble preamble; /* what stands before the prompt of an agent with a profile: the built-in text, nothing, or: */
 	struct rv_str preamble_text;
 	uint64_t mock_tokens;       /* output tokens that a mock attempt says it used */
+	uint32_t mock_rate_limited, mock_hang; /* how many first tries are turned away, how many after those hang; then come mock_fail */
+	uint64_t mock_retry_after_us; /* what one that is turned away is told; default 1 s; 0: nothing */
+	uint64_t mock_cost_microusd; /* that it says it cost */
 };
 
 /* The spec with every default set. */

@@ -32,7 +32,7 @@ static void put_agent(struct rv_buf *b, const struct plan *p, const struct plan_
 	(void)rv_buf_put_u8(b, (uint8_t)s->profile);
 	if (!a || s->profile != PLAN_PROFILE_MOCK)
 		return;
-	put_str(b, a->mock.output);
+	put_str(b, s->mock.output);
 }
 
 /* Added later: what is not there changes no digest. */

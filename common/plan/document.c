@@ -163,8 +163,8 @@ static uint32_t agent_add(struct plan_loader *l, struct rv_str name)
 	}
 	a->name = copy;
 	a->model = RV_STR("");
-	a->mock.delay_us = RV_US_PER_S / 10;
-	a->mock.output = a->preamble_text = RV_STR("");
+	a->preamble_text = RV_STR("");
+	a->mock = plan_mock_standard();
 	return i;
 }
 
@@ -205,29 +205,6 @@ uint32_t plan_agent_named(struct plan_loader *l, struct rv_str name)
 	if (l->opt->mock == PLAN_MOCK_ALL || (l->opt->mock == PLAN_MOCK_AGENTS && agent_profile))
 		agent_at(l, i)->profile = PLAN_PROFILE_MOCK;
 	return i;
-}
-
-static void apply_mock(struct plan_loader *l, struct plan_mock *mock, uint32_t map)
-{
-	uint32_t found[PLAN_KEYS_MAX], output;
-
-	(void)plan_walk(l, map, PLAN_MAP_MOCK, found);
-	if (has(found, PLAN_M_delay_s))
-		mock->delay_us = plan_node_us(l, found[PLAN_M_delay_s]);
-	if (has(found, PLAN_M_fail))
-		mock->fail = (uint32_t)plan_node_int(l, found[PLAN_M_fail]);
-	if (has(found, PLAN_M_tokens))
-		mock->tokens = (uint64_t)plan_node_int(l, found[PLAN_M_tokens]);
-	if (!has(found, PLAN_M_output))
-		return;
-	output = found[PLAN_M_output];
-	if (plan_node(l->tree, output)->kind == PLAN_STRING) {
-		mock->output = plan_intern_text(l, plan_node_text(l->tree, output));
-		return;
-	}
-	rv_buf_reset(&l->text);
-	(void)plan_node_json(l->tree, output, &l->text);
-	mock->output = plan_intern_text(l, rv_buf_str(&l->text));
 }
 
 static int apply_rate_limits(struct plan_loader *l, struct plan_agent *a, const uint32_t *found)
@@ -292,8 +269,6 @@ static int apply_agent(struct plan_loader *l, uint32_t key, int tree)
 		a->model = plan_intern_text(l, plan_node_text(l->tree, found[PLAN_A_model]));
 	if (has(found, PLAN_A_max_concurrent))
 		a->max_concurrent = number(l, found[PLAN_A_max_concurrent]);
-	if (has(found, PLAN_A_mock))
-		apply_mock(l, &a->mock, found[PLAN_A_mock]);
 	if (a->command && a->profile != PLAN_PROFILE_COMMAND && l->opt->mock == PLAN_MOCK_OFF && has(found, PLAN_U_command))
 		plan_error_at(l, PLAN_E_CONFLICT, found[PLAN_U_command] - 1, "the profile \"%s\" runs no command",
 			      plan_profile_name(a->profile));
@@ -412,6 +387,7 @@ static int make_bases(struct plan_loader *l)
 		a = &PLAN_VEC_AT(&l->agents, struct plan_agent, i);
 		a->env = plan_store_env(l, &b->draft);
 		a->env_count = b->draft.env.count;
+		a->mock = b->draft.s.mock;
 	}
 	b = plan_base_of(l, PLAN_NONE);
 	if (!b)

@@ -244,6 +244,8 @@ static void put_settings(struct rv_buf *b, const struct plan_draft *d)
 		s->log_max_bytes, s->retry.max, s->retry.backoff, s->retry.base_us, s->retry.max_us,
 		s->retry.jitter_ppm, s->retry.on, s->retry.agent, s->hold, s->budget.tokens, s->budget.cost_microusd,
 		(uintptr_t)s->accept, (uintptr_t)s->unless, /* equal ones are one */
+		s->mock.delay_us, s->mock.rate_limited, s->mock.retry_after_us, s->mock.hang, s->mock.fail, s->mock.tokens,
+		s->mock.cost_microusd,
 	};
 	size_t i;
 
@@ -251,6 +253,7 @@ static void put_settings(struct rv_buf *b, const struct plan_draft *d)
 		(void)rv_buf_put_u64(b, numbers[i]);
 	put_str(b, s->cwd);
 	put_str(b, s->node);
+	put_str(b, s->mock.output);
 	put_lists(b, d);
 }
 

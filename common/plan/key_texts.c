@@ -86,6 +86,7 @@ static const struct key_text texts[] = {
 	U(capabilities, "what its session with reeve may do beyond the usual"),
 	U(namespace, "whether it gets a directory of its own"),
 	U(satisfied, "counts as done already"),
+	U(mock, "how it behaves where the profile mock runs it, to rehearse what may go wrong"),
 
 	A(profile, "a built-in way to run an agent"),
 	A(model, "the model it is asked to use"),
@@ -94,7 +95,6 @@ static const struct key_text texts[] = {
 	A(fallback, "agents tried in order when this one is exhausted"),
 	A(rate_limit_exit_codes, "exit statuses that mean it was rate limited"),
 	A(rate_limit_patterns, "texts in its output that mean it was rate limited"),
-	A(mock, "how the mock profile behaves"),
 	A(home, "shared: the person's own home and login; private: one of its own for each attempt"),
 	A(preamble, "what is put before the prompt: reeve's rules, nothing (off), or a file"),
 
@@ -128,9 +128,13 @@ static const struct key_text texts[] = {
 	R(agent, "another agent for the last try"),
 
 	M(delay_s, "seconds it takes"),
-	M(fail, "how many first tries fail"),
+	M(rate_limited, "how many first tries are turned away by a rate limit"),
+	M(retry_after_s, "seconds that a try which is turned away is told to wait; 0: it is told none"),
+	M(hang, "how many tries after those say nothing and do not end: a time limit has to end them"),
+	M(fail, "how many tries after those fail"),
 	M(output, "what it answers"),
 	M(tokens, "how many tokens it says it used"),
+	M(cost_usd, "dollars that it says it cost"),
 
 	PR(text, "the text itself"),
 

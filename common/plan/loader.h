@@ -169,6 +169,7 @@ const struct plan_settings *plan_intern_settings(struct plan_loader *l, const st
 /* --- settings.c: drafts --- */
 
 void plan_draft_init(struct plan_draft *d);
+struct plan_mock plan_mock_standard(void);
 void plan_draft_release(struct plan_draft *d);
 int plan_draft_copy(struct plan_loader *l, struct plan_draft *to, const struct plan_draft *from);
 /* Sets what found[] gives (a walk of UNIT, DEFAULTS or AGENT keys) over what the draft has. `level` 1 defaults, 2 agent, 3

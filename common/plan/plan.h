@@ -109,6 +109,15 @@ struct plan_budget {
 	uint64_t cost_microusd;
 };
 
+/* How the mock profile behaves. First so many tries are turned away, then so many hang, then so many fail. */
+struct plan_mock {
+	uint64_t delay_us;       /* default 0.1 s */
+	uint32_t rate_limited, hang, fail;
+	uint64_t retry_after_us; /* that one which is turned away is told to wait; default 1 s; 0: it is not told */
+	uint64_t tokens, cost_microusd; /* that a try which came to its end says it used */
+	struct rv_str output;    /* text (a string as it is, anything else as JSON); "" = "[AGENT] processed: ..." */
+};
+
 /* Everything that defaults, agents.NAME and a unit can set, merged. Interned. */
 struct plan_settings {
 	uint32_t index;           /* its place in plan->settings */
@@ -131,6 +140,7 @@ struct plan_settings {
 	uint64_t log_max_bytes;
 	struct plan_retry retry;
 	struct plan_budget budget; /* of one unit, all its attempts */
+	struct plan_mock mock;
 	const struct plan_argv *accept, *unless; /* NULL: none */
 	struct rv_str cwd;        /* "" = workspace root (mode none: see docs); may hold {{...}} */
 	struct rv_str node;       /* pin; "" none */
@@ -178,13 +188,6 @@ struct plan_unit {
 
 #define PLAN_ESTIMATE_NONE UINT64_MAX
 
-struct plan_mock {
-	uint64_t delay_us;       /* default 0.1 s */
-	uint32_t fail;           /* how many first tries fail */
-	uint64_t tokens;         /* that it says it used */
-	struct rv_str output;    /* text (a string as it is, anything else as JSON); "" = "[AGENT] processed: ..." */
-};
-
 struct plan_agent {
 	struct rv_str name;
 	enum plan_profile profile;
@@ -192,7 +195,7 @@ struct plan_agent {
 	const struct plan_argv *command;  /* NULL but for COMMAND */
 	struct rv_str model;
 	uint32_t max_concurrent;          /* 0: no limit */
-	struct plan_mock mock;
+	struct plan_mock mock;            /* of what it runs in another agent's place */
 	struct plan_budget budget;        /* of all its units in the run */
 	enum plan_preamble preamble;
 	struct rv_str preamble_text;      /* PLAN_PREAMBLE_TEXT */

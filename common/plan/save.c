@@ -136,6 +136,31 @@ static void put_budget(struct rv_buf *b, const struct plan_budget *g)
 	(void)rv_buf_putc(b, '}');
 }
 
+static void put_mock(struct rv_buf *b, const struct plan_mock *m)
+{
+	key(b, "mock");
+	(void)rv_buf_putc(b, '{');
+	put_seconds(b, "delay_s", m->delay_us);
+	if (m->rate_limited)
+		put_uint(b, "rate_limited", m->rate_limited);
+	if (m->retry_after_us != RV_US_PER_S)
+		put_seconds(b, "retry_after_s", m->retry_after_us);
+	if (m->hang)
+		put_uint(b, "hang", m->hang);
+	put_uint(b, "fail", m->fail);
+	put_uint(b, "tokens", m->tokens);
+	if (m->cost_microusd)
+		put_seconds(b, "cost_usd", m->cost_microusd); /* millionths, too */
+	put_str(b, "output", m->output);
+	(void)rv_buf_putc(b, '}');
+}
+
+static bool same_mock(const struct plan_mock *m, const struct plan_mock *n)
+{
+	return m->delay_us == n->delay_us && m->rate_limited == n->rate_limited && m->retry_after_us == n->retry_after_us && m->hang == n->hang &&
+	       m->fail == n->fail && m->tokens == n->tokens && m->cost_microusd == n->cost_microusd && rv_str_equal(m->output, n->output);
+}
+
 static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 {
 	put_member(b, a->name);
@@ -147,17 +172,8 @@ static void put_agent(struct rv_buf *b, const struct plan_agent *a)
 		put_str(b, "model", a->model);
 	if (a->max_concurrent)
 		put_uint(b, "max_concurrent", a->max_concurrent);
-	if (a->profile == PLAN_PROFILE_MOCK) {
-		key(b, "mock");
-		(void)rv_buf_putc(b, '{');
-		put_seconds(b, "delay_s", a->mock.delay_us);
-		put_uint(b, "fail", a->mock.fail);
-		if (a->mock.tokens)
-			put_uint(b, "tokens", a->mock.tokens);
-		if (a->mock.output.bytes)
-			put_str(b, "output", a->mock.output);
-		(void)rv_buf_putc(b, '}');
-	}
+	if (a->profile == PLAN_PROFILE_MOCK)
+		put_mock(b, &a->mock);
 	put_budget(b, &a->budget);
 	put_env(b, a->env, a->env_count, ENV_ALL);
 	if (a->preamble == PLAN_PREAMBLE_OFF)
@@ -377,6 +393,8 @@ static void put_settings(struct rv_buf *b, const struct plan *p, const struct pl
 
 	if (s->agent != PLAN_NONE)
 		put_str(b, "agent", p->agents[s->agent].name);
+	if (s->profile == PLAN_PROFILE_MOCK && (s->agent == PLAN_NONE || !same_mock(&s->mock, &p->agents[s->agent].mock)))
+		put_mock(b, &s->mock);
 	if (s->at_most_once)
 		put_json(b, "at_most_once", RV_STR("true"));
 	else if (s->agent_unit || s->retry.max)

@@ -87,10 +87,10 @@ struct plan_key {
 	X(secrets) X(network) X(gateway) X(credentials) X(accept) X(evidence) X(context) X(hold)    \
 	X(unless) X(priority) X(estimate_s) X(grace_s) X(log_max_mb) X(timeout_s) X(idle_timeout_s) \
 	X(start_timeout_s) X(queue_timeout_s) X(retry) X(resources) X(labels) X(node) X(locks)      \
-	X(for_each) X(at_most_once) X(capabilities) X(namespace) X(satisfied)
+	X(for_each) X(at_most_once) X(capabilities) X(namespace) X(satisfied) X(mock)
 #define PLAN_AGENT_KEYS(X)                                                                         \
 	X(profile) X(model) X(max_concurrent) X(limits) X(fallback) X(rate_limit_exit_codes)        \
-	X(rate_limit_patterns) X(mock) X(home) X(preamble)
+	X(rate_limit_patterns) X(home) X(preamble)
 #define PLAN_LIMITS_KEYS(X)                                                                        \
 	X(failed) X(node_lost) X(environment) X(rate_limited) X(tokens) X(cost_usd) X(cpu_seconds)
 #define PLAN_BUDGETS_KEYS(X) X(tokens) X(cost_usd) X(cpu_seconds)
@@ -98,7 +98,7 @@ struct plan_key {
 	X(mode) X(root) X(overlap) X(allow_write) X(require_directories) X(namespace_root)          \
 	X(enforce) X(allow_read)
 #define PLAN_RETRY_KEYS(X) X(max) X(backoff) X(base_s) X(max_s) X(jitter) X(on) X(agent)
-#define PLAN_MOCK_KEYS(X) X(delay_s) X(fail) X(output) X(tokens)
+#define PLAN_MOCK_KEYS(X) X(delay_s) X(rate_limited) X(retry_after_s) X(hang) X(fail) X(output) X(tokens) X(cost_usd)
 #define PLAN_PREAMBLE_KEYS(X) X(text)
 #define PLAN_VERIFY_KEYS(X) X(command) X(timeout_s) X(profile)
 #define PLAN_FOR_EACH_KEYS(X) X(file) X(count) X(same_as)

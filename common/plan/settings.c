@@ -15,6 +15,11 @@
 
 #define MIB ((uint64_t)1 << 20)
 
+struct plan_mock plan_mock_standard(void)
+{
+	return (struct plan_mock){ .delay_us = RV_US_PER_S / 10, .retry_after_us = RV_US_PER_S, .output = RV_STR("") };
+}
+
 void plan_draft_init(struct plan_draft *d)
 {
 	*d = (struct plan_draft){
@@ -30,6 +35,7 @@ void plan_draft_init(struct plan_draft *d)
 				.on = PLAN_RETRY_ON_AGENT | PLAN_RETRY_ON_TIMEOUT | PLAN_RETRY_ON_EVIDENCE,
 				.agent = PLAN_NONE,
 			},
+			.mock = plan_mock_standard(),
 		},
 		.estimate_us = PLAN_ESTIMATE_NONE,
 		.agent = PLAN_NONE,
@@ -222,6 +228,8 @@ static void apply_budget(struct plan_loader *l, struct plan_draft *d, uint32_t k
 	double v = plan_node_number(l, key + 1);
 
 	if (rv_str_equal(name, RV_STR("cpu_seconds"))) {
+		if (l->opt->mock != PLAN_MOCK_OFF)
+			return;
 		plan_diag_hint(plan_error_at(l, PLAN_E_UNSUPPORTED, key, "\"cpu_seconds\" is not executed by this version yet"),
 			       "--mock runs the plan without it");
 		return;
@@ -253,10 +261,10 @@ static int apply_resources(struct plan_loader *l, struct plan_draft *d, uint32_t
 				plan_error_at(l, PLAN_E_RANGE, k + 1, "\"cpus\" may be 0 to %u", RV_SLOTS_MAX);
 			d->s.cpus_milli = milli;
 			d->cpus_given = true;
-		} else if (l->opt->mock != PLAN_MOCK_OFF) {
-			continue;
 		} else if (is_budget(name)) {
 			apply_budget(l, d, k, level);
+		} else if (l->opt->mock != PLAN_MOCK_OFF) {
+			continue;
 		} else if (milli == 0) {
 			remove_named(&d->resources, sizeof(*r), name);
 		} else {
@@ -473,6 +481,37 @@ static const struct plan_argv *command_of(struct plan_loader *l, uint32_t node)
 
 /* ---- applying ---- */
 
+static void apply_mock(struct plan_loader *l, struct plan_mock *mock, uint32_t map)
+{
+	uint32_t found[PLAN_KEYS_MAX], output;
+
+	(void)plan_walk(l, map, PLAN_MAP_MOCK, found);
+	if (has(found, PLAN_M_delay_s))
+		mock->delay_us = plan_node_us(l, found[PLAN_M_delay_s]);
+	if (has(found, PLAN_M_rate_limited))
+		mock->rate_limited = (uint32_t)plan_node_int(l, found[PLAN_M_rate_limited]);
+	if (has(found, PLAN_M_retry_after_s))
+		mock->retry_after_us = plan_node_us(l, found[PLAN_M_retry_after_s]);
+	if (has(found, PLAN_M_hang))
+		mock->hang = (uint32_t)plan_node_int(l, found[PLAN_M_hang]);
+	if (has(found, PLAN_M_fail))
+		mock->fail = (uint32_t)plan_node_int(l, found[PLAN_M_fail]);
+	if (has(found, PLAN_M_tokens))
+		mock->tokens = (uint64_t)plan_node_int(l, found[PLAN_M_tokens]);
+	if (has(found, PLAN_M_cost_usd))
+		mock->cost_microusd = plan_node_us(l, found[PLAN_M_cost_usd]);
+	if (!has(found, PLAN_M_output))
+		return;
+	output = found[PLAN_M_output];
+	if (plan_node(l->tree, output)->kind == PLAN_STRING) {
+		mock->output = plan_intern_text(l, plan_node_text(l->tree, output));
+		return;
+	}
+	rv_buf_reset(&l->text);
+	(void)plan_node_json(l->tree, output, &l->text);
+	mock->output = plan_intern_text(l, rv_buf_str(&l->text));
+}
+
 static void apply_scalars(struct plan_loader *l, struct plan_draft *d, const uint32_t *found, int level)
 {
 	struct plan_settings *s = &d->s;
@@ -529,6 +568,8 @@ int plan_draft_apply(struct plan_loader *l, struct plan_draft *d, uint32_t map, 
 			d->given |= BIT(id);
 	}
 	apply_scalars(l, d, found, level);
+	if (has(found, PLAN_U_mock))
+		apply_mock(l, &d->s.mock, found[PLAN_U_mock]);
 	if (has(found, PLAN_U_retry))
 		apply_retry(l, d, found[PLAN_U_retry], level);
 	if ((has(found, PLAN_U_evidence) && apply_evidence(l, d, found[PLAN_U_evidence])) ||

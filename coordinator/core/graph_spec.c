@@ -186,6 +186,18 @@ static void spec_texts(struct coord_build *b, const struct plan_unit *u, struct 
 
 const enum plan_profile coord_built_in_agents[BUILT_IN_AGENTS] = { PLAN_PROFILE_MOCK, PLAN_PROFILE_CLAUDE, PLAN_PROFILE_CODEX };
 
+static void spec_mock(const struct plan_mock *m, struct proto_spec *s)
+{
+	s->mock_delay_us = m->delay_us;
+	s->mock_rate_limited = m->rate_limited;
+	s->mock_retry_after_us = m->retry_after_us;
+	s->mock_hang = m->hang;
+	s->mock_fail = m->fail;
+	s->mock_tokens = m->tokens;
+	s->mock_cost_microusd = m->cost_microusd;
+	s->mock_output = m->output;
+}
+
 /* What an agent sets of a spec: `a` NULL where it is none of the plan's table. */
 static void spec_agent(enum plan_profile profile, const struct plan_agent *a, struct spec_room *r, struct proto_spec *s)
 {
@@ -212,12 +224,8 @@ static void spec_agent(enum plan_profile profile, const struct plan_agent *a, st
 								  : PROTO_PREAMBLE_BUILT_IN;
 		s->preamble_text = a->preamble_text;
 	}
-	if (profile == PLAN_PROFILE_MOCK) {
-		s->mock_tokens = a->mock.tokens;
-		s->mock_delay_us = a->mock.delay_us;
-		s->mock_fail = a->mock.fail;
-		s->mock_output = a->mock.output;
-	}
+	if (profile == PLAN_PROFILE_MOCK)
+		spec_mock(&a->mock, s);
 }
 
 /* "2", "0.5": thousandths as people write them. */
@@ -301,6 +309,8 @@ static int encode_unit(struct coord_build *b, uint32_t t, struct spec_room *r, s
 	proto_spec_init(&s);
 	s.flags = spec_flags(b, t, u);
 	spec_agent(u->settings->profile, u->settings->agent == PLAN_NONE ? NULL : &b->plan->agents[u->settings->agent], r, &s);
+	if (u->settings->profile == PLAN_PROFILE_MOCK)
+		spec_mock(&u->settings->mock, &s);
 	spec_texts(b, u, r, &s);
 	spec_limits(b, u->settings, &s);
 	spec_resources(u->settings, r, &s);

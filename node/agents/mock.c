@@ -3,11 +3,32 @@
 #include "common/os/file.h"
 #include "node/jsontext.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #define MOCK_PID UINT32_MAX /* no process, yet it ran */
+#define MOCK_DELAY_STANDARD_US 100000u
 
-enum mock_flag { MOCK_PREPARED = 1, MOCK_FAILS = 2 };
+struct node_mock_fate node_mock_fate(const struct proto_spec *s, uint32_t try_number)
+{
+	struct node_mock_fate f = { NODE_MOCK_ANSWERS, WARDEN_WHY_EXITED, s->mock_delay_us };
+	uint64_t n = try_number, turned_away = s->mock_rate_limited, hang = turned_away + s->mock_hang;
+	bool hangs = n > turned_away && n <= hang;
+
+	if (hangs)
+		f = (struct node_mock_fate){ NODE_MOCK_TIMED_OUT, WARDEN_WHY_NONE, RV_NEVER };
+	else if (n <= turned_away)
+		f.end = NODE_MOCK_TURNED_AWAY;
+	else if (n <= hang + s->mock_fail)
+		f.end = NODE_MOCK_FAILS;
+	if (s->timeout_us && s->timeout_us < f.after_us && (hangs || s->mock_delay_us > MOCK_DELAY_STANDARD_US))
+		f = (struct node_mock_fate){ NODE_MOCK_TIMED_OUT, WARDEN_WHY_TIMEOUT, s->timeout_us };
+	if (hangs && s->idle_timeout_us && s->idle_timeout_us < f.after_us)
+		f = (struct node_mock_fate){ NODE_MOCK_TIMED_OUT, WARDEN_WHY_IDLE, s->idle_timeout_us };
+	if (hangs && s->start_timeout_us && s->start_timeout_us < f.after_us)
+		f = (struct node_mock_fate){ NODE_MOCK_TIMED_OUT, WARDEN_WHY_START, s->start_timeout_us };
+	return f;
+}
 
 /* The prompt's first characters, whole ones. */
 static struct rv_str first_chars(struct rv_str text, uint32_t chars)
@@ -51,29 +72,31 @@ static void put_failure(const struct node_failure *why, struct rv_buf *out)
 	rv_buf_put_lv(out, rv_str_of(why->err.msg));
 }
 
-/* flags, delay, tokens, failure, cookie, answer */
+/* what was prepared, how it ends, when; what it says it used, what it is told; failure, cookie, answer */
 int node_mock_prepare(struct node_preparer *p, struct node_spec *spec, const struct proto_dispatch *d, struct rv_blobs *blobs,
 		      uint64_t session_key, uint64_t real_us, struct rv_buf *out, struct rv_err *err)
 {
+	struct node_mock_fate fate = node_mock_fate(&spec->spec, d->try_number);
 	struct node_failure why = { 0 };
 	struct node_scene scene;
 	struct rv_buf cookie;
-	uint8_t flags = 0;
+	bool prepared;
 	int rc;
 
 	rv_buf_init(&cookie, 0);
 	rc = node_cookie_write(spec, d, p->place->key, blobs, &cookie, err);
 	if (rc == 0) {
-		if (node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0)
-			flags |= MOCK_PREPARED;
-		if (d->try_number <= spec->spec.mock_fail)
-			flags |= MOCK_FAILS;
-		rv_buf_put_u8(out, flags);
-		rv_buf_put_u64(out, spec->spec.mock_delay_us);
+		prepared = node_scene_set(p, spec, d, session_key, real_us, &scene, &why) == 0;
+		rv_buf_put_u8(out, prepared);
+		rv_buf_put_u8(out, (uint8_t)fate.end);
+		rv_buf_put_u8(out, (uint8_t)fate.why);
+		rv_buf_put_u64(out, fate.after_us);
 		rv_buf_put_u64(out, spec->spec.mock_tokens);
+		rv_buf_put_u64(out, spec->spec.mock_cost_microusd);
+		rv_buf_put_u64(out, spec->spec.mock_retry_after_us);
 		put_failure(&why, out);
 		rv_buf_put_lv(out, rv_buf_str(&cookie));
-		if (flags & MOCK_PREPARED) {
+		if (prepared) {
 			put_answer(&spec->spec, scene.prompt, out);
 			node_scene_end(&scene);
 		}
@@ -94,25 +117,54 @@ static void write_artifact(struct node_namespaces *n, const struct node_cookie *
 	close(fd);
 }
 
+/* What its exit would be. One that a limit ended was killed. */
+static void set_exit(enum node_mock_end end, struct warden_exited *e)
+{
+	if (end == NODE_MOCK_TIMED_OUT) {
+		e->code = -1;
+		e->signal = SIGTERM;
+	} else {
+		e->code = end == NODE_MOCK_ANSWERS ? 0 : 1;
+	}
+}
+
+static void judge(enum node_mock_end end, uint64_t retry_after_us, const struct proto_usage *used, struct node_collect *c)
+{
+	if (end == NODE_MOCK_TURNED_AWAY) {
+		node_collect_fail(c, PROTO_CLASS_RATE_LIMITED, PROTO_REASON_RATE_LIMIT, RV_STR("mock.rate_limited: this try was to be turned away"));
+		c->result.retry_after_us = retry_after_us;
+	} else if (end == NODE_MOCK_FAILS) {
+		node_collect_fail(c, PROTO_CLASS_AGENT, PROTO_REASON_MOCK, RV_STR("mock.fail: this try was to fail"));
+	}
+	if (end == NODE_MOCK_ANSWERS || end == NODE_MOCK_FAILS)
+		c->result.usage = *used;
+}
+
 const struct proto_result *node_mock_result(struct rv_str bytes, struct node_collector *with, uint64_t real_us, struct node_collect *c)
 {
-	struct warden_exited e = { .why = WARDEN_WHY_EXITED, .pid = MOCK_PID, .place.kind = WARDEN_OUTPUT_DISCARD };
+	struct warden_exited e = { .pid = MOCK_PID, .place.kind = WARDEN_OUTPUT_DISCARD };
 	struct node_cookie cookie = { 0 };
+	struct proto_usage used = { 0 };
 	struct rv_arena arena;
 	struct rv_str message, answer;
 	const struct proto_result *r;
+	enum node_mock_end end;
 	enum proto_class class;
 	enum proto_reason reason;
-	uint64_t tokens;
+	uint64_t retry_after_us;
 	struct rv_reader in;
-	uint8_t flags;
+	bool prepared;
 
 	rv_reader_init(&in, bytes);
-	flags = rv_read_u8(&in);
-	e.end_mono_us = rv_read_u64(&in); /* it took its delay, whenever it may have been dispatched */
+	prepared = rv_read_u8(&in);
+	end = rv_read_u8(&in);
+	e.why = rv_read_u8(&in);
+	e.end_mono_us = rv_read_u64(&in); /* it took its time, whenever it may have been dispatched */
 	e.end_real_us = real_us;
 	e.start_real_us = rv_sat_sub(real_us, e.end_mono_us);
-	tokens = rv_read_u64(&in);
+	used.output_tokens = rv_min_u64(rv_read_u64(&in), PROTO_USAGE_MAX);
+	used.cost_microusd = rv_min_u64(rv_read_u64(&in), PROTO_USAGE_MAX);
+	retry_after_us = rv_read_u64(&in);
 	class = rv_read_u8(&in);
 	reason = rv_read_u8(&in);
 	message = rv_read_lv(&in);
@@ -120,18 +172,16 @@ const struct proto_result *node_mock_result(struct rv_str bytes, struct node_col
 	answer = rv_str(in.at, (size_t)(in.end - in.at));
 	rv_arena_init(&arena, 0);
 	(void)node_cookie_read(e.cookie, with->cookies, &arena, &cookie, NULL); /* ours, just written */
-	if ((flags & (MOCK_PREPARED | MOCK_FAILS)) == MOCK_PREPARED)
+	if (prepared && end == NODE_MOCK_ANSWERS)
 		write_artifact(&node_places_by_key(with->places, cookie.place)->namespaces, &cookie, answer);
-	e.code = flags & MOCK_FAILS ? 1 : 0;
+	set_exit(end, &e);
 	while (!node_collect_begin(c, with, &cookie, &e, PROTO_REASON_NONE, NULL) && !node_collect_step(c, UINT64_MAX))
 		;
-	if (!(flags & MOCK_PREPARED))
+	if (!prepared)
 		node_collect_fail(c, class, reason, message);
-	else if (flags & MOCK_FAILS)
-		node_collect_fail(c, PROTO_CLASS_AGENT, PROTO_REASON_MOCK, RV_STR("mock.fail: this try was to fail"));
-	if (flags & MOCK_PREPARED)
-		c->result.usage = (struct proto_usage){ .output_tokens = tokens };
-	r = node_collect_result(c, flags & MOCK_PREPARED ? &answer : NULL);
+	else
+		judge(end, retry_after_us, &used, c);
+	r = node_collect_result(c, prepared && (end == NODE_MOCK_ANSWERS || end == NODE_MOCK_FAILS) ? &answer : NULL);
 	c->arena = arena; /* the cookie's texts live as long as the result */
 	return r;
 }

@@ -71,7 +71,7 @@ struct node_event {
 			enum proto_agent_kind agent_kind; /* read from the spec by the daemon */
 			uint32_t flags;                   /* proto_spec_flag */
 			uint64_t cpus;                    /* slots it takes */
-			uint64_t mock_delay_us;
+			uint64_t mock_delay_us;           /* RV_NEVER: it does not end by itself */
 			enum proto_reject_why refuse;     /* the daemon cannot take it; 0: it can */
 		} dispatch;
 		const struct proto_cancel *cancel;

@@ -53,6 +53,11 @@ of budget.yaml
 expect 7 reeve run examples/budget.yaml -o json
 want_json 'd["reason"] == "budget:tokens" and d["succeeded"] == 3 and d["usage"]["tokens"] == 300'
 
+of rehearse.yaml
+expect 0 reeve check examples/rehearse.yaml
+expect 7 reeve run examples/rehearse.yaml --mock -o json
+want_json '[u["tries"] for u in d["units"]] == [2, 2, 1, 0] and d["reason"] == "budget:cost" and d["usage"]["cost_usd"] == 0.6'
+
 of cluster.yaml
 expect 0 reeve check examples/cluster.yaml
 printf 'a,1\nb,2\n' >examples/data.csv

@@ -913,6 +913,10 @@ static struct proto_spec spec_of(struct maker *m)
 		.preamble = (enum proto_preamble)from(m, 0, PROTO_PREAMBLE_TEXT),
 		.preamble_text = text_of(m, 300),
 		.mock_tokens = number(m, UINT64_MAX),
+		.mock_rate_limited = (uint32_t)number(m, UINT32_MAX),
+		.mock_hang = (uint32_t)number(m, UINT32_MAX),
+		.mock_retry_after_us = number(m, UINT64_MAX),
+		.mock_cost_microusd = number(m, UINT64_MAX),
 	};
 	struct proto_pair *env;
 	int32_t *codes;
@@ -988,6 +992,10 @@ static void same_spec(const struct proto_spec *a, const struct proto_spec *b)
 	assert_int_equal(a->preamble, b->preamble);
 	same_str(a->preamble_text, b->preamble_text);
 	assert_true(a->mock_tokens == b->mock_tokens);
+	assert_int_equal(a->mock_rate_limited, b->mock_rate_limited);
+	assert_int_equal(a->mock_hang, b->mock_hang);
+	assert_true(a->mock_retry_after_us == b->mock_retry_after_us);
+	assert_true(a->mock_cost_microusd == b->mock_cost_microusd);
 	assert_int_equal(a->accept_count, b->accept_count);
 	for (i = 0; i < a->accept_count; i++)
 		same_str(a->accept[i], b->accept[i]);
@@ -1043,7 +1051,7 @@ static void bad_specs_are_refused(void **state)
 	assert_int_equal(SPEC("\x80"), RV_OK);
 	assert_int_equal(SPEC("\x90"), RV_E_CORRUPT);
 	assert_int_equal(SPEC("\x81\x00\x01"), RV_E_CORRUPT);         /* no field 0 */
-	assert_int_equal(SPEC("\x81\x24\x01"), RV_E_VERSION);         /* a field of the future */
+	assert_int_equal(SPEC("\x81\x28\x01"), RV_E_VERSION);         /* a field of the future */
 	assert_int_equal(SPEC("\x81\x01\x05"), RV_E_CORRUPT);         /* no such agent kind */
 	assert_int_equal(SPEC("\x82\x01\x01\x01\x02"), RV_E_CORRUPT); /* twice */
 	assert_int_equal(SPEC("\x82\x16\x01\x01\x02"), RV_E_CORRUPT); /* out of order */
