@@ -1,6 +1,9 @@
 /* cmd_check.c - `reeve check PLAN`: validates a plan, says what it is */
 #include "cli/cli.h"
 #include "cli/planload.h"
+#include "cli/preflight.h"
+#include "cli/runargs.h"
+#include "cli/session.h"
 #include "cli/text.h"
 #include "common/limits.h"
 #include "common/plan/levels.h"
@@ -46,13 +49,17 @@ static void put_json_plan(const struct plan *p, const struct plan_levels *v, str
 	(void)rv_buf_putc(out, ']');
 }
 
-static void put_json(const struct cli_planload *load, const struct plan_levels *v, struct rv_buf *out)
+enum here { NOT_LOOKED, RUNS_HERE, NOT_HERE };
+
+static void put_json(const struct cli_planload *load, const struct plan_levels *v, enum here here, struct rv_buf *out)
 {
 	(void)rv_buf_puts(out, "{\"schema\":\"reeve.check/1\"");
 	cli_json_str(out, "file", rv_str_of(load->diags.file ? load->diags.file : ""));
 	cli_json_bool(out, "ok", load->plan != NULL);
 	if (load->plan)
 		put_json_plan(load->plan, v, out);
+	if (here != NOT_LOOKED)
+		cli_json_bool(out, "runs_here", here == RUNS_HERE);
 	cli_json_uint(out, "errors_found", load->diags.errors_found);
 	cli_json_uint(out, "warnings_found", load->diags.warnings_found);
 	cli_json_key(out, "diagnostics");
@@ -60,12 +67,13 @@ static void put_json(const struct cli_planload *load, const struct plan_levels *
 	(void)rv_buf_puts(out, "}\n");
 }
 
-static void put_text(const struct cli_planload *load, const struct plan_levels *v, struct rv_buf *out)
+static void put_text(const struct cli_planload *load, const struct plan_levels *v, enum here here, struct rv_buf *out)
 {
 	const struct plan *p = load->plan;
 
-	(void)rv_buf_printf(out, "%s: plan \"%.*s\" is fine: %" PRIu64 " unit%s, %" PRIu64 " dependenc%s", load->diags.file,
-			    RV_STR_ARGS(p->name), p->instance_count, cli_s(p->instance_count), p->edge_count,
+	(void)rv_buf_printf(out, "%s: plan \"%.*s\" is fine%s: %" PRIu64 " unit%s, %" PRIu64 " dependenc%s", load->diags.file,
+			    RV_STR_ARGS(p->name), here == NOT_HERE ? ", but `run` would refuse it on this machine" : "",
+			    p->instance_count, cli_s(p->instance_count), p->edge_count,
 			    p->edge_count == 1 ? "y" : "ies");
 	if (p->unit_count) {
 		(void)rv_buf_printf(out, ", %u level%s, at most %" PRIu64 " side by side, critical path ", v->count,
@@ -75,7 +83,7 @@ static void put_text(const struct cli_planload *load, const struct plan_levels *
 	(void)rv_buf_puts(out, p->verify ? ", then verify\n" : "\n");
 }
 
-static int answer(struct cli_planload *load)
+static int answer(struct cli_planload *load, enum here here)
 {
 	struct plan_levels v = { 0 };
 	struct rv_err err = { 0 };
@@ -86,15 +94,38 @@ static int answer(struct cli_planload *load)
 		return cli_fail(&err);
 	rv_buf_init(&out, 0);
 	if (load->format == CLI_JSON || load->format == CLI_JSONL)
-		put_json(load, &v, &out);
+		put_json(load, &v, here, &out);
 	else if (load->format == CLI_NAME)
 		(void)rv_buf_printf(&out, "%.*s\n", RV_STR_ARGS(load->plan->name));
 	else
-		put_text(load, &v, &out);
+		put_text(load, &v, here, &out);
 	status = cli_answer(rv_buf_str(&out), load->plan ? CLI_OK : CLI_USAGE);
 	rv_buf_release(&out);
 	plan_levels_release(&v);
 	return status;
+}
+
+/* What `run` without options would say of it here: warnings, since the plan may be for another machine, or a cluster. */
+static int look_here(struct cli_planload *load, enum here *here, struct rv_err *err)
+{
+	static const struct cli_run_args none = { .plan = "" };
+	struct cli_settings *s = calloc(1, sizeof(*s));
+	struct cli_machine *m = calloc(1, sizeof(*m));
+	struct cli_findings *found = calloc(1, sizeof(*found));
+	int rc = s && m && found ? 0 : rv_fail(err, RV_E_NO_MEMORY, "no memory to look at this machine");
+
+	if (rc == 0)
+		rc = cli_run_args_machine(&none, s, err);
+	if (rc == 0) {
+		cli_machine_init(m, s);
+		cli_preflight(load->plan, &m->node, found);
+		cli_findings_tell(found, load->plan, CLI_FINDINGS_WARN, &load->diags);
+		*here = found->refusals ? NOT_HERE : RUNS_HERE;
+	}
+	free(found);
+	free(m);
+	free(s);
+	return rc;
 }
 
 /* ---- --show-prompt ---- */
@@ -227,6 +258,7 @@ int cli_cmd_check(int argc, char **argv)
 		CLI_OPT_HELP(&load.help),
 		CLI_OPT_END,
 	};
+	enum here here = NOT_LOOKED;
 	struct rv_err err = { 0 };
 	int words = 0, status;
 
@@ -242,10 +274,12 @@ int cli_cmd_check(int argc, char **argv)
 		status = cli_planload_fail(&load, &err);
 	} else if (load.plan && prompt_of) {
 		status = show_prompt(load.plan, prompt_of);
+	} else if (load.plan && look_here(&load, &here, &err) < 0) {
+		status = cli_fail(&err);
 	} else {
 		if (load.format != CLI_JSON && load.format != CLI_JSONL)
 			cli_planload_warn(&load);
-		status = answer(&load);
+		status = answer(&load, here);
 	}
 	cli_planload_release(&load);
 	return status;

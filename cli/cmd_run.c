@@ -171,8 +171,6 @@ static int set_places(struct run *r, struct rv_err *err)
 	if (copy_path(s->plan_dir, p->dir, here, err) < 0 || copy_path(s->workspace, p->workspace.root, s->plan_dir, err) < 0 ||
 	    copy_path(s->namespace_root, p->workspace.namespace_root, "", err) < 0)
 		return -1;
-	if (access(s->workspace, F_OK) < 0)
-		return rv_fail_errno(err, errno, "the workspace %s", s->workspace);
 	(void)snprintf(s->mode, sizeof s->mode, "%s", plan_mode_name(p->workspace.mode));
 	if (p->workspace.mode == PLAN_MODE_SHARED && !s->namespace_root[0] &&
 	    (size_t)snprintf(s->namespace_root, sizeof s->namespace_root, "%s/.reeve", s->workspace) >= sizeof s->namespace_root)
@@ -213,9 +211,54 @@ static int cut_plan(struct run *r, struct rv_err *err)
 	return 0;
 }
 
+/* Of a command and its inputs there is no place to point at: one sentence says it. (All units want the same.) */
+static int refuse_fanout(struct run *r, const struct cli_findings *found, struct rv_err *err)
+{
+	struct rv_buf text;
+	uint32_t i = 0;
+
+	while (!found->item[i].refuses)
+		i++;
+	rv_buf_init(&text, 0);
+	cli_finding_put(&found->item[i], r->plan, &text);
+	(void)rv_fail(err, RV_E_CONFLICT, "%s", text.at);
+	if (found->item[i].hint[0])
+		(void)rv_hint(err, "%s", found->item[i].hint);
+	rv_buf_release(&text);
+	return reject(r, err);
+}
+
+/* What units want and this machine does not have: all of it at once. */
+static int refuse(struct run *r, const struct cli_findings *found)
+{
+	struct rv_err err = { 0 };
+
+	if (r->args.is_fanout)
+		return refuse_fanout(r, found, &err);
+	cli_findings_tell(found, r->plan, CLI_FINDINGS_REFUSE, &r->diags);
+	(void)rv_fail(&err, RV_E_CONFLICT, "this machine cannot run the plan");
+	return reject(r, &err);
+}
+
+static void say_would_not_run(const struct run *r, const struct cli_findings *found)
+{
+	for (uint32_t i = 0; i < found->count; i++) {
+		const struct cli_finding *f = &found->item[i];
+		struct rv_buf text;
+
+		if (!f->refuses)
+			continue;
+		rv_buf_init(&text, 0);
+		cli_finding_put(f, r->plan, &text);
+		cli_say("it would not run here: %s%s%s", text.at, f->hint[0] ? "; help: " : "", f->hint);
+		rv_buf_release(&text);
+	}
+}
+
 static int execute(struct run *r)
 {
 	struct cli_machine machine;
+	struct cli_findings found;
 	struct rv_err err = { 0 };
 	char keys[256];
 
@@ -226,10 +269,13 @@ static int execute(struct run *r)
 	if (set_places(r, &err) < 0)
 		return cli_fail(&err);
 	cli_machine_init(&machine, &r->session.settings);
-	if (cli_preflight(r->plan, &machine.node, &err) < 0) {
-		if (!r->args.dry_run)
-			return reject(r, &err);
-		cli_say("it would not run here: %s%s%s", err.msg, err.hint[0] ? "; help: " : "", err.hint);
+	cli_preflight(r->plan, &machine.node, &found);
+	if (r->args.dry_run) {
+		say_would_not_run(r, &found);
+	} else if (found.refusals) {
+		return refuse(r, &found);
+	} else {
+		cli_findings_tell(&found, r->plan, CLI_FINDINGS_REFUSE, &r->diags);
 	}
 	warn(r);
 	cli_preflight_keys(r->plan, &machine.node, keys, sizeof(keys));

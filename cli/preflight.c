@@ -1,9 +1,54 @@
 #include "cli/preflight.h"
 
+#include "node/agents/found.h"
 #include "node/agents/profile.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
+
+enum weight { WARNS, REFUSES };
+
+/* The look at a plan: what was found, and of whom it is said. */
+struct look {
+	const struct plan *plan;
+	const struct node_daemon_config *node;
+	struct cli_findings *out;
+	uint32_t unit;                    /* PLAN_NONE: the plan itself */
+	uint64_t instances;               /* that it stands for */
+};
+
+/* Whoever asks for the same stands in one finding: its first unit, and how many more. `hint` "": none. */
+static void find(struct look *k, enum weight weight, const char *hint, const char *fmt, ...) RV_PRINTF(4, 5);
+
+static void find(struct look *k, enum weight weight, const char *hint, const char *fmt, ...)
+{
+	struct cli_findings *f = k->out;
+	struct cli_finding new = { .unit = k->unit, .refuses = weight == REFUSES };
+	va_list ap;
+	uint32_t i;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(new.what, sizeof(new.what), fmt, ap);
+	va_end(ap);
+	(void)snprintf(new.hint, sizeof(new.hint), "%s", hint);
+	for (i = 0; i < f->count; i++) {
+		if (strcmp(f->item[i].what, new.what) == 0) {
+			f->item[i].others += k->instances;
+			return;
+		}
+	}
+	f->refusals += new.refuses;
+	if (f->count == CLI_FINDINGS_MAX) {
+		f->left_out[new.refuses]++;
+		return;
+	}
+	new.others = k->instances ? k->instances - 1 : 0;
+	f->item[f->count++] = new;
+}
 
 static bool has_label(const struct node_daemon_config *node, const struct plan_label *want)
 {
@@ -21,72 +66,188 @@ static uint64_t amount_of(const struct node_daemon_config *node, struct rv_str n
 	return 0;
 }
 
-/* An agent whose program is not here. */
-static int check_profile(const struct plan_settings *s, const struct node_daemon_config *node, struct rv_str unit, struct rv_err *err)
-{
-	const struct node_profile *p = node_profile_named(rv_str_of(plan_profile_name(s->profile)));
+/* --- agents ----------------------------------------------------------------------------------------------------------------- */
 
-	for (uint32_t i = 0; p && i < node->found_count; i++)
+static bool is_here(const struct node_daemon_config *node, const struct node_profile *p)
+{
+	for (uint32_t i = 0; i < node->found_count; i++)
 		if (rv_str_equal(node->found[i].key, rv_str_of(p->name)))
-			return 0;
-	if (!p)
-		return 0;
-	(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" wants the agent %s, and there is no program `%s` in PATH", RV_STR_ARGS(unit), p->name, p->name);
-	return rv_hint(err, "`%s` installs it; --mock tries the plan without", p->install_hint);
+			return true;
+	return false;
 }
 
-/* What keeps units with these settings from this node; "" = nothing. */
-static int check_settings(const struct plan_settings *s, const struct node_daemon_config *node, struct rv_str unit, struct rv_err *err)
+static bool sets_key(const struct plan_settings *s, const struct node_profile *p)
 {
-	if (s->node.bytes && !rv_str_equal(s->node, node->name)) {
-		rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is pinned to node \"%.*s\", and this one is called \"%.*s\"",
-			RV_STR_ARGS(unit), RV_STR_ARGS(s->node), RV_STR_ARGS(node->name));
-		return rv_hint(err, "take `node:` out, or try the plan with --mock");
-	}
-	if (s->slots > node->slots) {
-		rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" needs %u slots (resources.cpus), and this run has %" PRIu64,
-			RV_STR_ARGS(unit), s->slots, node->slots);
-		return rv_hint(err, "run with -j %u or more", s->slots);
-	}
-	if (check_profile(s, node, unit, err) < 0)
-		return -1;
-	for (uint32_t i = 0; i < s->label_count; i++) {
-		const struct plan_label *l = &s->labels[i];
+	for (uint32_t i = 0; i < s->env_count; i++)
+		for (size_t k = 0; k < RV_ARRAY_LEN(p->keys) && p->keys[k]; k++)
+			if (rv_str_equal(s->env[i].name, rv_str_of(p->keys[k])))
+				return true;
+	return false;
+}
 
-		if (has_label(node, l) != l->must_not)
-			continue;
-		rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" wants a node %s label %.*s=%.*s", RV_STR_ARGS(unit),
-			l->must_not ? "without the" : "with the", RV_STR_ARGS(l->name), RV_STR_ARGS(l->value));
-		return l->must_not ? -1 : rv_hint(err, "run with --label %.*s=%.*s", RV_STR_ARGS(l->name), RV_STR_ARGS(l->value));
+static void look_at_agent(struct look *k, const struct plan_settings *s, enum plan_profile profile, const char *when)
+{
+	const struct node_profile *p = node_profile_named(rv_str_of(plan_profile_name(profile)));
+	char hint[CLI_FINDING_HINT_BYTES], by[PATH_MAX];
+
+	if (!p)
+		return;
+	if (!is_here(k->node, p)) {
+		(void)snprintf(hint, sizeof(hint), "`%s` installs it; --mock tries the plan without", p->install_hint);
+		find(k, REFUSES, hint, "wants the agent %s%s, and there is no program `%s` in PATH on this machine", p->name, when, p->name);
+	} else if (!sets_key(s, p) && node_found_login(k->node, p, by) == NODE_LOGIN_NONE) {
+		find(k, WARNS, p->login_hint, "is run by %s%s, and nobody is logged in to it on this machine", p->name, when);
 	}
+}
+
+static void look_at_agents(struct look *k, const struct plan_settings *s)
+{
+	look_at_agent(k, s, s->profile, "");
+	if (s->agent_unit && s->retry.agent != PLAN_NONE && s->retry.max)
+		look_at_agent(k, s, k->plan->agents[s->retry.agent].profile, " in its last try");
+}
+
+/* --- room ------------------------------------------------------------------------------------------------------------------- */
+
+static void look_at_label(struct look *k, const struct plan_label *l)
+{
+	char hint[CLI_FINDING_HINT_BYTES], name[PLAN_QUOTED], value[PLAN_QUOTED];
+	struct rv_str n, v;
+
+	if (has_label(k->node, l) != l->must_not)
+		return;
+	n = rv_str_of(plan_quote(l->name, name));
+	v = rv_str_of(plan_quote(l->value, value));
+	n = rv_str(n.at + 1, n.bytes - 2); /* made harmless; label=value reads better without quotes */
+	v = rv_str(v.at + 1, v.bytes - 2);
+	(void)snprintf(hint, sizeof(hint), "run with --label %.*s=%.*s if it has that", RV_STR_ARGS(n), RV_STR_ARGS(v));
+	find(k, REFUSES, l->must_not ? "" : hint, "wants a node %s label %.*s=%.*s, and this machine is %sgiven it", l->must_not ? "without the" : "with the",
+	     RV_STR_ARGS(n), RV_STR_ARGS(v), l->must_not ? "" : "not ");
+}
+
+/* 2000 -> "2", 1500 -> "1.5" */
+static const char *amount(uint64_t milli, char room[32])
+{
+	int n = snprintf(room, 32, "%" PRIu64 ".%03" PRIu64, milli / 1000, milli % 1000);
+
+	while (n > 1 && room[n - 1] == '0')
+		room[--n] = '\0';
+	if (n > 1 && room[n - 1] == '.')
+		room[n - 1] = '\0';
+	return room;
+}
+
+static void look_at_room(struct look *k, const struct plan_settings *s)
+{
+	char hint[CLI_FINDING_HINT_BYTES], q[PLAN_QUOTED], here[PLAN_QUOTED], want[32], has[32];
+
+	if (s->node.bytes && !rv_str_equal(s->node, k->node->name))
+		find(k, REFUSES, "take `node:` out, or try the plan with --mock", "is pinned to node %s, and this machine is called %s", plan_quote(s->node, q),
+		     plan_quote(k->node->name, here));
+	if (s->slots > k->node->slots) {
+		(void)snprintf(hint, sizeof(hint), "run with -j %u or more", s->slots);
+		find(k, REFUSES, hint, "needs %u slots (resources.cpus), and this machine gives %" PRIu64, s->slots, k->node->slots);
+	}
+	for (uint32_t i = 0; i < s->label_count; i++)
+		look_at_label(k, &s->labels[i]);
 	for (uint32_t i = 0; i < s->resource_count; i++) {
 		const struct plan_resource *r = &s->resources[i];
-		uint64_t has = amount_of(node, r->name);
 
-		if (r->milli <= has)
+		if (r->milli <= amount_of(k->node, r->name))
 			continue;
-		rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" needs %.*s %" PRIu64 ".%03" PRIu64 ", and this machine has %" PRIu64 ".%03" PRIu64,
-			RV_STR_ARGS(unit), RV_STR_ARGS(r->name), r->milli / 1000, r->milli % 1000, has / 1000, has % 1000);
-		return rv_hint(err, "run with --resource %.*s=%" PRIu64 " if it has that many", RV_STR_ARGS(r->name), (r->milli + 999) / 1000);
+		(void)snprintf(hint, sizeof(hint), "run with --resource %.*s=%" PRIu64 " if it has that many", RV_STR_ARGS(r->name), (r->milli + 999) / 1000);
+		find(k, REFUSES, hint, "needs %.*s %s, and this machine has %s", RV_STR_ARGS(r->name), amount(r->milli, want),
+		     amount(amount_of(k->node, r->name), has));
 	}
-	return 0;
 }
 
-int cli_preflight(const struct plan *p, const struct node_daemon_config *node, struct rv_err *err)
-{
-	const struct plan_settings *last = NULL;
+/* --- directories ------------------------------------------------------------------------------------------------------------- */
 
-	/* Neighbours share settings, so this is a pass over a few of them however many units there are. */
+static struct rv_str root_of(const struct plan *p)
+{
+	struct rv_str dir = p->dir.bytes ? p->dir : RV_STR(".");
+
+	return p->workspace.mode != PLAN_MODE_NONE && p->workspace.root.bytes ? p->workspace.root : dir;
+}
+
+static bool is_directory(struct rv_str root, struct rv_str below)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%.*s%s%.*s", RV_STR_ARGS(root), below.bytes ? "/" : "", RV_STR_ARGS(below)) >= sizeof(path))
+		return true; /* whoever goes there will say so */
+	return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : errno != ENOENT && errno != ENOTDIR;
+}
+
+/* What another unit before it may make is no matter yet, nor what is filled in. */
+static void look_at_cwd(struct look *k, const struct plan_unit *u)
+{
+	struct rv_str cwd = u->settings->cwd;
+	char q[PLAN_QUOTED];
+
+	if (!cwd.bytes || cwd.at[0] == '/' || u->dep_count || u->settings->profile == PLAN_PROFILE_MOCK || u->settings->profile == PLAN_PROFILE_NOOP ||
+	    memmem(cwd.at, cwd.bytes, "{", 1) || is_directory(root_of(k->plan), cwd))
+		return;
+	find(k, WARNS, "make it, or mend `cwd`", "starts in %s, which is not there on this machine, and waits for nothing that could make it",
+	     plan_quote(cwd, q));
+}
+
+void cli_preflight(const struct plan *p, const struct node_daemon_config *node, struct cli_findings *out)
+{
+	struct look k = { .plan = p, .node = node, .out = out, .unit = PLAN_NONE };
+	const struct rv_str root = root_of(p);
+	char q[PLAN_QUOTED];
+
+	*out = (struct cli_findings){ 0 };
+	if (!is_directory(root, RV_STR("")))
+		find(&k, REFUSES, "make it, or mend `workspace.root`", "the workspace %s is not there on this machine", plan_quote(root, q));
 	for (uint32_t i = 0; i < p->unit_count; i++) {
 		const struct plan_settings *s = p->units[i].settings;
 
-		if (s == last || s->satisfied)
+		if (s->satisfied)
 			continue;
-		if (check_settings(s, node, p->units[i].id, err) < 0)
-			return -1;
-		last = s;
+		k.unit = i;
+		k.instances = plan_unit_instances(&p->units[i]);
+		look_at_room(&k, s);
+		look_at_agents(&k, s);
+		look_at_cwd(&k, &p->units[i]);
 	}
-	return 0;
+}
+
+void cli_finding_put(const struct cli_finding *f, const struct plan *p, struct rv_buf *out)
+{
+	char q[PLAN_QUOTED];
+
+	if (f->unit != PLAN_NONE)
+		(void)rv_buf_printf(out, "unit %s ", plan_quote(p->units[f->unit].id, q));
+	if (f->unit != PLAN_NONE && f->others)
+		(void)rv_buf_printf(out, "(and %" PRIu64 " more) ", f->others);
+	(void)rv_buf_puts(out, f->what);
+}
+
+void cli_findings_tell(const struct cli_findings *f, const struct plan *p, enum cli_findings_as as, struct plan_diags *d)
+{
+	struct rv_buf text;
+
+	rv_buf_init(&text, 0);
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct cli_finding *one = &f->item[i];
+		bool refused = one->refuses && as == CLI_FINDINGS_REFUSE;
+		struct plan_spot spot = { .kind = PLAN_SPOT_NONE };
+		struct plan_diag *g;
+
+		if (one->unit != PLAN_NONE)
+			spot = (struct plan_spot){ .kind = PLAN_SPOT_KNOWN, .line = p->units[one->unit].pos.line, .part = p->units[one->unit].pos.col };
+		rv_buf_reset(&text);
+		cli_finding_put(one, p, &text);
+		g = plan_diag_add(d, refused ? PLAN_E_CONFLICT : PLAN_W_UNPLACEABLE, spot, "%s", text.at);
+		if (one->hint[0])
+			plan_diag_hint(g, "%s", one->hint);
+	}
+	*(as == CLI_FINDINGS_REFUSE ? &d->errors_found : &d->warnings_found) += f->left_out[1];
+	d->warnings_found += f->left_out[0];
+	rv_buf_release(&text);
 }
 
 static bool uses_profile(const struct plan *p, const char *name)

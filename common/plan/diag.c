@@ -242,6 +242,8 @@ static uint64_t order_of(const struct plan_diags *d, struct plan_spot spot)
 		return d->source_line > 1 ? (uint64_t)d->source_line << 32 | spot.at : spot.at;
 	case PLAN_SPOT_LINE:
 		return (uint64_t)spot.line << 32 | spot.part;
+	case PLAN_SPOT_KNOWN:
+		return (uint64_t)1 << 63 | (uint64_t)spot.line << 24 | rv_min_u64(spot.part, (1u << 24) - 1);
 	case PLAN_SPOT_NONE:
 		break;
 	}
@@ -287,6 +289,9 @@ struct plan_diag *plan_diag_add(struct plan_diags *d, enum plan_code code, struc
 		g->unsettled = true;
 	} else if (spot.kind == PLAN_SPOT_LINE) {
 		g->line = spot.line;
+	} else if (spot.kind == PLAN_SPOT_KNOWN) {
+		g->line = spot.line;
+		g->col = spot.part;
 	}
 	va_start(ap, fmt);
 	g->message = format(fmt, ap);

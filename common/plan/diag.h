@@ -18,7 +18,8 @@
 	X(E_DIR_RESERVED) X(E_DIR_OVERLAP) X(E_AGENT_UNKNOWN) X(E_COMMAND_EMPTY) X(E_CONTEXT_KEY)  \
 	X(E_TEMPLATE) X(E_LIMIT) X(E_CONFLICT) X(E_ENV) X(E_UNSUPPORTED)
 #define PLAN_WARNING_CODES(X)                                                                      \
-	X(W_EMPTY_PLAN) X(W_DEP_DUPLICATE) X(W_CASE_OVERLAP) X(W_SHELL) X(W_ITEM_UNUSED)
+	X(W_EMPTY_PLAN) X(W_DEP_DUPLICATE) X(W_CASE_OVERLAP) X(W_SHELL) X(W_ITEM_UNUSED)         \
+	X(W_UNPLACEABLE)
 
 enum plan_code {
 #define X(name) PLAN_##name,
@@ -55,10 +56,10 @@ struct plan_diags {
 
 /* Where a diagnostic points. */
 struct plan_spot {
-	enum { PLAN_SPOT_NONE, PLAN_SPOT_SOURCE, PLAN_SPOT_LINE } kind;
+	enum { PLAN_SPOT_NONE, PLAN_SPOT_SOURCE, PLAN_SPOT_LINE, PLAN_SPOT_KNOWN } kind;
 	uint32_t at, span; /* SOURCE: bytes of the source at hand */
-	uint32_t line;     /* LINE: of JSON lines, known without its text */
-	uint32_t part;     /* LINE: breaks ties within a line */
+	uint32_t line;     /* LINE: of JSON lines, known without its text; KNOWN: found once the source is gone: after all that was found in it */
+	uint32_t part;     /* LINE: breaks ties within a line; KNOWN: its column, 0 in JSON lines */
 };
 
 const char *plan_code_name(enum plan_code code); /* "E_CYCLE" */
