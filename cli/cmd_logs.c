@@ -1,5 +1,6 @@
 /* cmd_logs.c - `reeve logs`: what units printed, readable and harmless unless --raw */
 #include "cli/agentlog.h"
+#include "cli/cure.h"
 #include "cli/find.h"
 #include "cli/logs.h"
 #include "cli/query.h"
@@ -248,6 +249,23 @@ static void say_not_started(struct show *s, uint32_t unit)
 	cli_rows_release(&rows);
 }
 
+/* Nobody should wonder whether the log was lost. Not on stdout: there is what the unit printed. */
+static void say_empty(struct show *s, uint32_t unit, struct rv_str id)
+{
+	const struct cli_tally *t = &s->view.tally;
+	struct rv_buf why, cure;
+
+	rv_buf_init(&why, 0);
+	rv_buf_init(&cure, 0);
+	cli_put_reason(t, unit, &why);
+	if (t->units[unit].state == COORD_UNIT_FAILED && cli_put_cure(t, unit, &cure) >= CLI_CURE_KNOWN)
+		cli_say("unit \"%.*s\" never ran: %s%s%s", RV_STR_ARGS(id), why.at, cure.bytes ? "; " : "", cure.bytes ? cure.at : "");
+	else
+		cli_say("unit \"%.*s\" printed nothing%s%s", RV_STR_ARGS(id), why.bytes ? ": " : "", why.bytes ? why.at : "");
+	rv_buf_release(&why);
+	rv_buf_release(&cure);
+}
+
 static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
 {
 	const struct cli_unit *u = &s->view.tally.units[unit];
@@ -278,6 +296,8 @@ static int show_unit(struct show *s, uint32_t unit, struct rv_err *err)
 		s->interrupted = rc > 0;
 	}
 	end_text(s);
+	if (rc == 0 && !s->following && !l.seen[0] && !l.seen[1] && !l.tail_only && !s->failed && s->tail_lines && cli_unit_ended(u) && attempt == u->attempt)
+		say_empty(s, unit, id);
 	if (rc == 0 && !s->following && !l.seen[0] && cli_runview_remote(&s->view) && u->state == COORD_UNIT_ACTIVE && attempt == u->attempt)
 		say_not_started(s, unit);
 	if (l.tail_only)

@@ -286,6 +286,7 @@ static int execute(struct run *r)
 	if (find_resumed(r, &err) < 0)
 		return cli_fail(&err);
 	r->session.state = r->args.state;
+	r->session.agents_mocked = r->args.mocked == PLAN_MOCK_AGENTS ? r->args.plan : NULL;
 	r->session.format = r->args.output;
 	r->session.show = r->args.shown;
 	r->session.events = r->args.events;

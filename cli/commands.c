@@ -3,6 +3,9 @@
 
 #include "cli/cli.h"
 #include "common/id.h"
+#include "common/plan/schema.h"
+
+#include <unistd.h>
 
 const char *const cli_group_titles[CLI_GROUPS] = {
 	[CLI_PLANS] = "Plans",
@@ -76,19 +79,56 @@ const struct cli_command *cli_command_find(const char *name)
 	return NULL;
 }
 
+/* What people ask for that is no verb. */
+static const struct {
+	const char *words, *hint;
+} topics[] = {
+	{ "mock mocks mocking", "`reeve run PLAN --mock` plays a plan without commands and agents, --mock=agents without agents; `profile: mock` is an agent that answers at once: `reeve help plan`" },
+	{ "agent agents claude codex profiles", "`reeve doctor` says which agents are here, `reeve init agents` writes a plan with some, `reeve help plan` has the keys of one" },
+	{ "cluster machines", "`reeve help coordinator`, `reeve help node` and `reeve help token`; docs/guide.md sets one up" },
+	{ "dry-run each set only joblog", "an option of `reeve run`: `reeve help run`" },
+	{ "format json jsonl", "-o json, of most verbs: `reeve help status`" },
+	{ "yaml keys units", "`reeve help plan` has the keys of a plan, `reeve init` writes one" },
+};
+
+static bool hint_of_topic(const char *name, struct rv_err *err)
+{
+	struct plan_map_index index;
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(topics); i++)
+		if (plan_word_index(topics[i].words, rv_str_of(name)) >= 0) {
+			(void)rv_hint(err, "%s", topics[i].hint);
+			return true;
+		}
+	for (int map = PLAN_MAP_PLAN; map < PLAN_MAPS; map++) {
+		plan_map_index((enum plan_map_id)map, &index);
+		if (plan_key_find(&index, rv_str_of(name))) {
+			(void)rv_hint(err, "a key of a plan (%s): `reeve help plan | grep -A2 '^  %.64s '`", plan_map_name((enum plan_map_id)map), name);
+			return true;
+		}
+	}
+	return false;
+}
+
 int cli_unknown_verb(const char *name)
 {
 	const char *names[RV_ARRAY_LEN(cli_commands)];
 	struct rv_err err;
-	uint32_t i;
+	uint32_t i, count = 0;
 	int nearest;
 
+	/* Of so short words the nearest is one that was meant only if it begins alike. */
 	for (i = 0; i < cli_command_count; i++)
-		names[i] = cli_commands[i].name;
-	nearest = rv_nearest(rv_str_of(name), names, cli_command_count);
+		if (!cli_commands[i].waits && cli_commands[i].name[0] == name[0])
+			names[count++] = cli_commands[i].name;
+	nearest = rv_nearest(rv_str_of(name), names, count);
 	(void)rv_fail(&err, RV_E_USAGE, "there is no command \"%.64s\"", name);
+	if (hint_of_topic(name, &err))
+		return cli_fail(&err);
 	if (nearest >= 0)
 		(void)rv_hint(&err, "did you mean %s?", names[nearest]);
+	else if (access(name, F_OK) == 0)
+		(void)rv_hint(&err, "`reeve run %.64s` runs it, if it is a plan", name);
 	else
 		(void)rv_hint(&err, "`reeve help` lists them");
 	return cli_fail(&err);

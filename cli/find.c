@@ -2,6 +2,7 @@
 #include "cli/find.h"
 
 #include "cli/layout.h"
+#include "cli/place.h"
 #include "common/plan/plan.h"
 #include "coordinator/journal/journal.h"
 
@@ -62,6 +63,16 @@ int cli_find_state(const char *option, char out[PATH_MAX], struct rv_err *err)
 			return no_runs("a " CLI_DIR_STATE " here or above", err);
 		slash[slash == here ? 1 : 0] = '\0';
 	}
+}
+
+void cli_state_option(const char *option, char *out, size_t size)
+{
+	char named[PATH_MAX], near[PATH_MAX];
+
+	out[0] = '\0';
+	if (!option || (!cli_place_named(NULL) && realpath(option, named) && cli_find_state(NULL, near, NULL) == 0 && strcmp(named, near) == 0))
+		return;
+	(void)snprintf(out, size, " --state %s", option);
 }
 
 int cli_run_path(const char *state, struct rv_run_id run, const char *name, char out[PATH_MAX], struct rv_err *err)

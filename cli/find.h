@@ -15,6 +15,9 @@
 /* `option` is --state's value, NULL: the nearest .reeve from here upwards. Absolute. RV_E_NOT_FOUND. */
 int cli_find_state(const char *option, char out[PATH_MAX], struct rv_err *err);
 
+/* " --state DIR" for commands that are suggested, "" where they find the directory without it. `option` NULL: none was given. */
+void cli_state_option(const char *option, char *out, size_t size);
+
 /* Runs of a state directory, oldest first; `ids` is malloc'd. None: *count = 0. */
 int cli_list_runs(const char *state, struct rv_run_id **ids, uint32_t *count, struct rv_err *err);
 

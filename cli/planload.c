@@ -3,8 +3,13 @@
 
 #include "cli/error.h"
 #include "cli/out.h"
+#include "common/id.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
@@ -31,9 +36,67 @@ int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 	return -1;
 }
 
+enum { FILES_MAX = 64 };
+
+static bool is_plan_file(const char *name)
+{
+	static const char *const ends[] = { ".yaml", ".yml", ".json", ".jsonl" };
+	const char *dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot && i < RV_ARRAY_LEN(ends); i++)
+		if (strcmp(dot, ends[i]) == 0)
+			return name[0] != '.';
+	return false;
+}
+
+static size_t without_end(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot != name ? (size_t)(dot - name) : strlen(name);
+}
+
+/* "plan" and "plan.yml" are nearer to plan.yaml than counting letters says. */
+static int nearest_file(const char *name, char *const *files, int count)
+{
+	const char *known[FILES_MAX];
+
+	for (int i = 0; i < count; i++) {
+		known[i] = files[i];
+		if (without_end(files[i]) == without_end(name) && strncmp(files[i], name, without_end(name)) == 0)
+			return i;
+	}
+	return rv_nearest(rv_str_of(name), known, (size_t)count);
+}
+
+/* A plan beside the one that is not there, whose name is nearly that. */
+static bool hint_of_file(const char *path, struct rv_err *err)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char at[PATH_MAX], *files[FILES_MAX];
+	int count = 0, near;
+	struct dirent *e;
+	DIR *d;
+
+	if ((size_t)snprintf(at, sizeof at, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".") >= sizeof at)
+		return false;
+	d = opendir(at);
+	while (d && count < FILES_MAX && (e = readdir(d)))
+		if (is_plan_file(e->d_name) && (files[count] = strdup(e->d_name)))
+			count++;
+	if (d)
+		(void)closedir(d);
+	near = nearest_file(name, files, count);
+	if (near >= 0)
+		(void)rv_hint(err, "did you mean %.*s%s?", slash ? (int)(slash - path) + 1 : 0, path, files[near]);
+	while (count)
+		free(files[--count]);
+	return near >= 0;
+}
+
 void cli_plan_hint(const char *path, struct rv_err *err)
 {
-	if (err->code == RV_E_NOT_FOUND && !err->hint[0] && access(path, F_OK)) /* not a --context */
+	if (err->code == RV_E_NOT_FOUND && !err->hint[0] && access(path, F_OK) && !hint_of_file(path, err)) /* not a --context */
 		(void)rv_hint(err, "`reeve init` writes a plan to begin with");
 }
 

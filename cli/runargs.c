@@ -101,7 +101,10 @@ static int parse_words(struct cli_run_args *a, int argc, char **argv, struct rv_
 		return take_fanout(a, argv, words, after, err);
 	if (words != 1) {
 		rv_fail(err, RV_E_USAGE, words ? "run takes one plan, not %d words" : "run needs a plan", words);
-		return rv_hint(err, "reeve run PLAN.yaml; `reeve help run` shows the options");
+		if (words == 2 && a->mock && !a->mock[0] && (strcmp(argv[0], "agents") == 0 || strcmp(argv[1], "agents") == 0))
+			return rv_hint(err, "did you mean --mock=agents?");
+		return rv_hint(err, words ? "reeve run PLAN.yaml; a command and its inputs: reeve run -- CMD ::: A B; `reeve help run` shows the options"
+					  : "reeve run PLAN.yaml; `reeve help run` shows the options, `reeve init` writes a plan to begin with");
 	}
 	a->plan = argv[0];
 	return 0;
@@ -188,9 +191,10 @@ int cli_run_args_parse(struct cli_run_args *a, int argc, char **argv, struct rv_
 		return rc;
 	if (cli_format_parse(a->format, &a->output, err) < 0)
 		return -1;
-	if (choose("show", a->show, show, 3, &shown, err) < 0 || choose("durability", a->durability, durability, 2, &durable, err) < 0 ||
-	    choose("mock", a->mock, mock, 2, &mocked, err) < 0)
+	if (choose("show", a->show, show, 3, &shown, err) < 0 || choose("durability", a->durability, durability, 2, &durable, err) < 0)
 		return -1;
+	if (choose("mock", a->mock, mock, 2, &mocked, err) < 0)
+		return rv_hint(err, "--mock runs nothing at all, --mock=agents everything but agents");
 	a->shown = (enum cli_show)shown;
 	if (a->is_fanout && !a->show)
 		a->shown = a->output == CLI_TABLE || a->output == CLI_WIDE ? CLI_SHOW_IN_ORDER : CLI_SHOW_NONE;

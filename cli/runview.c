@@ -210,7 +210,7 @@ int cli_runview_open(struct cli_runview *v, const struct cli_runview_options *op
 		if ((!v->state[0] && cli_find_state(opt->state, v->state, err)) || cli_find_run(v->state, run, &v->id, err))
 			return -1;
 		if (opt->state)
-			(void)snprintf(v->state_option, sizeof(v->state_option), " --state %s", opt->state);
+			cli_state_option(opt->state, v->state_option, sizeof(v->state_option));
 		if (opt->where == CLI_VIEW_LIVE && lives(v, &place)) {
 			if (make_core(v, err) || cli_remote_open(v, &place, rv_str_of(v->id.text), &hooks, err))
 				return -1;

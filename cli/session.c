@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "cli/dirlock.h"
+#include "cli/find.h"
 #include "cli/hook.h"
 #include "cli/host.h"
 #include "cli/layout.h"
@@ -383,6 +384,7 @@ static int start(struct session *s, struct rv_err *err)
 		return -1;
 	if (cli_rundir_make(&s->dir, s->cfg->state, s->cfg->go_on, err) < 0)
 		return -1;
+	cli_state_option(s->cfg->state, s->state_option, sizeof s->state_option);
 	if (check_ended(s, err) < 0)
 		return -1;
 	s->number = rv_run_id_number(rv_str_of(s->dir.id.text));
@@ -458,6 +460,16 @@ static void put_answer(struct session *s, const struct cli_result_scope *scope, 
 		(void)rv_buf_putc(out, '\n');
 }
 
+/* A command that looks for what agents should have written finds nothing. */
+static void say_mocked(const struct session *s, const struct cli_tally *t)
+{
+	bool commands, agents;
+
+	coord_graph_slots(t->graph, &commands, &agents);
+	if (s->cfg->agents_mocked && commands && agents && t->in_state[COORD_UNIT_FAILED])
+		cli_say("--mock=agents: no agent wrote a file, commands ran; `reeve run %s --mock` plays commands, too", s->cfg->agents_mocked);
+}
+
 static int finish(struct session *s)
 {
 	struct cli_result_scope scope = {
@@ -488,10 +500,12 @@ static int finish(struct session *s)
 		status = cli_exit_worse(status, cli_fail(&err));
 	rv_buf_init(&out, 0);
 	put_answer(s, &scope, &out);
-	if (s->cfg->format == CLI_TABLE || s->cfg->format == CLI_WIDE)
+	if (s->cfg->format == CLI_TABLE || s->cfg->format == CLI_WIDE) {
 		(void)cli_write_all(STDERR_FILENO, out.at, out.bytes); /* talk: a stderr that takes nothing is nobody's problem */
-	else
+		say_mocked(s, scope.tally);
+	} else {
 		status = cli_answer(rv_buf_str(&out), status);
+	}
 	rv_buf_release(&out);
 	return status;
 }
@@ -543,8 +557,6 @@ int cli_session_run(struct cli_session_config *cfg)
 	cli_dirlock_init(&s->dirs);
 	rv_buf_init(&s->settings, 0);
 	cli_machine_init(&s->machine, &cfg->settings);
-	if (cfg->state)
-		(void)snprintf(s->state_option, sizeof s->state_option, " --state %s", cfg->state);
 	status = execute(s);
 	if (cfg->hook)
 		cli_hook_end(cfg->hook);

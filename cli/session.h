@@ -25,6 +25,7 @@ struct cli_given_output {
 
 struct cli_session_config {
 	const char *state;               /* --state; NULL: .reeve here */
+	const char *agents_mocked;       /* the plan as it was named, where --mock=agents was said; else NULL */
 	enum cli_format format;
 	enum cli_show show;
 	const char *events, *joblog;     /* files, or NULL */

@@ -1,5 +1,6 @@
 /* summary.c - what came of a run, for people: counts, then what did not succeed and where to look */
 #include "cli/agentlog.h"
+#include "cli/cure.h"
 #include "cli/layout.h"
 #include "cli/render.h"
 #include "cli/result.h"
@@ -131,6 +132,7 @@ static void put_unit_lines(const struct cli_result_scope *s, uint32_t unit, stru
 	struct rv_str name = cli_tally_unit_id(t, unit, room);
 	struct rv_buf why;
 	struct cli_details d;
+	enum cli_cure cure;
 	size_t before;
 
 	rv_buf_init(&why, 0);
@@ -157,9 +159,20 @@ static void put_unit_lines(const struct cli_result_scope *s, uint32_t unit, stru
 	} else {
 		(void)rv_buf_putc(out, '\n');
 	}
-	(void)rv_buf_printf(out, "            reeve logs %s/", id.text);
-	cli_text_safe(CLI_TEXT_CELL, name, out);
-	(void)rv_buf_printf(out, "%s\n", s->state_option ? s->state_option : "");
+	rv_buf_init(&why, 0);
+	cure = cli_put_cure(t, unit, &why);
+	if (cure == CLI_CURE_KNOWN) {
+		(void)rv_buf_puts(out, "            help: ");
+		cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&why), out);
+		(void)rv_buf_putc(out, '\n');
+	} else if (cure == CLI_CURE_SILENT) {
+		(void)rv_buf_puts(out, "            it printed nothing\n");
+	} else if (cure == CLI_CURE_LOGS) {
+		(void)rv_buf_printf(out, "            reeve logs %s/", id.text);
+		cli_text_safe(CLI_TEXT_CELL, name, out);
+		(void)rv_buf_printf(out, "%s\n", s->state_option ? s->state_option : "");
+	}
+	rv_buf_release(&why);
 }
 
 /* Failures first, then what was cancelled, then what was skipped: plan order inside each. */

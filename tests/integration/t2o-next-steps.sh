@@ -45,7 +45,7 @@ expect 3 reeve run --resume plan.yaml
 want_err "run $run is still running: reeve (pid $(pid_of run) on "
 want_err "\`reeve wait $run\`"
 want_err "\`reeve cancel $run\` ends it"
-expect 3 reeve run --resume=$run plan.yaml --state .reeve
+expect 3 env REEVE_COORDINATOR=/nowhere "$REEVE" run --resume=$run plan.yaml --state .reeve
 want_err "\`reeve wait $run --state .reeve\`"
 want_err "\`reeve cancel $run --coordinator $PWD/.reeve/runs/$run\`"
 expect 2 reeve retry a
@@ -168,3 +168,89 @@ want_err '`reeve init --file -`'
 expect 2 reeve run plan.yaml --set max_worker=3
 want_err " --> --set max_worker=3"
 want_err 'did you mean "max_workers"?'
+
+say "units that never began, or printed nothing: the end of the run says what helps, and sends nobody to an empty log"
+mkdir ends
+cd ends
+touch notes
+cat >plan.yaml <<'Y'
+version: 1
+units:
+  - {id: program, command: [no-such-program]}
+  - {id: words, command: [echo hi]}
+  - {id: path, command: [./no-such-script]}
+  - {id: mode, command: [./notes]}
+  - {id: place, command: ["true"], cwd: nowhere, retry: {max: 0}}
+  - {id: silent, command: ["false"]}
+  - {id: loud, command: [sh, -c, 'echo no; exit 4']}
+  - {id: fine, command: ["true"]}
+Y
+expect 1 reeve run plan.yaml
+run=$(run_id)
+want_err "install it, or give its path in \`command\` (./no-such-program)"
+want_err "command: [echo, hi]"
+want_err "a path in \`command\` begins where the unit does"
+want_err "\`chmod +x ./notes\`"
+want_err "\`mkdir -p $PWD/nowhere\`"
+want_err "it printed nothing"
+[ "$(grep -c 'reeve logs' "$T/err")" = 1 ] || fail "somebody is sent to an empty log"
+want_err "reeve logs $run/loud"
+for unit in program words path mode place; do
+	expect 0 reeve logs $unit
+	want_empty "$T/out"
+	want_err "unit \"$unit\" never ran: cannot be started:"
+done
+for unit in silent fine; do
+	expect 0 reeve logs $unit
+	want_empty "$T/out"
+	want_err "unit \"$unit\" printed nothing"
+done
+expect 0 reeve logs loud
+want_empty "$T/err"
+
+say "--state is said again only where it is needed"
+expect 1 reeve retry $run/loud
+! grep -q -- --state "$T/err" || fail "a needless --state"
+expect 1 reeve run plan.yaml --state .reeve
+! grep -q -- --state "$T/err" || fail "a needless --state"
+expect 1 reeve run plan.yaml --state ../other
+want_err "/loud --state ../other"
+expect 1 reeve wait --state ../other
+want_out "/loud --state ../other"
+expect 1 env REEVE_COORDINATOR=/nowhere "$REEVE" run plan.yaml --state .reeve
+want_err "/loud --state .reeve"
+
+say "mocks, files and words that are nearly right"
+expect 0 reeve init agents --file agents.yaml
+expect 1 reeve run agents.yaml --mock=agents
+want_err "\`reeve run agents.yaml --mock\` plays commands, too"
+expect 0 reeve run agents.yaml --mock
+expect 2 reeve run agents.yaml --mock=agent
+want_err "--mock=agents everything but agents"
+expect 2 reeve run agents.yaml --mock agents
+want_err "did you mean --mock=agents?"
+for name in plan plan.yml plam.yaml; do
+	expect 4 reeve run $name
+	want_err "did you mean plan.yaml?"
+done
+expect 4 reeve check ../ends/plan.yml
+want_err "did you mean ../ends/plan.yaml?"
+expect 4 reeve run nothing-like-it
+want_err "\`reeve init\` writes a plan"
+expect 2 reeve run
+want_err "\`reeve init\` writes a plan"
+expect 2 reeve help mock
+want_err "\`reeve run PLAN --mock\`"
+want_err "\`profile: mock\`"
+expect 2 reeve help agents
+want_err "\`reeve init agents\`"
+expect 2 reeve help cwd
+want_err "\`reeve help plan | grep -A2 '^  cwd '\`"
+expect 2 reeve help units
+! grep -q "did you mean" "$T/err" || fail "a guess that makes no sense"
+expect 2 reeve help mpc
+! grep -q "did you mean" "$T/err" || fail "what is not built is offered"
+expect 2 reeve staus
+want_err "did you mean status?"
+expect 2 reeve plan.yaml
+want_err "\`reeve run plan.yaml\`"

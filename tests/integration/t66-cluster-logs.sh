@@ -59,7 +59,7 @@ logs_of() {
 	for u in queued later; do
 		expect 0 reeve logs "$run/$u"
 		want_empty "$T/out"
-		want_empty "$T/err"
+		want_err "unit \"$u\" printed nothing"
 	done
 	expect 0 reeve logs "$run/again"
 	want_eq "$(cat "$T/out")" "try 2"

@@ -1,0 +1,79 @@
+/* cure.c - what helps where a unit never began to run */
+#include "cli/cure.h"
+
+#include <string.h>
+
+/* "cannot be started: SUBJECT: WHY", as node/collect.c writes it: text and not a field, so what does not look so has no cure. */
+static bool take_apart(struct rv_str error, struct rv_str *subject, struct rv_str *why)
+{
+	static const char begins[] = "cannot be started: ";
+	size_t n = sizeof(begins) - 1, colon;
+
+	if (error.bytes <= n || memcmp(error.at, begins, n) != 0)
+		return false;
+	*subject = rv_str(error.at + n, error.bytes - n);
+	*why = rv_str(NULL, 0);
+	for (colon = subject->bytes; colon > 1; colon--)
+		if (subject->at[colon - 2] == ':' && subject->at[colon - 1] == ' ') {
+			*why = rv_str(subject->at + colon, subject->bytes - colon);
+			subject->bytes = colon - 2;
+			break;
+		}
+	return true;
+}
+
+static bool has(struct rv_str s, char c)
+{
+	return s.bytes && memchr(s.at, c, s.bytes);
+}
+
+/* "echo hi" where ["echo", "hi"] was meant. */
+static void put_words(struct rv_str line, struct rv_buf *out)
+{
+	bool word = false;
+
+	(void)rv_buf_puts(out, "each word is an entry of its own: command: [");
+	for (size_t i = 0; i < line.bytes; i++) {
+		if (line.at[i] != ' ' && !word && i)
+			(void)rv_buf_puts(out, ", ");
+		word = line.at[i] != ' ';
+		if (word)
+			(void)rv_buf_putc(out, line.at[i]);
+	}
+	(void)rv_buf_putc(out, ']');
+}
+
+static bool put_program(struct rv_str program, struct rv_str why, struct rv_buf *out)
+{
+	if (rv_str_equal(why, RV_STR("Permission denied"))) {
+		(void)rv_buf_printf(out, "`chmod +x %.*s`, if it is a program", RV_STR_ARGS(program));
+	} else if (has(program, ' ')) {
+		put_words(program, out);
+	} else if (has(program, '/')) {
+		(void)rv_buf_puts(out, "a path in `command` begins where the unit does, in its `cwd`, else in the workspace; or the program that its first line (#!) names is missing");
+	} else {
+		(void)rv_buf_printf(out, "no directory of PATH has it: install it, or give its path in `command` (./%.*s)", RV_STR_ARGS(program));
+	}
+	return true;
+}
+
+enum cli_cure cli_put_cure(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
+{
+	const struct cli_unit *u = &t->units[unit];
+	struct rv_str subject, why;
+	struct cli_details d;
+	bool known = false;
+
+	cli_tally_details(t, unit, &d);
+	if (take_apart(cli_error_without_unit(t, unit, d.error), &subject, &why)) {
+		if (u->reason == PROTO_REASON_NOT_FOUND)
+			known = put_program(subject, why, out);
+		else if (u->reason == PROTO_REASON_WORKSPACE && rv_str_equal(why, RV_STR("No such file or directory")))
+			known = rv_buf_printf(out, has(subject, ' ') ? "`mkdir -p '%.*s'`, or another `cwd` in the plan" : "`mkdir -p %.*s`, or another `cwd` in the plan",
+					      RV_STR_ARGS(subject)) == 0;
+		return known ? CLI_CURE_KNOWN : CLI_CURE_UNKNOWN;
+	}
+	if (u->state == COORD_UNIT_FAILED && d.tail.kind == PROTO_VALUE_NONE && (u->class == PROTO_CLASS_AGENT || u->class == PROTO_CLASS_TIMEOUT || u->class == PROTO_CLASS_EVIDENCE))
+		return CLI_CURE_SILENT;
+	return CLI_CURE_LOGS;
+}
