@@ -4,7 +4,7 @@
  *
  * Directories: a path that is held has an entry `held`, and each of its ancestors counts it `below`. A path is free if nothing is
  * held at it or above it, and nothing below it. A unit whose path is not free waits at the entry that blocks it, in a heap by rank
- * with the others of its class, and costs nothing there. When the entry is free again, the first of each class is woken, the next of
+ * with the others of its class, and costs nothing there. When the entry is free again, the first of each heap is woken, the next of
  * it once the one before has been tried, and only while the entry is still free. So 100,000 units that wait for one directory cost
  * one wake-up each, and one that was woken and finds no node holds up nobody whom another node would do.
  */
@@ -137,7 +137,7 @@ void coord_locks_give(struct coord *c, struct coord_run *r, uint32_t class)
 	}
 }
 
-/* --- heaps of waiting units: pairing heaps by rank, linked through the units; one a class, their roots in a row --- */
+/* --- heaps of waiting units: pairing heaps by rank, linked through the units; one for those placed alike, their roots in a row --- */
 
 static struct coord_unit *vertex_unit(struct coord *c, uint32_t v)
 {
@@ -154,6 +154,19 @@ static bool before(struct coord *c, uint32_t a, uint32_t b)
 static bool same_class(struct coord *c, uint32_t a, uint32_t b)
 {
 	return coord_vertex_run(a) == coord_vertex_run(b) && vertex_unit(c, a)->place_class == vertex_unit(c, b)->place_class;
+}
+
+/* They are placed alike: none has to keep off a node, or is another agent's, that the other need not. */
+static bool alike(struct coord *c, uint32_t a, uint32_t b)
+{
+	const struct coord_unit *ua = vertex_unit(c, a), *ub = vertex_unit(c, b);
+	const struct coord_run *r = &c->runs[coord_vertex_run(a)];
+
+	if (!same_class(c, a, b) || (ua->flags ^ ub->flags) & COORD_U_AVOID)
+		return false;
+	if (ua->flags & COORD_U_AVOID && ua->node != ub->node)
+		return false;
+	return !r->g->meters || coord_budget_agent(r, coord_vertex_index(a)) == coord_budget_agent(r, coord_vertex_index(b));
 }
 
 /* Of two roots; the right link of the one that comes out is to be set. */
@@ -197,7 +210,7 @@ static uint32_t meld_row(struct coord *c, uint32_t first)
 	return root;
 }
 
-/* The root at this link goes; the next of its class, if there is one, takes its place in the row. */
+/* The root at this link goes; the next of its heap, if there is one, takes its place in the row. */
 static void pop_at(struct coord *c, uint32_t *at)
 {
 	struct coord_unit *u = vertex_unit(c, *at);
@@ -223,13 +236,13 @@ static bool pop_root(struct coord *c, uint32_t *row, uint32_t v)
 	return false;
 }
 
-/* One that was woken stays the first of its class, whoever comes. */
+/* One that was woken stays the first of its heap, whoever comes. */
 static void push(struct coord *c, uint32_t *row, uint32_t v)
 {
 	struct coord_unit *u = vertex_unit(c, v), *root;
 	uint32_t *at = row;
 
-	while (*at != COORD_NONE && !same_class(c, *at, v))
+	while (*at != COORD_NONE && !alike(c, *at, v))
 		at = &vertex_unit(c, *at)->right;
 	u->left = u->right = COORD_NONE;
 	if (*at == COORD_NONE) {
@@ -319,7 +332,7 @@ static struct coord_path *blocked_by(struct coord *c, const struct coord_run *r,
 	return NULL;
 }
 
-/* The first of each class in the row; the next of that class once this one was tried. */
+/* The first of each heap in the row; the next of it once this one was tried. */
 static void wake_row(struct coord *c, uint32_t *row)
 {
 	uint32_t *at = row;
@@ -461,7 +474,7 @@ static uint32_t heap_without(struct coord *c, uint32_t root, uint32_t v)
 	return root;
 }
 
-/* The same of all heaps of a row, or of the one that `v` is in. */
+/* The same of all heaps of a row, or of those of `v`'s class: what it was like when it came may have changed. */
 static void row_without(struct coord *c, uint32_t *row, uint32_t v)
 {
 	uint32_t *at = row;

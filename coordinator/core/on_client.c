@@ -273,6 +273,8 @@ static void resume(struct coord *c, struct coord_run *r)
 		else if (u->state != COORD_UNIT_SUCCEEDED)
 			u->tries = u->retries = u->environment = u->node_lost = u->rate_limited = u->not_found = u->try_counted = 0;
 	}
+	for (uint32_t k = 0; r->g->meters && k < r->g->class_count; k++)
+		coord_place_unpark_class(c, r, k); /* counters say whose the next try is */
 	if (!nothing_to_do(r, any))
 		reopen(c, r, any);
 }

@@ -163,6 +163,33 @@ static void a_class_that_waits_for_two_agents_is_woken_by_either(void **state)
 	driver_forget_lines(&f->d);
 }
 
+/* A resume counts anew: the unit's next try is its own agent's again. */
+static void a_resume_lets_nobody_wait_for_an_agent_that_is_not_its_own_any_more(void **state)
+{
+	static const char *const ids[] = { "a", "b" };
+	struct fixture *f = *state;
+
+	units(f, ids, 2, 1, 1);
+	for (size_t i = 0; i < RV_ARRAY_LEN(ids); i++)
+		last_try_by_n(f, ids[i]);
+	join(f, "n1", "claude", 4);
+	join(f, "n2", "codex", 4);
+	driver_forget_lines(&f->d);
+	submit(f);
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	fails(f, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n2 DISPATCH a#2 try=2 agent=n");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+	fails(f, "b");
+	expect(&f->d, "> n1 ACK b#1 accepted");
+	expect_nothing(&f->d);
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0), 0);
+	expect(&f->d, "> n1 DISPATCH b#2 try=1");
+	expect_nothing(&f->d);
+	driver_forget_lines(&f->d);
+}
+
 /* However many of them wait for the other agent. */
 static void those_who_wait_for_another_agent_hold_up_nobody(void **state)
 {
@@ -200,6 +227,7 @@ int main(void)
 		TEST(one_sent_to_another_agent_does_not_wait_with_its_class),
 		TEST(one_sent_to_another_agent_needs_no_place_of_its_own),
 		TEST(a_class_that_waits_for_two_agents_is_woken_by_either),
+		TEST(a_resume_lets_nobody_wait_for_an_agent_that_is_not_its_own_any_more),
 		TEST(those_who_wait_for_another_agent_hold_up_nobody),
 	};
 

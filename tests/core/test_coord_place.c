@@ -351,6 +351,43 @@ static void who_finds_no_node_holds_up_nobody_at_its_path(void **state)
 	expect_nothing(&f->d);
 }
 
+/* Nor does one of the same class that has to keep off the node. */
+static void who_keeps_off_a_node_holds_up_nobody_at_its_path(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_dirs(&f->b, "m", "src");
+	plan_build_unit(&f->b, "w", "");
+	plan_build_unit(&f->b, "x", "");
+	plan_build_settings(&f->b, "w")->node = plan_build_settings(&f->b, "x")->node = RV_STR("n2");
+	plan_build_settings(&f->b, "x")->hold = true;
+	f->b.plan.workspace.overlap = PLAN_OVERLAP_SERIALIZE;
+	driver_join(&f->d, "n1", 1, 8);
+	driver_join(&f->d, "n2", 1, 8);
+	driver_forget_lines(&f->d);
+	driver_submit(&f->d, &f->b);
+	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1");
+	expect(&f->d, "> n2 DISPATCH w#1 try=1");
+	driver_fail(&f->d, "m-0001", PROTO_CLASS_ENVIRONMENT, PROTO_REASON_NO_SPACE);
+	expect(&f->d, "> n1 ACK m-0001#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
+	driver_succeed(&f->d, "w");
+	expect(&f->d, "> n2 ACK w#1 accepted"); /* m-0001 could go there, and waits at the path */
+	assert_int_equal(driver_act(&f->d, PROTO_MUT_RELEASE, "x", 0), 0);
+	expect(&f->d, "> n2 DISPATCH x#1 try=1");
+	driver_succeed(&f->d, "m-0002");
+	expect(&f->d, "> n1 ACK m-0002#1 accepted");
+	expect(&f->d, "> n1 DISPATCH m-0003#1 try=1");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "m-0003");
+	expect(&f->d, "> n1 ACK m-0003#1 accepted");
+	driver_succeed(&f->d, "x");
+	expect(&f->d, "> n2 ACK x#1 accepted");
+	expect(&f->d, "> n2 DISPATCH m-0001#2 try=2");
+	expect_nothing(&f->d);
+}
+
 static void a_paused_run_holds_up_no_other_at_a_path(void **state)
 {
 	struct fixture *f = *state;
@@ -920,6 +957,7 @@ int main(void)
 		TEST(runs_of_one_workspace_exclude_each_other),
 		TEST(what_waits_at_a_path_can_be_cancelled_held_and_released),
 		TEST(who_finds_no_node_holds_up_nobody_at_its_path),
+		TEST(who_keeps_off_a_node_holds_up_nobody_at_its_path),
 		TEST(a_paused_run_holds_up_no_other_at_a_path),
 		TEST(overlap_allow_excludes_nothing),
 		TEST(labels_pins_and_resources_choose_the_node),
