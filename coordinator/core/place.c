@@ -363,6 +363,16 @@ void coord_place_unpark_class(struct coord *c, struct coord_run *r, uint32_t cla
 	coord_ready_unpark_class(c, r, class);
 }
 
+void coord_place_came(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	const struct coord_unit *u = coord_unit_at(r, unit);
+	const struct coord_class *cl = coord_unit_class(r, u);
+	uint32_t agent = coord_budget_agent(r, unit);
+
+	if (agent != cl->agent || (cl->block == COORD_CLASS_AT_AGENT && !agent_full(r, agent)))
+		coord_place_unpark_class(c, r, u->place_class);
+}
+
 /* --- placing --- */
 
 /* Nothing of it may start any more: it ends in place of starting. */

@@ -67,8 +67,8 @@ void coord_ready_add(struct coord *c, struct coord_run *r, uint32_t unit)
 	struct coord_class *cl = coord_unit_class(r, u);
 
 	rv_rankset_add(&cl->ready, u->local);
-	if (r->g->meters && coord_budget_agent(r, unit) != cl->agent)
-		coord_place_unpark_class(c, r, u->place_class);
+	if (r->g->meters)
+		coord_place_came(c, r, unit);
 	if (u->local >= cl->first) /* RV_RANK_NONE is the greatest */
 		return;
 	cl->first = u->local;

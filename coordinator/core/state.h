@@ -387,6 +387,7 @@ bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r
 bool coord_steal(struct coord *c); /* the same */
 /* Its units are looked at again: one has come that does not wait for what the others do. */
 void coord_place_unpark_class(struct coord *c, struct coord_run *r, uint32_t class);
+void coord_place_came(struct coord *c, struct coord_run *r, uint32_t unit); /* the same, if the unit is such a one */
 void coord_place_unreserve(struct coord *c, struct coord_run *r, uint32_t shape);
 void coord_place_unreserve_all(struct coord *c, struct coord_run *r);
 
