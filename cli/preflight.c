@@ -19,6 +19,10 @@ struct look {
 	struct cli_findings *out;
 	uint32_t unit;                    /* PLAN_NONE: the plan itself */
 	uint64_t instances;               /* that it stands for */
+	/* what was asked before, of units that are alike: a plan may have a million */
+	enum { NOT_ASKED, LOGGED_IN, NOBODY } login[PLAN_PROFILE_CODEX + 1];
+	struct rv_str cwd;
+	bool cwd_is_there;
 };
 
 /* Whoever asks for the same stands in one finding: its first unit, and how many more. `hint` "": none. */
@@ -85,17 +89,26 @@ static bool sets_key(const struct plan_settings *s, const struct node_profile *p
 	return false;
 }
 
+static bool nobody_logged_in(struct look *k, const struct node_profile *p, enum plan_profile profile)
+{
+	char by[PATH_MAX];
+
+	if (k->login[profile] == NOT_ASKED)
+		k->login[profile] = node_found_login(k->node, p, by) == NODE_LOGIN_NONE ? NOBODY : LOGGED_IN;
+	return k->login[profile] == NOBODY;
+}
+
 static void look_at_agent(struct look *k, const struct plan_settings *s, enum plan_profile profile, const char *when)
 {
 	const struct node_profile *p = node_profile_named(rv_str_of(plan_profile_name(profile)));
-	char hint[CLI_FINDING_HINT_BYTES], by[PATH_MAX];
+	char hint[CLI_FINDING_HINT_BYTES];
 
 	if (!p)
 		return;
 	if (!is_here(k->node, p)) {
 		(void)snprintf(hint, sizeof(hint), "`%s` installs it; --mock tries the plan without", p->install_hint);
 		find(k, REFUSES, hint, "wants the agent %s%s, and there is no program `%s` in PATH on this machine", p->name, when, p->name);
-	} else if (!sets_key(s, p) && node_found_login(k->node, p, by) == NODE_LOGIN_NONE) {
+	} else if (nobody_logged_in(k, p, profile) && !sets_key(s, p)) {
 		find(k, WARNS, p->login_hint, "is run by %s%s, and nobody is logged in to it on this machine", p->name, when);
 	}
 }
@@ -187,7 +200,13 @@ static void look_at_cwd(struct look *k, const struct plan_unit *u)
 	char q[PLAN_QUOTED];
 
 	if (!cwd.bytes || cwd.at[0] == '/' || u->dep_count || u->settings->profile == PLAN_PROFILE_MOCK || u->settings->profile == PLAN_PROFILE_NOOP ||
-	    memmem(cwd.at, cwd.bytes, "{", 1) || is_directory(root_of(k->plan), cwd))
+	    memmem(cwd.at, cwd.bytes, "{", 1))
+		return;
+	if (cwd.at != k->cwd.at) { /* equal texts are one */
+		k->cwd = cwd;
+		k->cwd_is_there = is_directory(root_of(k->plan), cwd);
+	}
+	if (k->cwd_is_there)
 		return;
 	find(k, WARNS, "make it, or mend `cwd`", "starts in %s, which is not there on this machine, and waits for nothing that could make it",
 	     plan_quote(cwd, q));
