@@ -289,6 +289,7 @@ static int execute(struct run *r)
 	r->session.agents_mocked = r->args.mocked == PLAN_MOCK_AGENTS ? r->args.plan : NULL;
 	r->session.format = r->args.output;
 	r->session.show = r->args.shown;
+	r->session.mocked = r->args.mocked;
 	r->session.events = r->args.events;
 	r->session.joblog = r->args.joblog;
 	r->session.retry_unit = COORD_NONE;

@@ -427,14 +427,15 @@ static void put_at_once(const struct session *s, char *out, size_t size)
 static void say_opening(struct session *s)
 {
 	const struct cli_settings *set = &s->cfg->settings;
+	static const char *const mocked[] = { [PLAN_MOCK_OFF] = "", [PLAN_MOCK_AGENTS] = ", no agent is real (--mock)", [PLAN_MOCK_ALL] = ", nothing is real (--mock)" };
 	char at_once[64];
 	bool none = strcmp(set->mode, "none") == 0;
 	bool dirs = s->dirs.dir >= 0;
 
 	put_at_once(s, at_once, sizeof at_once);
-	cli_say("run %s: %u unit%s, %s at once, workspace %s %s%s, logs in %s", s->dir.id.text,
+	cli_say("run %s: %u unit%s, %s at once, workspace %s %s%s%s, logs in %s", s->dir.id.text,
 		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), at_once, set->mode, none ? set->plan_dir : set->workspace,
-		dirs ? ", directories not enforced" : "", s->dir.node);
+		dirs ? ", directories not enforced" : "", mocked[s->cfg->mocked], s->dir.node);
 }
 
 /* --- end --------------------------------------------------------------------------------------------------------------- */

@@ -64,6 +64,7 @@ want_json 'd["reason"] == "budget:cost" and d["succeeded"] == 3 and d["usage"]["
 expect 7 reeve run budget.yaml --mock
 want_err ": failed (budget:cost) in "
 want_err ", \$1.20"
+want_err ", nothing is real (--mock), "
 expect 7 reeve run budget.yaml --mock --set limits.cost_usd=0 --set agents.coder.limits.cost_usd=0.80 -o json
 want_json 'd["succeeded"] == 2 and units["u-0005"]["reason"] == "budget:agent"'
 sed 's/^limits: .*/defaults: {retry: {max: 5, base_s: 0.01}}/; s/prompt: x/prompt: x, mock: {fail: 9}, resources: {cost_usd: 0.50}/' budget.yaml >unit.yaml
