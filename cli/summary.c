@@ -17,7 +17,7 @@
 #define LISTED_MAX 50         /* units listed in the text */
 #define LINE_COLUMNS_MAX 160  /* of a last output line */
 #define TAIL_READ_BYTES 2048
-#define STOPPED_SHOWN_US RV_US_PER_S /* a shorter stop explains no difference that anybody sees */
+#define STOPPED_SHOWN_US (60 * RV_US_PER_S) /* whoever comes back sooner knows it */
 
 /* --- the last line a unit printed ----------------------------------------------------------------------------------- */
 
@@ -101,9 +101,9 @@ void cli_result_headline(const struct cli_result_scope *s, struct rv_buf *out)
 		(void)rv_buf_puts(out, " in ");
 		cli_put_duration(out, cli_tally_took_us(t));
 		if (t->stopped_us >= STOPPED_SHOWN_US) {
-			(void)rv_buf_puts(out, " (it stood still for ");
+			(void)rv_buf_puts(out, " (and stood still for ");
 			cli_put_duration(out, t->stopped_us);
-			(void)rv_buf_puts(out, " more)");
+			(void)rv_buf_puts(out, ")");
 		}
 	}
 	(void)rv_buf_printf(out, ": %u of %u succeeded", t->in_state[COORD_UNIT_SUCCEEDED], t->count);

@@ -282,7 +282,7 @@ static void a_stop_is_no_running_time(void **state)
 	assert_int_equal(cli_tally_took_us(&w->tally), 8000000);
 	rv_buf_reset(&w->out);
 	cli_result_headline(&w->scope, &w->out);
-	assert_non_null(strstr(w->out.at, "failed in 8.0s (it stood still for 1h59m more): "));
+	assert_non_null(strstr(w->out.at, "failed in 8.0s (and stood still for 1h59m): "));
 	rv_buf_reset(&w->out);
 	cli_result_run_json(&w->scope, &w->out);
 	assert_non_null(strstr(w->out.at, "\"duration_ms\":8000,\"stopped_ms\":7194000,"));
