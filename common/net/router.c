@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,6 +24,13 @@ enum {
 	FRAMES_A_ROUND = 256,   /* received in a row before handshakes get their turn */
 	REJECTS_A_CALL = 64,    /* messages of another shape, skipped before the caller gets its turn */
 	QUESTIONS_A_ROUND = 64, /* of ZAP, each some microseconds */
+	HOPS_MAX = 255,         /* of an IP packet */
+};
+
+enum door_state {
+	DOOR_OPEN,
+	DOOR_FILTERED, /* drops every packet */
+	DOOR_DISTANT,  /* drops every packet that a router may have passed on */
 };
 
 /* New connections are taken, or not, by the door: the listening socket, which libzmq owns and tells the descriptor of. */
@@ -30,7 +38,7 @@ struct door {
 	void *monitor;
 	int fd; /* -1: not known yet */
 	uint32_t connections, connections_max;
-	bool closed;
+	enum door_state state;
 	uint64_t closings;
 };
 
@@ -174,27 +182,41 @@ const char *net_router_endpoint(const struct net_router *r)
 
 /* --- the door --------------------------------------------------------------------------------------------------------------- */
 
+/* Packets need as many hops left as that, 0: any. A v6 socket has both kinds of peers, a v4 socket refuses the second option. */
+static bool want_hops(int fd, int hops)
+{
+	bool v4 = setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops) == 0;
+	bool v6 = setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops) == 0;
+
+	return v4 || v6;
+}
+
 /* Descriptors are what a flood of connections takes first, and the journal needs some: closed before they are out, since libzmq
  * then tries to accept without a pause. Unbinding would end every connection that came by this door; a filter on the listening
- * socket lets the kernel drop who knocks, and whoever tries on gets in once there is room. */
+ * socket lets the kernel drop who knocks, and whoever tries on gets in once there is room. Newer kernels let only CAP_NET_ADMIN give
+ * a filter to a tcp socket: others ask for the most hops that there are, which nobody sends with but who sets out to, on the same link. */
 static void close_door(struct door *d)
 {
 	struct sock_filter drop_all[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
 	struct sock_fprog program = { .len = RV_ARRAY_LEN(drop_all), .filter = drop_all };
 
-	if (d->closed || d->fd < 0 || setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+	if (d->state != DOOR_OPEN || d->fd < 0)
 		return;
-	d->closed = true;
-	d->closings++;
+	if (setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0)
+		d->state = DOOR_FILTERED;
+	else if (want_hops(d->fd, HOPS_MAX))
+		d->state = DOOR_DISTANT;
+	d->closings += d->state != DOOR_OPEN;
 }
 
 static void reopen_door(struct door *d)
 {
 	int unused = 0;
 
-	if (d->connections < d->connections_max - d->connections_max / 16 &&
-	    setsockopt(d->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) == 0)
-		d->closed = false;
+	if (d->connections >= d->connections_max - d->connections_max / 16)
+		return;
+	if (d->state == DOOR_FILTERED ? setsockopt(d->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) == 0 : want_hops(d->fd, 0))
+		d->state = DOOR_OPEN;
 }
 
 static void watch_door(struct door *d, struct net_conns *conns)
@@ -216,7 +238,7 @@ static void watch_door(struct door *d, struct net_conns *conns)
 		if (d->connections >= d->connections_max || (event == ZMQ_EVENT_ACCEPT_FAILED && (value == EMFILE || value == ENFILE)))
 			close_door(d);
 	}
-	if (d->closed)
+	if (d->state != DOOR_OPEN)
 		reopen_door(d);
 }
 

@@ -8,9 +8,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum { ALLOWED_MAX = 4, CLIENTS_MAX = 3 };
@@ -582,12 +585,10 @@ static void what_does_not_speak_curve_is_cut_off(void **state)
 static bool one_connection(struct rig *g) { return connections(g) == 1; }
 
 /* At the limit the kernel drops who comes, so that no descriptor is spent; those who are in stay in. */
-static void silent_connections_are_bounded_and_go_with_the_handshakes_time(void **state)
+static void silent_ones_are_bounded(struct rig *g, int fd[3])
 {
-	struct rig *g = *state;
 	struct net_router_stats s;
 	struct net_keypair a;
-	int fd[3];
 
 	net_keypair_generate(&a);
 	let_in(g, &a);
@@ -609,6 +610,15 @@ static void silent_connections_are_bounded_and_go_with_the_handshakes_time(void 
 	close(fd[0]);
 	wait_for(g, second_connected); /* ... until there is room */
 	leave(g, 1);
+}
+
+static void silent_connections_are_bounded_and_go_with_the_handshakes_time(void **state)
+{
+	struct rig *g = *state;
+	struct net_router_stats s;
+	int fd[3];
+
+	silent_ones_are_bounded(g, fd);
 	wait_for(g, one_connection); /* the silent ones' time is over */
 	for (int i = 1; i < 3; i++)
 		close(fd[i]);
@@ -619,6 +629,31 @@ static void silent_connections_are_bounded_and_go_with_the_handshakes_time(void 
 	fd[0] = raw_connect(g);
 	assert_true(fd[0] >= 0);
 	close(fd[0]);
+}
+
+/* This thread's, which is the one that closes the door. */
+static void set_net_admin(bool may)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	assert_int_equal(syscall(SYS_capget, &head, sets), 0);
+	sets[CAP_TO_INDEX(CAP_NET_ADMIN)].effective &= ~CAP_TO_MASK(CAP_NET_ADMIN);
+	if (may)
+		sets[CAP_TO_INDEX(CAP_NET_ADMIN)].effective |= sets[CAP_TO_INDEX(CAP_NET_ADMIN)].permitted & CAP_TO_MASK(CAP_NET_ADMIN);
+	assert_int_equal(syscall(SYS_capset, &head, sets), 0);
+}
+
+/* Linux since 2026 lets only CAP_NET_ADMIN give a tcp socket a filter. */
+static void silent_connections_are_bounded_by_who_may_set_no_filter(void **state)
+{
+	int fd[3];
+
+	set_net_admin(false);
+	silent_ones_are_bounded(*state, fd);
+	set_net_admin(true);
+	close(fd[1]);
+	close(fd[2]);
 }
 
 int main(void)
@@ -637,6 +672,7 @@ int main(void)
 		rig_test(one_peers_connection_can_be_ended),
 		rig_test(what_does_not_speak_curve_is_cut_off),
 		rig_test(silent_connections_are_bounded_and_go_with_the_handshakes_time),
+		rig_test(silent_connections_are_bounded_by_who_may_set_no_filter),
 	};
 
 	return RUN(tests);
