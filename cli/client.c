@@ -196,7 +196,8 @@ static int unreachable(struct cli_client *c, struct rv_err *err)
 	}
 	(void)rv_fail(err, RV_E_UNREACHABLE, c->was_connected ? "%s went away and has not come back" : "%s cannot be reached", c->shown);
 	if (c->has_keys)
-		return rv_hint(err, "is it running, and is its port open from here?");
+		return rv_hint(err, "is it running (on its machine: `reeve coordinator --listen 'tcp://*:PORT'`), and is its port open from here? --coordinator ADDR asks another, --state DIR reads"
+				    " runs of `run`");
 	return rv_hint(err, "is it running? `reeve status --state DIR` reads a state directory without it");
 }
 

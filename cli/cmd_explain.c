@@ -197,7 +197,7 @@ static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
 	} else if (rv_str_equal(what, RV_STR("directory"))) {
 		put_holder(out, row);
 	} else if (rv_str_equal(what, RV_STR("no_node"))) {
-		(void)rv_buf_puts(out, "no node has joined");
+		(void)rv_buf_puts(out, "no node has joined; `reeve help node` says how one does");
 	} else if (rv_str_equal(what, RV_STR("node"))) {
 		put_node_why(out, row);
 	} else if (rv_str_equal(what, RV_STR("queue"))) {

@@ -57,6 +57,15 @@ static int help(const struct rv_opt *table)
 	return status;
 }
 
+static int no_format(void)
+{
+	struct rv_err err;
+
+	(void)rv_fail(&err, RV_E_USAGE, "`reeve export` needs a format: " NAMES);
+	(void)rv_hint(&err, "`reeve export report >report.html`, of the newest run");
+	return cli_fail(&err);
+}
+
 int cli_cmd_export(int argc, char **argv)
 {
 	struct cli_query q = { .words_max = 2 };
@@ -76,7 +85,7 @@ int cli_cmd_export(int argc, char **argv)
 	if (q.help)
 		return help(table);
 	if (!q.words)
-		return cli_failf(RV_E_USAGE, "`reeve export` needs a format: " NAMES);
+		return no_format();
 	if (q.words > 1)
 		target = cli_query_target(argv[1], CLI_WORD_RUN_UNIT);
 	for (i = 0; i < RV_ARRAY_LEN(formats); i++)

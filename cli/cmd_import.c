@@ -138,6 +138,15 @@ static void say_mocked(const struct format *f, uint32_t mocked)
 		cli_say("%u agent%s with the profile mock: nothing real runs; --agent NAME=PROFILE gives one (--agent default=claude)", mocked, cli_s(mocked));
 }
 
+static int no_format(void)
+{
+	struct rv_err err;
+
+	(void)rv_fail(&err, RV_E_USAGE, "import needs a format and a file");
+	(void)rv_hint(&err, "`reeve import dag|wfformat|ralph|agentos FILE >plan.yaml`");
+	return cli_fail(&err);
+}
+
 int cli_cmd_import(int argc, char **argv)
 {
 	struct plan_import how = { .scale = 1 };
@@ -166,7 +175,7 @@ int cli_cmd_import(int argc, char **argv)
 				 "  ralph     {\"work_units\": [{unit_id, description, allowed_directories, dependencies, step_ids}]}\n"
 				 "  agentos   {ID: {agent, prompt, depends_on, context}}", table);
 	if (words < 1)
-		return cli_failf(RV_E_USAGE, "import needs a format and a file");
+		return no_format();
 	f = find_format(argv[0], &err);
 	if (!f)
 		return cli_fail(&err);

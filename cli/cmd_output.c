@@ -29,13 +29,16 @@ static int no_output(const struct cli_runview *v, uint32_t unit)
 {
 	const struct cli_unit *u = &v->tally.units[unit];
 	char room[COORD_UNIT_ID_BYTES];
+	struct rv_str id = cli_tally_unit_id(&v->tally, unit, room);
 	struct rv_err err;
 
-	(void)rv_fail(&err, RV_E_NOT_FOUND, "unit \"%.*s\" has no output: it is %s",
-		      RV_STR_ARGS(cli_tally_unit_id(&v->tally, unit, room)), coord_unit_state_name(u->state));
-	if (cli_unit_ended(u))
-		(void)rv_hint(&err, "`reeve logs %s/%.*s` shows what it printed", v->id.text,
-			      RV_STR_ARGS(cli_tally_unit_id(&v->tally, unit, room)));
+	(void)rv_fail(&err, RV_E_NOT_FOUND, "unit \"%.*s\" has no output: it is %s", RV_STR_ARGS(id), coord_unit_state_name(u->state));
+	if (!cli_unit_ended(u))
+		(void)rv_hint(&err, "`reeve wait %s%s` waits for the run", v->id.text, v->state_option);
+	else if (u->attempt)
+		(void)rv_hint(&err, "`reeve logs %s/%.*s%s` shows what it printed", v->id.text, RV_STR_ARGS(id), v->state_option);
+	else
+		(void)rv_hint(&err, "`reeve status %s/%.*s%s` says why", v->id.text, RV_STR_ARGS(id), v->state_option);
 	return cli_fail(&err);
 }
 

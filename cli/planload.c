@@ -28,8 +28,10 @@ int cli_planload(struct cli_planload *p, const char *path, struct rv_err *err)
 		opt.mock = PLAN_MOCK_AGENTS;
 	else if (p->mock && !*p->mock)
 		opt.mock = PLAN_MOCK_ALL;
-	else if (p->mock)
-		return rv_fail(err, RV_E_USAGE, "--mock takes nothing or =agents, not \"%s\"", p->mock);
+	else if (p->mock) {
+		(void)rv_fail(err, RV_E_USAGE, "--mock takes nothing or =agents, not \"%s\"", p->mock);
+		return rv_hint(err, "--mock runs nothing at all, --mock=agents everything but agents");
+	}
 	if (plan_load_file(path, &opt, &p->plan, &p->diags, err) == 0)
 		return 0;
 	cli_plan_hint(path, err);

@@ -152,15 +152,15 @@ mistake '  - {id: a, agent: codexx, prompt: p}\n' 'did you mean "codex"?'
 mistake '  - {id: a, agent: someone, prompt: p}\n' '`agents`, or use claude, codex or mock'
 mistake '  - {id: a, command: [x], working_directory: x}\n' 'did you mean "cwd"?'
 mistake '  - {id: a, command: [x], needs: [b]}\n' 'did you mean "depends_on"?'
-mistake '  - {id: a, command: [x], mock: {}}\n' 'agent has such a key, unit has not'
+mistake '  - {id: a, command: [x], profile: mock}\n' 'agent has such a key, unit has not'
 mistake '  - {id: a, command: [x], colour: red}\n' '`reeve help plan` lists the keys of unit'
 cat >wrong.yaml <<'Y'
 version: 1
-agents: {a: {profile: mock, mock: {cost_usd: 1}}, b: {profile: codexx}}
+agents: {a: {profile: mock, mock: {price: 1}}, b: {profile: codexx}}
 units: [{id: u, agent: a, prompt: p}]
 Y
 expect 2 reeve check wrong.yaml
-want_err 'its keys are delay_s, fail, output, tokens;'
+want_err 'its keys are delay_s, '
 want_err 'did you mean "codex"?'
 : >wrong.yaml
 expect 2 reeve check wrong.yaml
@@ -254,3 +254,44 @@ expect 2 reeve staus
 want_err "did you mean status?"
 expect 2 reeve plan.yaml
 want_err "\`reeve run plan.yaml\`"
+
+say "verbs without their words, an output that is not there, a coordinator that does not answer"
+expect 2 reeve export
+want_err "\`reeve export report >report.html\`"
+expect 2 reeve import
+want_err "\`reeve import dag|wfformat|ralph|agentos FILE >plan.yaml\`"
+expect 2 reeve check agents.yaml --mock=agent
+want_err "--mock=agents everything but agents"
+cat >skips.yaml <<'Y'
+version: 1
+units:
+  - {id: first, command: ["false"]}
+  - {id: second, command: ["true"], depends_on: [first]}
+Y
+expect 1 reeve run skips.yaml --state ../other
+run=$(reeve status --state ../other -o name | tail -1)
+expect 4 reeve output second --state ../other
+want_err "\`reeve status $run/second --state ../other\` says why"
+expect 4 reeve output first --state ../other
+want_err "\`reeve logs $run/first --state ../other\`"
+mkdir ../joined
+cd ../joined
+export XDG_CONFIG_HOME="$T/config"
+start coordinator "$REEVE" coordinator --listen "tcp://127.0.0.1:$port"
+wait_until 20 grep -q coordinator_serving "$T/coordinator.err"
+expect 0 reeve token create --role operator --out token
+mkdir "$T/elsewhere"
+cd "$T/elsewhere"
+expect 0 reeve login --token-file "$OLDPWD/token"
+expect 0 reeve submit "$T/work/ends/plan.yaml"
+run=$(cat "$T/out")
+expect 0 reeve explain $run/loud
+want_out "no node has joined; \`reeve help node\` says how one does"
+expect 4 reeve output $run/loud
+want_err "\`reeve wait $run\`"
+kill "$(pid_of coordinator)"
+finish coordinator 0
+for verb in status "submit $T/work/ends/plan.yaml" wait; do
+	expect 5 reeve $verb
+	want_err "\`reeve coordinator --listen 'tcp://*:PORT'\`"
+done
