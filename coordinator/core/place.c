@@ -20,7 +20,7 @@ struct wish {
 	struct coord_run *r;
 	uint32_t shape, class, unit;
 	const struct coord_shape *sh; /* that of the class, or: */
-	struct coord_shape other;     /* of a unit that another agent runs */
+	struct coord_shape *other;    /* of a unit that another agent runs; room for it */
 	const struct coord_class *cl;
 	bool ahead;  /* may be sent ahead */
 	bool kept_off; /* some unit looked at has to keep off a node, or waits for its agent */
@@ -430,13 +430,13 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 
 		w->unit = w->cl->order[local].unit;
 		if (!waits_for_agent(w)) {
-			w->sh = coord_budget_shape(w->r, w->unit, &w->other) ? &w->other : &w->r->g->shapes[w->shape];
+			w->sh = coord_budget_shape(w->r, w->unit, w->other) ? w->other : &w->r->g->shapes[w->shape];
 			node = node_for(c, w);
 			if (node != COORD_NONE)
 				return node;
 			w->no_room = true;
 			w->able |= eligible_elsewhere(c, w, COORD_NONE);
-			if (w->sh != &w->other && !(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
+			if (w->sh != w->other && !(coord_unit_at(w->r, w->unit)->flags & COORD_U_AVOID))
 				break;
 			tried++;
 		}
@@ -450,7 +450,8 @@ static uint32_t choose(const struct coord *c, struct wish *w)
 static bool place_first(struct coord *c, struct coord_run *r)
 {
 	const struct rv_heap_item *first = rv_heap_first(&r->g->ready);
-	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value] };
+	struct coord_shape other;
+	struct wish w = { .r = r, .shape = first->value, .sh = &r->g->shapes[first->value], .other = &other };
 	enum proto_reason used_up;
 	uint32_t node;
 
@@ -525,13 +526,14 @@ bool coord_place_parked_rightly(const struct coord *c, const struct coord_run *r
 		const struct coord_shape *sh = &r->g->shapes[s];
 		const struct rv_heap_item *first = rv_heap_first(&sh->ready);
 		struct wish w = { .r = (struct coord_run *)r, .shape = s, .sh = sh };
+		struct coord_shape other;
 
 		if (!sh->parked || !sh->full_known || !first)
 			continue;
 		w.class = sh->class_first + first->value;
 		w.cl = &r->g->classes[w.class];
 		w.unit = w.cl->order[w.cl->first].unit;
-		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID || coord_budget_shape(r, w.unit, &w.other))
+		if (coord_unit_at(r, w.unit)->flags & COORD_U_AVOID || coord_budget_shape(r, w.unit, &other))
 			continue;
 		for (uint32_t i = 0; i < c->node_count; i++)
 			if (!c->nodes[i].full_until_us && has_room(c, i, &w))
