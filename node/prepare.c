@@ -80,6 +80,10 @@ int node_failure_of(struct node_failure *why, enum proto_class class, enum proto
 		why->class = PROTO_CLASS_CONFIG;
 		why->reason = PROTO_REASON_TEMPLATE;
 		break;
+	case RV_E_NO_MEMORY: /* whatever was being done: no fault of the unit's */
+		why->class = PROTO_CLASS_ENVIRONMENT;
+		why->reason = class == PROTO_CLASS_ENVIRONMENT ? reason : PROTO_REASON_SPAWN;
+		break;
 	default:
 		break;
 	}
@@ -454,6 +458,17 @@ static int make_namespace(struct node_preparer *p, struct node_scene *s, struct 
 	return 0;
 }
 
+/* What the scene before left in buffers that this one may not need: whether it had no memory, too. */
+static void forget(struct node_preparer *p)
+{
+	struct rv_buf *list[] = { &p->namespace, &p->text, &p->path, &p->file };
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(list); i++)
+		rv_buf_reset(list[i]);
+	for (int i = 0; i < NODE_STEPS; i++)
+		rv_buf_reset(&p->step[i]);
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------------------------ */
 
 int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct proto_dispatch *d, uint64_t session_key, uint64_t real_us,
@@ -469,6 +484,7 @@ int node_scene_set(struct node_preparer *p, struct node_spec *spec, const struct
 	s->owner = session_key;
 	s->fd = -1;
 	s->fills = spec->spec.flags & PROTO_SPEC_TEMPLATED;
+	forget(p);
 	memcpy(s->run_id, run.text, sizeof(run.text));
 	if (spec->spec.timeout_us)
 		s->deadline_s = rv_sat_add(real_us, spec->spec.timeout_us) / RV_US_PER_S;

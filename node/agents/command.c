@@ -381,7 +381,6 @@ static int fill_steps(struct node_preparer *p, struct node_scene *s, struct strv
 	struct node_step_argv step[NODE_STEPS];
 	struct plan_places places;
 	struct rv_str prompt = RV_STR("");
-	int rc;
 
 	if (s->fd < 0) {
 		(void)rv_fail(&why->err, RV_E_PLAN, "accept, unless and agents with a profile need a namespace");
@@ -402,10 +401,18 @@ static int fill_steps(struct node_preparer *p, struct node_scene *s, struct strv
 		rv_buf_putc(&p->text, '/');
 		rv_buf_put_str(&p->text, prompt);
 	}
-	rc = node_steps_argv(p->cfg->program, rv_buf_str(&p->file), prompt.bytes ? rv_buf_str(&p->text) : RV_STR(""), step, v->bytes, &v->count);
-	if (rc == 0 && v->bytes->bytes > RV_ARGV_BYTES_MAX)
-		return too_long(why);
-	return rc;
+	(void)node_steps_argv(p->cfg->program, rv_buf_str(&p->file), prompt.bytes ? rv_buf_str(&p->text) : RV_STR(""), step, v->bytes, &v->count);
+	return v->bytes->bytes > RV_ARGV_BYTES_MAX ? too_long(why) : 0; /* that there was memory for it is looked at last */
+}
+
+/* Something of it would be cut, or a count say more words than there are. */
+static bool was_cut(const struct node_preparer *p)
+{
+	bool cut = p->env.failed || p->argv.failed || p->path.failed || p->file.failed || p->text.failed;
+
+	for (int i = 0; i < NODE_STEPS; i++)
+		cut |= p->step[i].failed;
+	return cut;
 }
 
 static void set_limits(const struct proto_spec *spec, struct warden_spawn *w)
@@ -418,6 +425,12 @@ static void set_limits(const struct proto_spec *spec, struct warden_spawn *w)
 	w->start_us = spec->start_timeout_us;
 	w->grace_us = spec->grace_us;
 	w->uid = w->gid = w->umask = WARDEN_KEEP;
+}
+
+static int no_memory(struct node_failure *why)
+{
+	(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
+	return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
 }
 
 int node_command_spawn(struct node_preparer *p, struct node_scene *s, struct warden_spawn *w, struct node_failure *why)
@@ -435,10 +448,8 @@ int node_command_spawn(struct node_preparer *p, struct node_scene *s, struct war
 			return -1;
 		w->argv = (struct warden_strv){ .count = argv.count, .bytes = rv_buf_str(&p->argv) };
 	}
-	if (p->env.failed || p->argv.failed) {
-		(void)rv_fail(&why->err, RV_E_NO_MEMORY, "no memory to start a unit");
-		return node_failure_of(why, PROTO_CLASS_ENVIRONMENT, PROTO_REASON_SPAWN);
-	}
+	if (was_cut(p))
+		return no_memory(why);
 	w->env_base = s->spec->spec.flags & PROTO_SPEC_AGENT_UNIT ? NODE_ENV_AGENT : NODE_ENV_COMMAND;
 	w->env_set = (struct warden_strv){ .count = env.count, .bytes = rv_buf_str(&p->env) };
 	w->cwd = s->cwd;
@@ -452,5 +463,5 @@ int node_command_spawn(struct node_preparer *p, struct node_scene *s, struct war
 		w->output = WARDEN_OUTPUT_FILES;
 		w->logs_dir = rv_buf_str(&p->file);
 	}
-	return 0;
+	return p->file.failed ? no_memory(why) : 0;
 }
