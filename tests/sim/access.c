@@ -119,6 +119,7 @@ bool sim_access_revoke(struct sim_world *w, struct sim_node *n)
 	coord_access_revoke_hash(w->coord.access, n->info.key, &v);
 	record(w, &v);
 	n->revoked |= v.fact_count > 0; /* until a crash shows that it was not written */
+	n->revoked_row = v.fact_count ? RV_NEVER : n->revoked_row;
 	for (i = 0; i < w->link_count && v.fact_count; i++)
 		w->links[i].revoked |= w->links[i].node == n->index && memcmp(w->links[i].key, n->curve_key, sizeof(n->curve_key)) == 0;
 	return v.fact_count > 0;

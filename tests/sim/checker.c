@@ -276,7 +276,8 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 		sim_broken(w, "I16: unit %u was assigned, and %llu tokens of %llu were used", f->assigned.key.unit, (unsigned long long)r->used,
 			   (unsigned long long)r->plan->limits.budget.tokens);
 	u->assigned = f->assigned.key.attempt;
-	u->assigned_at = w->disk.count;
+	if (!taken_back) /* its number was given then */
+		u->assigned_at = w->disk.count;
 	u->node = f->assigned.node;
 	u->active = true;
 	u->lost = false;
@@ -287,12 +288,15 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 	check_limits(w, r, f->assigned.key.unit, taken_back);
 }
 
-static void settle(struct sim_world *w, struct sim_run *r, struct sim_unit *u, uint32_t attempt)
+/* By the fact at `position`. Without an attempt (0: a limit or a wait was over) the unit ends, and what is known of its attempts stands. */
+static void settle(struct sim_run *r, struct sim_unit *u, uint32_t attempt, uint64_t position)
 {
 	r->active -= u->active;
 	u->active = false;
+	if (!attempt)
+		return;
 	u->settled = attempt;
-	u->settled_at = w->disk.count;
+	u->settled_at = position;
 }
 
 /* at_most_once: did this attempt use up what the unit may do once? */
@@ -337,7 +341,7 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 		u->accepted_starts++;
 	check_lost(w, f->ended.key.unit, &f->ended.result);
 	note_begun(u, attempt, &f->ended.result);
-	settle(w, r, u, attempt ? attempt : u->settled);
+	settle(r, u, attempt, w->disk.count);
 	count_used(r, f->ended.key.unit, attempt, &f->ended.result);
 	u->ended = true;
 	u->state = f->ended.state;
@@ -359,7 +363,7 @@ static void on_attempt_ended(struct sim_world *w, const struct proto_fact *f)
 		u->accepted_starts++;
 	check_lost(w, f->attempt_ended.key.unit, &f->attempt_ended.result);
 	note_begun(u, attempt, &f->attempt_ended.result);
-	settle(w, r, u, attempt);
+	settle(r, u, attempt, w->disk.count);
 	count_used(r, f->attempt_ended.key.unit, attempt, &f->attempt_ended.result);
 	u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
 	u->retries += coord_class_spends_retry(f->attempt_ended.result.class);
@@ -501,19 +505,17 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		break;
 	case PROTO_FACT_ENDED:
 		u = unit_of(w, f->ended.key, &r);
-		settle(w, r, u, f->ended.key.attempt ? f->ended.key.attempt : u->settled);
+		settle(r, u, f->ended.key.attempt, position);
 		count_used(r, f->ended.key.unit, f->ended.key.attempt, &f->ended.result);
 		note_begun(u, f->ended.key.attempt, &f->ended.result);
-		u->settled_at = position;
 		u->ended = true;
 		u->state = f->ended.state;
 		break;
 	case PROTO_FACT_ATTEMPT_ENDED:
 		u = unit_of(w, f->attempt_ended.key, &r);
-		settle(w, r, u, f->attempt_ended.key.attempt);
+		settle(r, u, f->attempt_ended.key.attempt, position);
 		count_used(r, f->attempt_ended.key.unit, f->attempt_ended.key.attempt, &f->attempt_ended.result);
 		note_begun(u, f->attempt_ended.key.attempt, &f->attempt_ended.result);
-		u->settled_at = position;
 		u->lost = f->attempt_ended.result.class == PROTO_CLASS_NODE_LOST;
 		u->retries += coord_class_spends_retry(f->attempt_ended.result.class);
 		break;

@@ -6,6 +6,14 @@
 
 #include "common/check.h"
 
+/* Whoever is shut out no more may have been kept from starting. */
+static void let_in(struct sim_world *w, struct sim_node *n)
+{
+	if (n->removed && !n->core)
+		sim_at(w, w->now_us + RV_US_PER_S, SIM_EV_NODE_START, n->index, n->life);
+	n->removed = false;
+}
+
 /* Who is who: a node is its key, by its hash; whether the machine's present key is admitted, and its node still one of ours. */
 void sim_members_fact(struct sim_world *w, const struct proto_fact *f)
 {
@@ -24,9 +32,11 @@ void sim_members_fact(struct sim_world *w, const struct proto_fact *f)
 		struct sim_node *n = &w->nodes[i];
 
 		if (f->kind == PROTO_FACT_NODE && f->node.change == PROTO_NODE_ADMITTED && memcmp(n->info.key, f->node.key, sizeof(n->info.key)) == 0)
-			n->removed = false; /* let in anew */
-		if (f->kind == PROTO_FACT_KEY && memcmp(n->curve_key, f->key.key, sizeof(n->curve_key)) == 0)
+			let_in(w, n); /* anew */
+		if (f->kind == PROTO_FACT_KEY && memcmp(n->curve_key, f->key.key, sizeof(n->curve_key)) == 0) {
 			n->revoked = f->key.change == PROTO_KEY_REVOKED;
+			n->revoked_row = w->disk.count;
+		}
 		if (number < w->journal_node_count && memcmp(n->info.key, w->journal_nodes[number], sizeof(n->info.key)) == 0)
 			n->removed = true;
 	}
@@ -43,7 +53,7 @@ void sim_members_check(struct sim_world *w, uint32_t node, uint32_t unit, const 
 		sim_broken(w, "I13: unit %u %s node %u of the journal, which was removed", unit, res ? "ended by the word of" : "was assigned to", node);
 }
 
-/* What follows is folded anew. Whoever was shut out and is so no more, since a crash lost that, may have been kept from starting. */
+/* What follows is folded anew. */
 void sim_members_clear(struct sim_world *w)
 {
 	uint32_t i;
@@ -51,10 +61,7 @@ void sim_members_clear(struct sim_world *w)
 	memset(w->journal_removed, 0, sizeof(w->journal_removed));
 	w->journal_node_count = 0;
 	for (i = 0; i < w->spec->nodes; i++) {
-		struct sim_node *n = &w->nodes[i];
-
-		if (n->removed && !n->core)
-			sim_at(w, w->now_us + RV_US_PER_S, SIM_EV_NODE_START, i, n->life);
-		n->removed = n->revoked = false;
+		let_in(w, &w->nodes[i]);
+		w->nodes[i].revoked = false;
 	}
 }

@@ -730,13 +730,18 @@ void sim_node_reboot(struct sim_world *w, uint32_t node, uint64_t for_us)
 	sim_at(w, w->now_us + 1 + for_us, SIM_EV_NODE_START, node, n->life);
 }
 
-/* Whoever was shut out is set up again: another key, the same name and the same state directory. */
+/* Whoever was shut out is set up again: another key, the same name and the same state directory. Not before the revocation is answered, which
+ * takes its row: were that lost, the name would be held by the key that the machine has no more. */
 void sim_node_anew(struct sim_world *w, uint32_t node, uint64_t key)
 {
 	struct sim_node *n = &w->nodes[node];
 
 	if (n->keys != key || !n->revoked)
 		return;
+	if (n->revoked_row > w->disk.durable) {
+		sim_at(w, w->now_us + RV_US_PER_MS, SIM_EV_NODE_ANEW, node, key);
+		return;
+	}
 	if (n->core)
 		die(w, node);
 	sim_access_new_key(w, n);

@@ -464,6 +464,8 @@ static void create(struct sim_world *w)
 	w->next_replay = 500;
 	/* Where messages are lost, no node is sure to get a word through before its attempts are given up. */
 	w->harsh = w->spec->loss_ppm && (w->spec->lost_after_us < 60 * SEC || w->spec->loss_ppm > 50000);
+	/* A WELCOME may wait for two commits, the one under way and its own, and whoever has none says nothing. */
+	w->harsh |= w->spec->power && 4 * w->spec->commit_us_max > w->spec->lost_after_us;
 	/* A node knows the last 1,024 units that it is done with: a later copy of a DISPATCH runs again, and is fenced. */
 	w->harsh |= w->spec->duplicate_ppm && w->spec->units * w->spec->runs > 1000;
 	sim_checker_init(w);

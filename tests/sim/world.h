@@ -199,6 +199,7 @@ struct sim_node {
 	uint8_t curve_key[PROTO_KEY_BYTES];
 	uint64_t keys;               /* number of that key */
 	bool removed, revoked;       /* the journal says so: of the node that its key stands for, of the key */
+	uint64_t revoked_row;        /* that says so; RV_NEVER: not written yet */
 	bool hears_old;              /* what it goes through comes from a coordinator of the past: it obeys nothing of it */
 	uint64_t stop_back_us;
 	uint64_t cut_to_until_us, cut_from_until_us;
