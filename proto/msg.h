@@ -300,7 +300,7 @@ struct proto_held_verdict {
  * WELCOME on. */
 struct proto_heartbeat {
 	uint64_t session;
-	uint64_t n;                  /* counts up from 1 in a session */
+	uint64_t n;                  /* counts up from 1, over sessions: an HB_ACK is of one heartbeat */
 	uint64_t sent;               /* messages sent in this session before it */
 	uint64_t received;           /* messages received in it */
 	uint64_t digest;             /* of the node's table; compared only when nothing is in flight */

@@ -255,7 +255,6 @@ void node_session_welcome(struct node_core *n, const struct proto_welcome *w, st
 	n->epoch = w->epoch;
 	n->session_id = w->session;
 	n->heartbeat_us = w->heartbeat_us;
-	n->heartbeat_n = 0;
 	n->heartbeat_at_us = rv_sat_add(n->now_us, w->heartbeat_us);
 	n->received = 0;
 	n->results_sent = 0;

@@ -132,7 +132,7 @@ static void heartbeats_count_items_and_a_wanted_table_is_told_within_the_session
 	expect(&s, "forget 1");
 	s.now_us += 2 * SEC;
 	script_turn(&s);
-	expect(&s, "HEARTBEAT 1[sent 1 received 1 load 1]");
+	expect(&s, "HEARTBEAT 2[sent 1 received 1 load 1]");
 	script_close(&s);
 }
 
@@ -251,6 +251,30 @@ static void lease_counts_from_the_send_time_of_the_acknowledged_heartbeat(void *
 	ev_welcome(&s);
 	ev_verdict(&s, 1, 1, PROTO_KEEP);
 	expect(&s, "thaw 0");
+	script_close(&s);
+}
+
+/* A copy of a WELCOME gives no number again: what acknowledges the heartbeat before it would be taken for that of a later one. */
+static void an_ack_is_of_one_heartbeat_however_often_the_node_is_welcomed(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_up(&s, 2);
+	(void)running(&s, 1, 1, EXCLUSIVE);
+	s.now_us = 102 * SEC;
+	script_turn(&s);
+	expect(&s, "HEARTBEAT 1[sent 1 received 1 load 1]");
+	s.now_us = 103 * SEC;
+	s.session--;
+	ev_welcome(&s);
+	s.now_us = 110 * SEC;
+	script_turn(&s);
+	assert_non_null(strstr(s.said, "HEARTBEAT "));
+	s.said[0] = '\0';
+	ev_hb_ack(&s, 1, false);
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	assert_int_equal(node_core_next_deadline(s.core), (102 + 54) * SEC);
 	script_close(&s);
 }
 
@@ -548,6 +572,7 @@ int main(void)
 		cmocka_unit_test(a_hello_of_what_may_not_be_silent_long_is_given_up_soon),
 		cmocka_unit_test(a_stall_of_our_own_is_no_silence),
 		cmocka_unit_test(lease_counts_from_the_send_time_of_the_acknowledged_heartbeat),
+		cmocka_unit_test(an_ack_is_of_one_heartbeat_however_often_the_node_is_welcomed),
 		cmocka_unit_test(a_lapsed_lease_needs_a_verdict_not_an_ack),
 		cmocka_unit_test(a_verdict_as_old_as_its_lease_thaws_nothing),
 		cmocka_unit_test(an_exclusive_attempt_does_not_start_when_its_lease_is_over),

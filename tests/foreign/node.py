@@ -107,6 +107,7 @@ class Node:
         self.fds = {}  # fd -> function to call when it is readable
         self.retry_s = 0.1
         self.leaving = self.over = False
+        self.beats = 0
         self.counts = dict(frames=0, stale=0, dispatch_again=0, malformed=0, sessions=0, pieces=0, table_wanted=0)
         self.out = []
         self.logs = {}
@@ -390,7 +391,7 @@ class Node:
         self.received = 0
         if self.session is None:
             self.session = uint(session)
-            self.beats, self.unanswered = 0, {}
+            self.unanswered = {}
             self.retry_s = 0.1
             self.counts["sessions"] += 1
             self.beat_at = time.monotonic()
