@@ -176,7 +176,11 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	n->slots_used += sh->slots;
 	n->agent_used += sh->agent_slots;
 	resources_move(n, r->g, sh, true);
-	n->lost_after_min_us = rv_min_u64(n->lost_after_min_us, coord_unit_setting(r, u)->lost_after_us);
+	if (coord_unit_setting(r, u)->lost_after_us < n->lost_after_min_us) {
+		n->lost_after_min_us = coord_unit_setting(r, u)->lost_after_us;
+		if (c->live) /* a stall is noticed from now on */
+			coord_node_deadline(c, node, c->now_us + coord_lease_heartbeat(c, n));
+	}
 	c->usage[slot].agent = coord_budget_agent(r, unit);
 	if (c->usage[slot].agent != COORD_NONE)
 		r->g->agents[c->usage[slot].agent].running++;

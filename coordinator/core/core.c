@@ -173,8 +173,8 @@ static void begin(struct coord *c, const struct coord_event *ev, struct coord_ef
 
 	c->out = out;
 	c->scratch_used = 0;
-	if (c->live && gap > c->cfg.heartbeat_us_max && !RV_PLANT(STALL_IS_SILENCE))
-		c->stalled_us += gap; /* liveness stands still while we do */
+	if (c->live && !RV_PLANT(STALL_IS_SILENCE))
+		c->stalled_us += rv_sat_sub(gap, coord_lease_step(c)); /* liveness stands still while we do */
 	c->now_us = c->last_us = now;
 	c->gap_us = gap;
 	c->real_us = ev->real_us;
@@ -204,7 +204,7 @@ static void serving(struct coord *c, const struct coord_event *ev)
 	coord_decide(c, &f, NULL);
 	for (uint32_t i = 0; i < c->node_count; i++) {
 		c->nodes[i].heard_us = coord_live_us(c); /* liveness counts from now */
-		coord_node_deadline(c, i, c->now_us + c->cfg.heartbeat_us_max);
+		coord_node_deadline(c, i, c->now_us + coord_lease_heartbeat(c, &c->nodes[i]));
 		if (c->nodes[i].drain_us)
 			c->nodes[i].drain_at_us = rv_sat_add(c->now_us, c->nodes[i].drain_us);
 		coord_node_update(c, i);

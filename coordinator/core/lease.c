@@ -1,7 +1,8 @@
 /* lease.c - who is still there: suspects, lost attempts, and what a HELLO leaves open
  *
- * Liveness is counted in a clock that stands still while the coordinator is stalled: a step that comes later than a heartbeat
- * after the last moves every deadline by the gap, so a stalled coordinator declares nobody lost.
+ * Liveness is counted in a clock that stands still while the coordinator is stalled: from one step to the next it goes on by no more than was
+ * to pass until the first deadline. So a stalled coordinator declares nobody lost, and a node with attempts has a deadline every heartbeat,
+ * so that of each stall no more than that is taken for silence.
  */
 #include "common/plant.h"
 #include "coordinator/core/state.h"
@@ -9,6 +10,12 @@
 uint64_t coord_live_us(const struct coord *c)
 {
 	return c->now_us - c->stalled_us;
+}
+
+/* A loop of work that takes a little longer than the next deadline is none: of thousands of nodes one always has one soon. */
+uint64_t coord_lease_step(const struct coord *c)
+{
+	return rv_max_u64(rv_sat_sub(coord_next_deadline(c), c->last_us), c->cfg.heartbeat_us_min);
 }
 
 uint64_t coord_lease_heartbeat(const struct coord *c, const struct coord_node *n)
@@ -61,7 +68,8 @@ static bool lose_one(struct coord *c, struct coord_node *n, uint64_t *next)
 	return false;
 }
 
-static void schedule(struct coord *c, uint32_t node)
+/* `lost_us`: until the next attempt is lost, if nothing is heard. */
+static void schedule(struct coord *c, uint32_t node, uint64_t lost_us)
 {
 	struct coord_node *n = &c->nodes[node];
 	uint64_t at = RV_NEVER, silent_us = rv_sat_sub(coord_live_us(c), n->heard_us);
@@ -69,9 +77,8 @@ static void schedule(struct coord *c, uint32_t node)
 	if (n->state == COORD_N_JOINED)
 		at = c->now_us + rv_sat_sub(3 * n->heartbeat_us, silent_us) + 1;
 	if (n->state != COORD_N_AWAY || n->attempt_count) /* a tick at least, to notice a stall */
-		at = rv_min_u64(at, c->now_us + c->cfg.heartbeat_us_max);
-	if (n->attempt_count)
-		at = rv_min_u64(at, c->now_us + rv_max_u64(rv_sat_sub(n->lost_after_min_us, silent_us), 1000));
+		at = rv_min_u64(at, c->now_us + coord_lease_heartbeat(c, n));
+	at = rv_min_u64(at, rv_sat_add(c->now_us, lost_us));
 	if (n->state != COORD_N_AWAY)
 		at = rv_min_u64(at, coord_attempt_resend_due(c, n));
 	if (n->state == COORD_N_JOINED && n->greeted)
@@ -111,7 +118,7 @@ static bool drain_due(const struct coord *c, const struct coord_node *n)
 bool coord_lease_due(struct coord *c, uint32_t node)
 {
 	struct coord_node *n = &c->nodes[node];
-	uint64_t next;
+	uint64_t lost_us = RV_NEVER;
 
 	if (n->state != COORD_N_AWAY && !coord_attempt_resend(c, node))
 		return false;
@@ -133,14 +140,14 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 			return true;
 		n->drain_at_us = RV_NEVER;
 	}
-	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &next)) {
+	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &lost_us)) {
 		if (!n->attempt_count && !n->lost_told) {
 			n->lost_told = true;
 			coord_tell_node(c, COORD_T_NODE_LOST, node);
 		}
 		return true; /* its deadline stands: the next one at once */
 	}
-	schedule(c, node);
+	schedule(c, node, lost_us);
 	return true;
 }
 

@@ -96,7 +96,7 @@ void coord_node_away(struct coord *c, uint32_t node)
 	n->peer = 0;
 	n->greeted = false;
 	coord_node_update(c, node);
-	coord_node_deadline(c, node, c->now_us + c->cfg.heartbeat_us_max);
+	coord_node_deadline(c, node, c->now_us + coord_lease_heartbeat(c, n));
 }
 
 /* --- what it offers --- */

@@ -443,6 +443,7 @@ void coord_node_probe(struct coord *c, uint32_t node);
 bool coord_lease_due(struct coord *c, uint32_t node);       /* false: out of room */
 bool coord_lease_reconcile(struct coord *c, uint32_t node); /* after a HELLO; false: out of room */
 uint64_t coord_live_us(const struct coord *c);
+uint64_t coord_lease_step(const struct coord *c); /* what may pass until the next step without being a stall of ours */
 uint64_t coord_lease_heartbeat(const struct coord *c, const struct coord_node *n);
 void coord_attempt_lost(struct coord *c, uint32_t slot);
 

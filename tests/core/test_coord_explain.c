@@ -254,8 +254,8 @@ static void since_when_a_node_is_silent(void **state)
 	driver_submit(&d, &b);
 	waits(&d, "b room 1 ; ");
 	driver_gone(&d, 0);
-	for (int i = 0; i < 10; i++)
-		driver_wait(&d, 300000); /* one long step would be the coordinator's own silence */
+	for (int i = 0; i < 30; i++)
+		driver_wait(&d, 100000); /* one long step would be the coordinator's own silence */
 	why(&d, "b", "node n1 away silent 3000000; ");
 	waits(&d, "b not_here 1 ; ");
 	driver_restart(&d); /* a new coordinator has never heard it: it may come, and be able */

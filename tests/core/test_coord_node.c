@@ -360,63 +360,7 @@ static void a_hello_comes_in_pages(void **state)
 	expect_nothing(&f->d);
 }
 
-/* --- silence --- */
-
-static void a_silent_node_is_suspected_and_gets_nothing(void **state)
-{
-	struct fixture *f = *state;
-
-	plan_build_for_each(&f->b, "m", 2, "");
-	driver_join(&f->d, "n1", 4, 1);
-	driver_show(&f->d, SHOW_SENDS | SHOW_TELLS);
-	for (int i = 0; i < 7; i++)
-		driver_wait(&f->d, 1000000);
-	expect(&f->d, "T node_suspect n1");
-	expect_nothing(&f->d);
-	driver_submit(&f->d, &f->b);
-	driver_show(&f->d, SHOW_SENDS);
-	driver_beat(&f->d, 0);
-	driver_turn(&f->d);
-	expect(&f->d, "> n1 DISPATCH m-0001#1 try=1");
-	expect(&f->d, "> n1 DISPATCH m-0002#1 try=1");
-}
-
-static void an_attempt_is_lost_after_its_time_and_runs_elsewhere(void **state)
-{
-	struct fixture *f = *state;
-	struct coord_run_counts n;
-
-	one(f);
-	driver_started(&f->d, "a");
-	driver_join(&f->d, "n2", 2, 1);
-	for (int i = 0; i < 59; i++) {
-		driver_wait(&f->d, 1000000);
-		driver_beat(&f->d, 1);
-	}
-	driver_forget_lines(&f->d);
-	expect_unit(&f->d, "a", "active");
-	driver_wait(&f->d, 1000000);
-	expect(&f->d, "> n2 DISPATCH a#2 try=2");
-	expect_nothing(&f->d);
-	coord_run_counts(f->d.c, 1, &n);
-	assert_int_equal(n.node_lost, 1);
-	assert_int_equal(n.retries, 0);
-}
-
-static void a_stalled_coordinator_declares_nobody_lost(void **state)
-{
-	struct fixture *f = *state;
-
-	one(f);
-	driver_started(&f->d, "a");
-	driver_show(&f->d, SHOW_SENDS | SHOW_TELLS);
-	driver_wait(&f->d, 300000000); /* we slept five minutes */
-	expect_nothing(&f->d);
-	for (int i = 0; i < 58; i++)
-		driver_wait(&f->d, 1000000);
-	expect(&f->d, "T node_suspect n1");
-	expect_nothing(&f->d);
-}
+/* --- losses --- */
 
 static void the_third_loss_is_poison(void **state)
 {
@@ -1177,9 +1121,6 @@ int main(void)
 		TEST(a_second_machine_with_the_same_key_is_sent_away),
 		TEST(a_name_that_another_key_has_is_refused),
 		TEST(a_hello_comes_in_pages),
-		TEST(a_silent_node_is_suspected_and_gets_nothing),
-		TEST(an_attempt_is_lost_after_its_time_and_runs_elsewhere),
-		TEST(a_stalled_coordinator_declares_nobody_lost),
 		TEST(the_third_loss_is_poison),
 		TEST(losses_before_it_began_count_a_tenth),
 		TEST(losses_before_it_began_have_an_end),
