@@ -105,6 +105,7 @@ static void daemon_goaway(void *arg, const struct proto_goaway *m)
 		[PROTO_GOAWAY_NAME_TAKEN] = "another node has this node's name",
 		[PROTO_GOAWAY_FULL] = "the coordinator takes no more nodes",
 		[PROTO_GOAWAY_SHUTDOWN] = "the coordinator ends",
+		[PROTO_GOAWAY_SILENT] = "the coordinator had not heard of this node for so long that it gave up what ran here",
 	};
 	static const uint8_t nobody[PROTO_DIGEST_BYTES];
 	enum proto_goaway_why why = m->why;
@@ -138,6 +139,7 @@ static void daemon_goaway(void *arg, const struct proto_goaway *m)
 		break;
 	case PROTO_GOAWAY_FULL:
 	case PROTO_GOAWAY_SHUTDOWN:
+	case PROTO_GOAWAY_SILENT:
 		break; /* it may be otherwise later */
 	}
 }

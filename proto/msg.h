@@ -351,7 +351,7 @@ struct proto_checkpoint {
 	uint64_t n;                  /* all RESULTs with session number <= n are durable */
 };
 
-enum proto_goaway_why { PROTO_GOAWAY_DUPLICATE = 1, PROTO_GOAWAY_REVOKED, PROTO_GOAWAY_VERSION, PROTO_GOAWAY_NAME_TAKEN, PROTO_GOAWAY_FULL, PROTO_GOAWAY_SHUTDOWN };
+enum proto_goaway_why { PROTO_GOAWAY_DUPLICATE = 1, PROTO_GOAWAY_REVOKED, PROTO_GOAWAY_VERSION, PROTO_GOAWAY_NAME_TAKEN, PROTO_GOAWAY_FULL, PROTO_GOAWAY_SHUTDOWN, PROTO_GOAWAY_SILENT };
 
 struct proto_goaway {
 	enum proto_goaway_why why;

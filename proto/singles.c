@@ -250,7 +250,7 @@ void proto_single_read(struct proto_reading *r, uint32_t fields, struct proto_ms
 		m->checkpoint.n = proto_read_uint(c);
 		break;
 	case PROTO_GOAWAY:
-		m->goaway.why = (enum proto_goaway_why)proto_read_enum(c, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
+		m->goaway.why = (enum proto_goaway_why)proto_read_enum(c, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SILENT);
 		proto_read_fixed(c, m->goaway.holder, PROTO_DIGEST_BYTES);
 		break;
 	default:

@@ -115,12 +115,32 @@ static bool drain_due(const struct coord *c, const struct coord_node *n)
 	return n->state == COORD_N_JOINED && n->greeted && n->drain_at_us <= c->now_us;
 }
 
+/* Of a silent node something was given up. What it was sent of that may still wait for its row, or be on its way; were the node heard again
+ * over this link, our answer would give what it then begins a lease that nobody counts here. So it begins anew, over another link, and all that
+ * was for this one is told nobody. */
+static void end_link(struct coord *c, uint32_t node)
+{
+	struct coord_node *n = &c->nodes[node];
+	uint64_t peer = n->peer;
+	struct coord_effect *e;
+
+	if (n->state == COORD_N_AWAY || n->removed)
+		return;
+	(void)coord_emit(c, COORD_FX_LINK_OVER, peer);
+	coord_node_away(c, node);
+	e = coord_emit(c, COORD_FX_GOAWAY, peer);
+	e->goaway = (struct proto_goaway){ .why = PROTO_GOAWAY_SILENT };
+	e->needs_fact = false;
+}
+
 bool coord_lease_due(struct coord *c, uint32_t node)
 {
 	struct coord_node *n = &c->nodes[node];
 	uint64_t lost_us = RV_NEVER;
 
 	if (n->state != COORD_N_AWAY && !coord_attempt_resend(c, node))
+		return false;
+	if (!coord_room(c, 10)) /* after what was sent again */
 		return false;
 	if (n->state == COORD_N_JOINED && rv_sat_sub(coord_live_us(c), n->heard_us) > 3 * n->heartbeat_us) {
 		n->state = COORD_N_SUSPECT;
@@ -141,6 +161,7 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 		n->drain_at_us = RV_NEVER;
 	}
 	if (n->state != COORD_N_JOINED && n->attempt_count && lose_one(c, n, &lost_us)) {
+		end_link(c, node);
 		if (!n->attempt_count && !n->lost_told) {
 			n->lost_told = true;
 			coord_tell_node(c, COORD_T_NODE_LOST, node);

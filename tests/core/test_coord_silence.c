@@ -53,6 +53,7 @@ static void an_attempt_is_lost_after_its_time_and_runs_elsewhere(void **state)
 	driver_forget_lines(&f->d);
 	expect_unit(&f->d, "a", "active");
 	pass(f, 1000000);
+	expect(&f->d, "> n1 GOAWAY 7");
 	expect(&f->d, "> n2 DISPATCH a#2 try=2");
 	expect_nothing(&f->d);
 	coord_run_counts(f->d.c, 1, &n);
@@ -128,6 +129,35 @@ static void short_sleeps_behind_each_other_are_no_silence(void **state)
 	expect_unit(&f->d, "a", "active");
 }
 
+/* Its DISPATCH may wait for its row, or be on its way, when it is given up: whoever is heard again then begins anew, over another link, and what
+ * he was sent over this one is forgotten. */
+static void a_node_that_has_lost_something_is_heard_again_over_another_link(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_node_view v;
+
+	one(f);
+	driver_taken(&f->d, "a");
+	pass(f, 55000000);
+	driver_beat(&f->d, 0);
+	driver_forget_lines(&f->d);
+	f->d.left_peer = 0;
+	pass(f, 61000000);
+	expect(&f->d, "> n1 GOAWAY 7");
+	expect_nothing(&f->d);
+	assert_int_equal(f->d.left_peer, 1);
+	expect_unit(&f->d, "a", "ready node_lost lost");
+	coord_node_view(f->d.c, 0, &v);
+	assert_int_equal(v.standing, COORD_NODE_AWAY);
+	driver_beat(&f->d, 0); /* no word that its lease goes on */
+	driver_turn(&f->d);
+	expect_nothing(&f->d);
+	driver_hello(&f->d, 0, "n1", 1, 2, 1, NULL, 0);
+	expect(&f->d, "> n1 WELCOME");
+	expect(&f->d, "> n1 DISPATCH a#2 try=1");
+	expect_nothing(&f->d);
+}
+
 /* Three heartbeats may be longer than one of its attempts may be silent. */
 static void who_is_not_suspect_is_not_looked_at_each_millisecond(void **state)
 {
@@ -153,6 +183,7 @@ int main(void)
 		TEST(a_stalled_coordinator_declares_nobody_lost),
 		TEST(a_silent_node_is_lost_by_one_that_steps_at_its_deadlines_alone),
 		TEST(short_sleeps_behind_each_other_are_no_silence),
+		TEST(a_node_that_has_lost_something_is_heard_again_over_another_link),
 		TEST(who_is_not_suspect_is_not_looked_at_each_millisecond),
 	};
 

@@ -22,7 +22,7 @@ from frames import Blobs, Link, Malformed, Pull, Spec  # what a reader looks for
 
 FULL, NO_WORKSPACE, NO_SPACE, STALE, DRAINING, BAD_SPEC = 1, 2, 3, 4, 5, 6
 KEEP, KILL, RESEND, FORGET = 0, 1, 2, 3
-GOAWAYS = "- duplicate revoked version name_taken full shutdown".split()
+GOAWAYS = "- duplicate revoked version name_taken full shutdown silent".split()
 QUEUED, RUNNING, FROZEN, FINISHED = 0, 1, 2, 3
 BEGAN, IS_JSON, LOG_CUT, LATE, MORE_ARTIFACTS = 1, 2, 4, 8, 16
 TAIL_BYTES = 65536

@@ -276,7 +276,7 @@ static void make(struct maker *m, enum proto_msg_kind kind, struct proto_msg *ou
 		out->checkpoint.n = number(m, UINT64_MAX);
 		break;
 	case PROTO_GOAWAY:
-		out->goaway.why = (enum proto_goaway_why)from(m, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SHUTDOWN);
+		out->goaway.why = (enum proto_goaway_why)from(m, PROTO_GOAWAY_DUPLICATE, PROTO_GOAWAY_SILENT);
 		digest_of(m, out->goaway.holder);
 		break;
 	case PROTO_TAKEN:
