@@ -5,7 +5,7 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	{
 		.name = "NO_FENCE: the result of an older attempt is taken for the newest one's",
 		.spec = {
-		.seed = 7,
+		.seed = 22,
 		.nodes = 6,
 		.slots_max = 1,
 		.runs = 1,
@@ -177,7 +177,7 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	{
 		.name = "KEEP_LOST: a node may keep what was given to another",
 		.spec = {
-		.seed = 27,
+		.seed = 158,
 		.nodes = 2,
 		.slots_max = 3,
 		.runs = 1,
@@ -232,7 +232,7 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	{
 		.name = "LATE_HELLO: a HELLO is believed however old it is",
 		.spec = {
-		.seed = 817,
+		.seed = 820,
 		.nodes = 3,
 		.slots_max = 1,
 		.runs = 1,
@@ -262,7 +262,7 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	{
 		.name = "ONCE_AGAIN: an at_most_once unit whose attempt was lost is tried again",
 		.spec = {
-		.seed = 634,
+		.seed = 663,
 		.nodes = 2,
 		.slots_max = 1,
 		.runs = 3,
