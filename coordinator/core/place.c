@@ -319,12 +319,19 @@ static bool agent_full(const struct coord_run *r, uint32_t agent)
 	return ag->max_concurrent && ag->running >= ag->max_concurrent;
 }
 
+/* The list of those that wait for the agent; COORD_NONE: for whichever has a place first. */
+static uint32_t *waiting_at(struct coord_run *r, uint32_t agent)
+{
+	return agent == COORD_NONE ? &r->g->waiting_any : &r->g->agents[agent].waiting;
+}
+
 static void park_at_agent(struct coord *c, const struct wish *w)
 {
 	struct coord_class *cl = &w->r->g->classes[w->class];
-	uint32_t *waiting = w->agent == COORD_NONE ? &w->r->g->waiting_any : &w->r->g->agents[w->agent].waiting;
+	uint32_t *waiting = waiting_at(w->r, w->agent);
 
 	cl->block = COORD_CLASS_AT_AGENT;
+	cl->at_agent = w->agent;
 	cl->next_waiting = *waiting;
 	*waiting = w->class;
 	coord_ready_update(c, w->r, w->class);
@@ -350,26 +357,24 @@ static bool unlink_waiting(struct coord_run *r, uint32_t *first, uint32_t class)
 void coord_place_unpark_class(struct coord *c, struct coord_run *r, uint32_t class)
 {
 	const struct coord_class *cl = &r->g->classes[class];
-	bool found;
 
 	if (r->g->shapes[cl->shape].parked)
 		c->capacity_freed = true; /* on no node: what is known of the others that are parked stays so */
 	if (cl->block != COORD_CLASS_AT_AGENT)
 		return;
-	found = unlink_waiting(r, &r->g->waiting_any, class);
-	for (uint32_t i = 0; i < r->g->agent_count && !found; i++)
-		found = unlink_waiting(r, &r->g->agents[i].waiting, class);
-	rv_check(found);
+	rv_check(unlink_waiting(r, waiting_at(r, cl->at_agent), class));
 	coord_ready_unpark_class(c, r, class);
 }
 
+/* Those of its class may wait for another agent than it does: then both have to wake them. */
 void coord_place_came(struct coord *c, struct coord_run *r, uint32_t unit)
 {
 	const struct coord_unit *u = coord_unit_at(r, unit);
 	const struct coord_class *cl = coord_unit_class(r, u);
 	uint32_t agent = coord_budget_agent(r, unit);
+	bool waits = cl->block == COORD_CLASS_AT_AGENT && (cl->at_agent == agent || cl->at_agent == COORD_NONE) && agent_full(r, agent);
 
-	if (agent != cl->agent || (cl->block == COORD_CLASS_AT_AGENT && !agent_full(r, agent)))
+	if (!waits && (agent != cl->agent || cl->block == COORD_CLASS_AT_AGENT))
 		coord_place_unpark_class(c, r, u->place_class);
 }
 

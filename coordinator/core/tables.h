@@ -232,6 +232,7 @@ struct coord_class {
 	struct rv_rankset ready;     /* local ranks */
 	uint32_t first;              /* of them; RV_RANK_NONE */
 	uint64_t next_waiting;       /* in the list of the lock or agent it is parked at */
+	uint32_t at_agent;           /* parked at an agent: which; COORD_NONE: at none in particular */
 	uint32_t seen[COORD_TIMES_SEEN]; /* durations of its last tries, us, saturating */
 	uint32_t seen_count, median_us;
 };

@@ -196,6 +196,49 @@ static void who_comes_does_not_wait_for_the_agent_of_others(void **state)
 	driver_forget_lines(&f->d);
 }
 
+/* Nor when its own agent has no place just then: it gets the next. */
+static void who_comes_is_woken_by_its_own_agent(void **state)
+{
+	static const char *const ids[] = { "a", "b", "c", "x" };
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "w", "");
+	plan_build_unit(&f->b, "v", "w");
+	units(f, ids, 2, 1, 1);
+	plan_build_unit(&f->b, "c", "v");
+	plan_build_unit(&f->b, "x", "w");
+	for (size_t i = 0; i < RV_ARRAY_LEN(ids); i++) {
+		last_try_by_n(f, ids[i]);
+		plan_build_agent(&f->b, ids[i], "m", 1);
+		plan_build_settings(&f->b, ids[i])->profile = PLAN_PROFILE_CLAUDE;
+	}
+	plan_build_settings(&f->b, "x")->at_most_once = true; /* another class */
+	join(f, "n1", "claude", 4);
+	join(f, "n2", "codex", 4);
+	driver_forget_lines(&f->d);
+	submit(f);
+	expect(&f->d, "> n1 DISPATCH w#1 try=1");
+	expect(&f->d, "> n1 DISPATCH a#1 try=1");
+	fails(f, "a");
+	expect(&f->d, "> n1 ACK a#1 accepted");
+	expect(&f->d, "> n2 DISPATCH a#2 try=2 agent=n");
+	expect(&f->d, "> n1 DISPATCH b#1 try=1");
+	fails(f, "b"); /* waits for n, which has a, and with it its class */
+	expect(&f->d, "> n1 ACK b#1 accepted");
+	driver_succeed(&f->d, "w");
+	expect(&f->d, "> n1 ACK w#1 accepted");
+	expect(&f->d, "> n1 DISPATCH v#1 try=1");
+	expect(&f->d, "> n1 DISPATCH x#1 try=1");
+	driver_succeed(&f->d, "v"); /* c is ready, and m has x */
+	expect(&f->d, "> n1 ACK v#1 accepted");
+	expect_nothing(&f->d);
+	driver_succeed(&f->d, "x");
+	expect(&f->d, "> n1 ACK x#1 accepted");
+	expect(&f->d, "> n1 DISPATCH c#1 try=1");
+	expect_nothing(&f->d);
+	driver_forget_lines(&f->d);
+}
+
 /* A resume counts anew: the unit's next try is its own agent's again. */
 static void a_resume_lets_nobody_wait_for_an_agent_that_is_not_its_own_any_more(void **state)
 {
@@ -261,6 +304,7 @@ int main(void)
 		TEST(one_sent_to_another_agent_needs_no_place_of_its_own),
 		TEST(a_class_that_waits_for_two_agents_is_woken_by_either),
 		TEST(who_comes_does_not_wait_for_the_agent_of_others),
+		TEST(who_comes_is_woken_by_its_own_agent),
 		TEST(a_resume_lets_nobody_wait_for_an_agent_that_is_not_its_own_any_more),
 		TEST(those_who_wait_for_another_agent_hold_up_nobody),
 	};
