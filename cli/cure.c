@@ -1,6 +1,8 @@
 /* cure.c - what helps where a unit never began to run */
 #include "cli/cure.h"
 
+#include "common/plan/plan.h"
+
 #include <string.h>
 
 /* "cannot be started: SUBJECT: WHY", as node/collect.c writes it: text and not a field, so what does not look so has no cure. */
@@ -28,19 +30,15 @@ static bool has(struct rv_str s, char c)
 }
 
 /* "echo hi" where ["echo", "hi"] was meant. */
-static void put_words(struct rv_str line, struct rv_buf *out)
+static void put_line(struct rv_str line, struct rv_buf *out)
 {
-	bool word = false;
-
-	(void)rv_buf_puts(out, "each word is an entry of its own: command: [");
-	for (size_t i = 0; i < line.bytes; i++) {
-		if (line.at[i] != ' ' && !word && i)
-			(void)rv_buf_puts(out, ", ");
-		word = line.at[i] != ' ';
-		if (word)
-			(void)rv_buf_putc(out, line.at[i]);
+	if (plan_line_needs_shell(line)) {
+		(void)rv_buf_puts(out, "with a shell: command: ");
+		plan_put_shell(line, out);
+	} else {
+		(void)rv_buf_puts(out, "each word is an entry of its own: command: ");
+		plan_put_words(line, out);
 	}
-	(void)rv_buf_putc(out, ']');
 }
 
 static bool put_program(struct rv_str program, struct rv_str why, struct rv_buf *out)
@@ -48,7 +46,7 @@ static bool put_program(struct rv_str program, struct rv_str why, struct rv_buf 
 	if (rv_str_equal(why, RV_STR("Permission denied"))) {
 		(void)rv_buf_printf(out, "`chmod +x %.*s`, if it is a program", RV_STR_ARGS(program));
 	} else if (has(program, ' ')) {
-		put_words(program, out);
+		put_line(program, out);
 	} else if (has(program, '/')) {
 		(void)rv_buf_puts(out, "a path in `command` begins where the unit does, in its `cwd`, else in the workspace; or the program that its first line (#!) names is missing");
 	} else {

@@ -336,4 +336,10 @@ struct rv_buf;
  * says so for people. */
 int plan_dir_put(struct rv_str s, struct rv_buf *out, const char **why);
 
+/* What a person wrote as one line in place of an argv. Has it something that only a shell reads? */
+bool plan_line_needs_shell(struct rv_str line);
+/* Appends the argv as a plan may have it: `sleep 1` as [sleep, "1"], or [sh, -c, "sleep 1"]. */
+void plan_put_words(struct rv_str line, struct rv_buf *out);
+void plan_put_shell(struct rv_str line, struct rv_buf *out);
+
 #endif

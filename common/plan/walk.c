@@ -331,22 +331,16 @@ static bool plain(struct rv_str s)
 static void hint_of_command(struct plan_diag *g, const char *key, struct rv_str text)
 {
 	struct rv_buf b;
-	bool shell = false, word = false;
 
-	for (size_t i = 0; i < text.bytes; i++)
-		shell |= strchr("|&;<>()$`*?[]#~={},:", text.at[i]) != NULL;
 	rv_buf_init(&b, 1024);
-	for (size_t i = 0; !shell && i < text.bytes; i++) {
-		if (text.at[i] != ' ' && !word)
-			(void)rv_buf_puts(&b, b.bytes ? ", " : "");
-		word = text.at[i] != ' ';
-		if (word)
-			(void)rv_buf_putc(&b, text.at[i]);
+	if (!plan_line_needs_shell(text)) {
+		(void)rv_buf_printf(&b, "%s: ", key);
+		plan_put_words(text, &b);
+		(void)rv_buf_puts(&b, "; ");
 	}
-	if (shell)
-		plan_diag_hint(g, "with a shell: %s: [sh, -c, \"%.*s\"]", key, RV_STR_ARGS(text));
-	else
-		plan_diag_hint(g, "%s: [%s]; with a shell: %s: [sh, -c, \"%.*s\"]", key, b.at ? b.at : "", key, RV_STR_ARGS(text));
+	(void)rv_buf_printf(&b, "with a shell: %s: ", key);
+	plan_put_shell(text, &b);
+	plan_diag_hint(g, "%s", b.at);
 	rv_buf_release(&b);
 }
 

@@ -137,6 +137,7 @@ mistake '  - {id: a, command: [true]}\n' 'in quotes it is text: "true"'
 mistake '  - {id: a, command: [sleep, 1]}\n' 'in quotes it is text: "1"'
 mistake '  - {id: a, command: true}\n' 'as an array of text: command: ["true"]'
 mistake '  - id: a\n    command: echo hi\n' 'command: [echo, hi]; with a shell: command: [sh, -c, "echo hi"]'
+mistake '  - id: a\n    command: sleep 1\n' 'command: [sleep, "1"]; with a shell'
 mistake '  - id: a\n    command: echo hi | wc\n' 'with a shell: command: [sh, -c, "echo hi | wc"]'
 mistake '  - id: a\n    command:\n' 'command: [PROGRAM, ARGUMENT]'
 mistake '  - {id: a, command: []}\n' 'command: [PROGRAM, ARGUMENT]'
@@ -179,6 +180,7 @@ units:
   - {id: program, command: [no-such-program]}
   - {id: words, command: [echo hi]}
   - {id: path, command: [./no-such-script]}
+  - {id: line, command: ["echo hi | wc"]}
   - {id: mode, command: [./notes]}
   - {id: place, command: ["true"], cwd: nowhere, retry: {max: 0}}
   - {id: silent, command: ["false"]}
@@ -189,13 +191,14 @@ expect 1 reeve run plan.yaml
 run=$(run_id)
 want_err "install it, or give its path in \`command\` (./no-such-program)"
 want_err "command: [echo, hi]"
+want_err 'with a shell: command: [sh, -c, "echo hi | wc"]'
 want_err "a path in \`command\` begins where the unit does"
 want_err "\`chmod +x ./notes\`"
 want_err "\`mkdir -p $PWD/nowhere\`"
 want_err "it printed nothing"
 [ "$(grep -c 'reeve logs' "$T/err")" = 1 ] || fail "somebody is sent to an empty log"
 want_err "reeve logs $run/loud"
-for unit in program words path mode place; do
+for unit in program words line path mode place; do
 	expect 0 reeve logs $unit
 	want_empty "$T/out"
 	want_err "unit \"$unit\" never ran: cannot be started:"
