@@ -177,7 +177,7 @@ const struct sim_scenario sim_scenarios_planted[] = {
 	{
 		.name = "KEEP_LOST: a node may keep what was given to another",
 		.spec = {
-		.seed = 158,
+		.seed = 343,
 		.nodes = 2,
 		.slots_max = 3,
 		.runs = 1,

@@ -99,6 +99,7 @@ static const struct plan_settings *draw_settings(struct builder *b)
 	} else if (per_mille(b, b->s->mock_pm)) {
 		s.agent = 1;
 		s.profile = PLAN_PROFILE_MOCK;
+		s.mock = b->p->agents[1].mock; /* as settings have it, once a plan is read */
 		s.agent_unit = true;
 		s.slots = 0;
 		s.cpus_milli = 0;
