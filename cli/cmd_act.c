@@ -37,6 +37,23 @@ static int no_run(const struct act *a, const char *verb, enum takes takes, const
 	return cli_fail(&err);
 }
 
+/* A word that no run begins with, where one goes on: it is named, and the unit of it that was meant. */
+static void hint_live(const struct act *a, const char *verb, enum takes takes, struct rv_str word, struct rv_err *err)
+{
+	struct cli_place place;
+	char state[PATH_MAX];
+	struct rv_run_id id;
+
+	if (err->code != RV_E_UNREACHABLE || !word.bytes || cli_place_named(a->query.coordinator) ||
+	    (cli_find_state(NULL, state, NULL) == 0 && cli_find_run(state, word, &id, NULL) == 0) ||
+	    cli_place_find(NULL, CLI_PLACE_RUNS, RV_STR(""), &place, NULL) || place.kind != CLI_PLACE_RUN)
+		return;
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no run \"%.*s\"", (int)rv_min_u64(word.bytes, 32), word.at);
+	(void)rv_hint(err, "run %s goes on here: `reeve %s %s`", place.run.text, verb, place.run.text);
+	if (takes == RUN_OR_UNIT)
+		cli_query_hint_unit(&a->query, verb, word, err);
+}
+
 /* Of a run or unit: `wishes` one after the other, so that each says what it changed; the first that fails ends it. */
 static int on_run(struct act *a, const char *verb, enum takes takes, const char *word, struct cli_act_wish *wishes, int count)
 {
@@ -56,6 +73,8 @@ static int on_run(struct act *a, const char *verb, enum takes takes, const char 
 		return cli_failf(RV_E_NOT_FOUND, "there is no unit of so long a name");
 	status = CLI_OK;
 	if (cli_query_ask(&a->query, CLI_PLACE_RUNS, t.run, &a->client, &err)) {
+		if (!t.unit.bytes)
+			hint_live(a, verb, takes, t.run, &err);
 		cli_ended_say(&a->query, t, &err);
 		status = cli_fail(&err);
 	} else if (cli_rows_find_run(a->client, t.run, &id, &err)) {

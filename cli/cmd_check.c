@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { NEAREST_MAX = 4096 }; /* units looked at for a "did you mean" */
+
 static void put_digest(const struct plan *p, char hex[2 * PLAN_DIGEST_BYTES + 1])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -224,6 +226,21 @@ static int put_rules(const struct plan *p, const struct plan_unit *u, struct rv_
 	return rc;
 }
 
+static int no_such_unit(const struct plan *p, const char *id)
+{
+	const char *names[NEAREST_MAX];
+	uint32_t count = 0;
+	struct rv_err err;
+	int near;
+
+	for (; count < p->unit_count && count < NEAREST_MAX; count++)
+		names[count] = p->units[count].id.at;
+	near = rv_nearest(rv_str_of(id), names, count);
+	(void)rv_fail(&err, RV_E_NOT_FOUND, "no unit of this plan is called \"%s\"", id);
+	(void)(near >= 0 ? rv_hint(&err, "did you mean %s?", names[near]) : rv_hint(&err, "`reeve graph PLAN` shows its units"));
+	return cli_fail(&err);
+}
+
 static int show_prompt(const struct plan *p, const char *id)
 {
 	uint32_t k, unit = find_unit(p, rv_str_of(id), &k);
@@ -231,7 +248,9 @@ static int show_prompt(const struct plan *p, const char *id)
 	int status;
 
 	if (unit == PLAN_NONE)
-		return cli_failf(RV_E_NOT_FOUND, "no unit of this plan is called \"%s\"", id);
+		return no_such_unit(p, id);
+	if (!p->units[unit].settings->agent_unit && !p->units[unit].prompt.bytes)
+		return cli_failf(RV_E_USAGE, "unit \"%s\" is a command: no agent is told anything", id);
 	rv_buf_init(&out, 0);
 	if (p->units[unit].settings->profile >= PLAN_PROFILE_CLAUDE && put_rules(p, &p->units[unit], rv_str_of(id), &out) < 0) {
 		rv_buf_release(&out);

@@ -22,7 +22,7 @@ static bool wanted(struct stream *s, const struct coord_transition *t)
 		return true;
 	if (!s->view.graph)
 		return false;
-	if (s->unit == COORD_NONE && cli_find_unit(s->view.graph, s->word, &s->unit, &s->view.err)) {
+	if (s->unit == COORD_NONE && cli_find_unit(s->view.graph, s->view.id.text, s->word, &s->unit, &s->view.err)) {
 		s->word = rv_str(NULL, 0); /* the view fails with view.err: nothing more is shown */
 		s->format = CLI_NAME;
 		return false;

@@ -151,7 +151,7 @@ static void put_run_ended(struct rv_buf *out, struct rv_str row)
 }
 
 /* A row as a sentence; what a later version adds shows as its word alone. */
-static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
+static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what, const char *of)
 {
 	struct rv_buf run;
 	bool local; /* who answered is the run's directory */
@@ -171,7 +171,7 @@ static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what)
 		(void)rv_buf_puts(out, "it has ended");
 		put_member(out, ": ", row, "state", "");
 		put_member(out, " (", row, "reason", ")");
-		(void)rv_buf_puts(out, "; `reeve status RUN/UNIT` and `reeve logs RUN/UNIT` say more");
+		(void)rv_buf_printf(out, "; `reeve status %s` and `reeve logs %s` say more", of, of);
 	} else if (rv_str_equal(what, RV_STR("active"))) {
 		(void)rv_buf_printf(out, "attempt %llu is there and %s", (unsigned long long)cli_row_uint(row, "attempt"),
 				    cli_row_true(row, "started") ? "runs" : "has not started");
@@ -214,14 +214,14 @@ void cli_explain_put_line(struct rv_buf *out, struct rv_str row)
 	rv_buf_init(&line, 0);
 	if (cli_row_text(row, "node", &room).bytes)
 		(void)rv_buf_printf(&line, "%s: ", room.at);
-	put_why(&line, row, cli_row_text(row, "what", &room));
+	put_why(&line, row, cli_row_text(row, "what", &room), "RUN/UNIT");
 	cli_text_safe(CLI_TEXT_CELL, rv_buf_str(&line), out);
 	(void)rv_buf_putc(out, '\n');
 	rv_buf_release(&room);
 	rv_buf_release(&line);
 }
 
-static void put_explain(struct cli_table *t, struct rv_str row)
+static void put_explain(struct cli_table *t, struct rv_str row, const char *of)
 {
 	struct rv_buf room, node, why;
 	struct rv_str what;
@@ -230,7 +230,7 @@ static void put_explain(struct cli_table *t, struct rv_str row)
 	rv_buf_init(&node, 0);
 	rv_buf_init(&why, 0);
 	what = cli_row_text(row, "what", &room);
-	put_why(&why, row, what);
+	put_why(&why, row, what, of);
 	cli_table_cell(t, what);
 	cli_table_cell(t, cli_row_text(row, "node", &node));
 	cli_table_cell(t, rv_buf_str(&why));
@@ -239,7 +239,8 @@ static void put_explain(struct cli_table *t, struct rv_str row)
 	rv_buf_release(&why);
 }
 
-static int answer_explain(const struct cli_rows *rows, enum cli_format format)
+/* `of`: RUN/UNIT. */
+static int answer_explain(const struct cli_rows *rows, enum cli_format format, const char *of)
 {
 	struct cli_table table;
 	struct rv_buf out;
@@ -250,7 +251,7 @@ static int answer_explain(const struct cli_rows *rows, enum cli_format format)
 	cli_table_init(&table, explain_columns, RV_ARRAY_LEN(explain_columns), format);
 	if (!cli_rows_plain(rows, format, "reeve.explain/1", "reasons", "what", &out)) {
 		for (i = 0; i < rows->count; i++)
-			put_explain(&table, cli_row(rows, i));
+			put_explain(&table, cli_row(rows, i), of);
 		cli_table_print(&table, &out);
 	}
 	status = cli_answer(rv_buf_str(&out), CLI_OK);
@@ -273,6 +274,7 @@ int cli_cmd_explain(int argc, char **argv)
 	struct cli_rows rows;
 	struct rv_run_id id;
 	struct rv_err err, ended;
+	char of[RV_RUN_ID_CHARS + RV_UNIT_ID_BYTES_MAX + 2];
 	int status, rc;
 
 	if (cli_query_parse(&q, table, argc, argv, &status))
@@ -291,12 +293,14 @@ int cli_cmd_explain(int argc, char **argv)
 	cli_rows_init(&rows);
 	if (cli_query_ask(&q, CLI_PLACE_RUNS, target.run, &client, &err))
 		status = err.code != RV_E_UNREACHABLE || (rc = cli_ended_explain(&q, target, &rows, &ended)) > 0 ? cli_fail(&err) :
-			 rc < 0 ? cli_fail(&ended) : answer_explain(&rows, q.format);
+			 rc < 0 ? cli_fail(&ended) : answer_explain(&rows, q.format, argv[0]);
 	else if (cli_rows_find_run(client, target.run, &id, &err) ||
 		 cli_rows_fetch(&rows, client, PROTO_ASK_EXPLAIN, rv_run_id_number(rv_str_of(id.text)), target.unit, &err))
 		status = cli_fail(&err);
-	else
-		status = answer_explain(&rows, q.format);
+	else {
+		(void)snprintf(of, sizeof of, "%s/%.*s", id.text, RV_STR_ARGS(target.unit));
+		status = answer_explain(&rows, q.format, of);
+	}
 	cli_client_close(&client);
 	cli_rows_release(&rows);
 	return status;

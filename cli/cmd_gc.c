@@ -306,7 +306,7 @@ static void put_end(const struct gc *g, struct rv_buf *out)
 	}
 	(void)rv_buf_printf(out, "\n%s %u, ", g->yes ? "removed" : "may go:", count);
 	cli_put_bytes(out, bytes);
-	(void)rv_buf_puts(out, g->yes || !count ? "\n" : "; `reeve gc --yes` removes them\n");
+	(void)rv_buf_puts(out, g->yes || !count ? "\n" : "; the same with --yes removes them\n");
 	if (coordinators_blobs(g->state, &bytes) == 0) {
 		put_not_looked_into(bytes, out);
 		(void)rv_buf_putc(out, '\n');

@@ -354,7 +354,7 @@ static int run_logs(struct show *s, const struct cli_query *q, struct cli_target
 	if (rc == 0 && s->following)
 		rc = cli_runview_catch_signals(&s->view, &err);
 	if (rc == 0 && target.unit.bytes)
-		rc = cli_find_unit(s->view.graph, target.unit, &unit, &err);
+		rc = cli_find_unit(s->view.graph, s->view.id.text, target.unit, &unit, &err);
 	if (rc == 0)
 		rc = target.unit.bytes ? show_unit(s, unit, &err) : show_failed(s, &err);
 	if (rc)

@@ -115,7 +115,7 @@ int cli_cmd_output(int argc, char **argv)
 	opt.state = q.state;
 	opt.coordinator = q.coordinator;
 	opt.run = target.run;
-	if (cli_runview_open(&v, &opt, &err) || cli_find_unit(v.graph, target.unit, &unit, &err))
+	if (cli_runview_open(&v, &opt, &err) || cli_find_unit(v.graph, v.id.text, target.unit, &unit, &err))
 		status = cli_fail(&err);
 	else
 		status = answer_output(&v, unit, q.format);
@@ -329,7 +329,7 @@ static int run_artifacts(struct artifacts *a, const struct cli_query *q, struct 
 	rv_buf_init(&a->out, 0);
 	cli_table_init(&a->table, artifact_columns, RV_ARRAY_LEN(artifact_columns), q->format);
 	if (cli_runview_open(&a->view, &opt, &err) ||
-	    (target.unit.bytes && cli_find_unit(a->view.graph, target.unit, &unit, &err)) ||
+	    (target.unit.bytes && cli_find_unit(a->view.graph, a->view.id.text, target.unit, &unit, &err)) ||
 	    answer_artifacts(a, unit, target.unit.bytes ? 1 : a->view.tally.count, &err)) {
 		if (!a->view.graph && !target.unit.bytes)
 			cli_query_hint_unit(q, "artifacts", target.run, &err);

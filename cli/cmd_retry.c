@@ -9,6 +9,10 @@
 #include "common/plan/plan.h"
 #include "proto/scan.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
 struct wish {
 	bool failed, force;
 	const char *note, *note_file, *prompt_file, *agent; /* as typed */
@@ -62,7 +66,7 @@ static int check(struct cli_runview *v, const struct cli_target *target, const s
 			return rv_fail(err, RV_E_CONFLICT, "every unit of run %s succeeded", v->id.text);
 		return 0;
 	}
-	if (cli_find_unit(v->graph, target->unit, unit, err))
+	if (cli_find_unit(v->graph, v->id.text, target->unit, unit, err))
 		return -1;
 	if (*unit >= v->tally.count)
 		return rv_fail(err, RV_E_CONFLICT, "the verify step is run again once every unit has succeeded");
@@ -82,6 +86,21 @@ static int check(struct cli_runview *v, const struct cli_target *target, const s
 		return rv_hint(err, "`reeve retry %s --failed` goes on with the run", v->id.text);
 	}
 	return 0;
+}
+
+/* A plan that was changed since is the commonest mend, and not what is tried: said before somebody wonders. */
+static void say_changed(const struct cli_settings *s, const struct cli_runview *v)
+{
+	const char *slash = strrchr(s->plan, '/');
+	char path[2 * PATH_MAX];
+	struct stat st;
+
+	if (!s->plan[0] || strcmp(s->plan, "-") == 0)
+		return;
+	(void)snprintf(path, sizeof path, "%s/%s", s->plan_dir, slash ? slash + 1 : s->plan);
+	if (stat(path, &st) == 0 && (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000 > v->tally.accepted_us)
+		cli_say("%s has changed since run %s began, which goes on with what it was; `reeve run --resume %s` takes other limits, `reeve run %s` all, from the beginning",
+			s->plan, v->id.text, s->plan, s->plan);
 }
 
 static int retry(const struct cli_query *q, struct cli_target target, const struct wish *w)
@@ -105,6 +124,8 @@ static int retry(const struct cli_query *q, struct cli_target target, const stru
 			     v.id.text, settings.only);
 	if (rc == 0)
 		rc = cli_runview_plan(&v, &again.plan, &err);
+	if (rc == 0)
+		say_changed(&settings, &v);
 	id = v.id;
 	memcpy(state, v.state, sizeof(state));
 	cli_runview_close(&v); /* the journal is free again before the run takes it */
@@ -156,7 +177,7 @@ static int confirmed(const struct cli_query *q, struct cli_target target, const 
 		return 0;
 	rc = cli_runview_open(&v, &opt, err);
 	if (rc == 0)
-		rc = cli_find_unit(v.graph, target.unit, &unit, err);
+		rc = cli_find_unit(v.graph, v.id.text, target.unit, &unit, err);
 	if (rc == 0 && unit < v.tally.count && v.tally.units[unit].state == COORD_UNIT_SUCCEEDED) {
 		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" succeeded", RV_STR_ARGS(cli_tally_unit_id(&v.tally, unit, room)));
 		rc = rv_hint(err, "--force runs it once more; what depends on it is not run again");
@@ -191,6 +212,21 @@ static int retry_there(const struct cli_query *q, struct cli_target target, cons
 	return status;
 }
 
+/* Nothing was named. Which run is meant is not guessed where all of it is tried again, but the newest is offered. */
+static int no_word(const struct cli_query *q, bool failed)
+{
+	char state[PATH_MAX];
+	struct rv_run_id id;
+	struct rv_err err;
+
+	(void)rv_fail(&err, RV_E_USAGE, failed ? "`reeve retry --failed` needs a run" : "`reeve retry` needs a unit: UNIT of the newest run, RUN/UNIT, or RUN --failed");
+	if (failed && cli_find_state(q->state, state, NULL) == 0 && cli_find_run(state, RV_STR(""), &id, NULL) == 0)
+		(void)rv_hint(&err, "the newest is %s: `reeve retry %s --failed`", id.text, id.text);
+	else
+		(void)rv_hint(&err, "`reeve help retry` says what it takes");
+	return cli_fail(&err);
+}
+
 int cli_cmd_retry(int argc, char **argv)
 {
 	struct cli_query q = { .words_max = 1 };
@@ -220,7 +256,7 @@ int cli_cmd_retry(int argc, char **argv)
 				 "Grants one more try to a unit; what was skipped because of it goes back to pending. At a coordinator\n"
 				 "and in a live run it is asked for; an ended `run` goes on in this process, as `run --resume` does.", table);
 	if (!q.words)
-		return cli_failf(RV_E_USAGE, "`reeve retry` needs a unit: RUN/UNIT, or RUN --failed");
+		return no_word(&q, w.failed);
 	target = cli_query_target(argv[0], w.failed ? CLI_WORD_RUN_UNIT : CLI_WORD_NEEDS_UNIT);
 	if (w.failed == (target.unit.bytes > 0))
 		return cli_failf(RV_E_USAGE, w.failed ? "--failed is for a whole run: name RUN without a unit" :

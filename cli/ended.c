@@ -102,7 +102,7 @@ int cli_ended_explain(const struct cli_query *q, struct cli_target target, struc
 		return 1;
 	rv_buf_init(&row, 0);
 	rv_buf_init(&text, 0);
-	rc = cli_find_unit(v.graph, target.unit, &unit, err);
+	rc = cli_find_unit(v.graph, v.id.text, target.unit, &unit, err);
 	if (rc == 0)
 		rc = add_rows(&v, unit, rows, &row, &text, err);
 	rv_buf_release(&row);
@@ -148,9 +148,9 @@ void cli_ended_say(const struct cli_query *q, struct cli_target target, struct r
 			return;
 		target.unit = target.run;
 	}
-	if (!target.unit.bytes || cli_find_unit(v.graph, target.unit, &unit, NULL) == 0)
+	if (!target.unit.bytes || cli_find_unit(v.graph, v.id.text, target.unit, &unit, NULL) == 0)
 		say_ended(&v, unit, err);
 	else if (!alone)
-		(void)cli_find_unit(v.graph, target.unit, &unit, err);
+		(void)cli_find_unit(v.graph, v.id.text, target.unit, &unit, err);
 	cli_runview_close(&v);
 }

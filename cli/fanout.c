@@ -110,8 +110,12 @@ static int check_command(const struct fanout *f, struct rv_err *err)
 	const char *program = f->command_words ? f->command[0] : NULL;
 
 	if (!program) {
-		(void)rv_fail(err, RV_E_USAGE, "a command is missing before `:::`");
-		return rv_hint(err, "reeve run -- CMD ::: A B C; reeve run --agent NAME --each FILE");
+		if (!f->w->each) {
+			(void)rv_fail(err, RV_E_USAGE, "a command is missing before `:::`");
+			return rv_hint(err, "reeve run -- CMD ::: A B C; reeve run --agent NAME ::: A B C");
+		}
+		(void)rv_fail(err, RV_E_USAGE, "a command is missing: what is to run for each line of %.64s", f->w->each);
+		return rv_hint(err, "reeve run --each FILE -- CMD {}; reeve run --agent NAME --each FILE");
 	}
 	if (f->command_words > 1 || !program[strcspn(program, " \t\n|&;<>()$`\"'*?")] || access(program, X_OK) == 0)
 		return 0;

@@ -272,7 +272,7 @@ void cli_split_word(const char *word, struct rv_str *run, struct rv_str *unit)
 	*unit = slash ? rv_str_of(slash + 1) : rv_str(NULL, 0);
 }
 
-static int no_such_unit(const struct coord_graph *g, struct rv_str word, struct rv_err *err)
+static int no_such_unit(const struct coord_graph *g, const char *run, struct rv_str word, struct rv_err *err)
 {
 	uint32_t i, count = (uint32_t)rv_min_u64(coord_graph_unit_count(g), NEAREST_MAX);
 	const char **names = calloc(count ? count : 1, sizeof(*names));
@@ -288,17 +288,17 @@ static int no_such_unit(const struct coord_graph *g, struct rv_str word, struct 
 	}
 	if (names && rooms)
 		nearest = rv_nearest(word, names, count);
-	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in this run", (int)rv_min_u64(word.bytes, 128), word.at);
+	(void)rv_fail(err, RV_E_NOT_FOUND, "there is no unit \"%.*s\" in run %s", (int)rv_min_u64(word.bytes, 128), word.at, run);
 	if (nearest >= 0)
 		(void)rv_hint(err, "did you mean %s?", names[nearest]);
 	else
-		(void)rv_hint(err, "`reeve status RUN -o name` lists the units of a run");
+		(void)rv_hint(err, "`reeve status %s -o name` lists its units", run);
 	free(names);
 	free(rooms);
 	return -1;
 }
 
-int cli_find_unit(const struct coord_graph *g, struct rv_str word, uint32_t *unit, struct rv_err *err)
+int cli_find_unit(const struct coord_graph *g, const char *run, struct rv_str word, uint32_t *unit, struct rv_err *err)
 {
 	uint32_t count = 0, at = coord_graph_find(g, word, &count), i, matches = 0, units = coord_graph_unit_count(g);
 	char room[COORD_UNIT_ID_BYTES], last[COORD_UNIT_ID_BYTES];
@@ -328,7 +328,7 @@ int cli_find_unit(const struct coord_graph *g, struct rv_str word, uint32_t *uni
 	if (matches > 1)
 		return rv_fail(err, RV_E_USAGE, "\"%.*s\" could be more than one unit", RV_STR_ARGS(word));
 	if (matches == 0)
-		return no_such_unit(g, word, err);
+		return no_such_unit(g, run, word, err);
 	*unit = at;
 	return 0;
 }

@@ -27,9 +27,9 @@ int cli_find_run(const char *state, struct rv_str prefix, struct rv_run_id *out,
 /* Splits RUN/UNIT at the first slash; no slash: all is the run, unit is "". */
 void cli_split_word(const char *word, struct rv_str *run, struct rv_str *unit);
 
-/* A unit by its id or a prefix of it; "__verify__" is coord_graph_unit_count(). A template's id with more than one
+/* A unit of `run`, whose graph is `g`, by its id or a prefix of it; "__verify__" is coord_graph_unit_count(). A template's id with more than one
  * instance is RV_E_USAGE, naming the first and last. */
-int cli_find_unit(const struct coord_graph *g, struct rv_str word, uint32_t *unit, struct rv_err *err);
+int cli_find_unit(const struct coord_graph *g, const char *run, struct rv_str word, uint32_t *unit, struct rv_err *err);
 
 /* STATE/runs/RUN[/name] */
 int cli_run_path(const char *state, struct rv_run_id run, const char *name, char out[PATH_MAX], struct rv_err *err);

@@ -65,7 +65,7 @@ void cli_query_hint_unit(const struct cli_query *q, const char *verb, struct rv_
 
 	if ((err->code != RV_E_NOT_FOUND && err->code != RV_E_USAGE) || !word.bytes)
 		return;
-	if (cli_runview_open(&v, &opt, NULL) == 0 && cli_find_unit(v.graph, word, &unit, NULL) == 0)
+	if (cli_runview_open(&v, &opt, NULL) == 0 && cli_find_unit(v.graph, v.id.text, word, &unit, NULL) == 0)
 		(void)rv_hint(err, "a unit of the newest run has that name: `reeve %s %s/%.*s%s`", verb, v.id.text,
 			      (int)rv_min_u64(word.bytes, RV_UNIT_ID_BYTES_MAX), word.at, v.state_option);
 	cli_runview_close(&v);

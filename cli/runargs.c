@@ -39,7 +39,7 @@ static int take_fanout(struct cli_run_args *a, char **argv, int words, int after
 
 	if (after > 0 && !cli_fanout_is_separator(argv[0])) {
 		(void)rv_fail(err, RV_E_USAGE, "\"%.64s\": a command with its inputs stands behind `--`", argv[0]);
-		return rv_hint(err, "reeve run -- CMD ::: A B C");
+		return rv_hint(err, f->each ? "reeve run --each FILE -- CMD {}" : "reeve run -- CMD ::: A B C");
 	}
 	if (f->null_ended && !f->each)
 		return rv_fail(err, RV_E_USAGE, "-0 is for --each FILE");

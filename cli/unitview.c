@@ -109,7 +109,7 @@ static void listen(void *arg, const struct coord_transition *t)
 
 	if (!s->view.graph || s->missing)
 		return;
-	if (s->unit == COORD_NONE && cli_find_unit(s->view.graph, s->word, &s->unit, &s->err)) {
+	if (s->unit == COORD_NONE && cli_find_unit(s->view.graph, s->view.id.text, s->word, &s->unit, &s->err)) {
 		s->missing = true;
 		return;
 	}
@@ -319,7 +319,7 @@ int cli_unitview_status(const struct cli_query *q, struct cli_target target)
 	rv_buf_init(&s.events, 0);
 	cli_table_init(&s.told, told_columns, RV_ARRAY_LEN(told_columns), q->format);
 	if (cli_runview_open(&s.view, &opt, &err) ||
-	    (s.unit == COORD_NONE && cli_find_unit(s.view.graph, s.word, &s.unit, &err)))
+	    (s.unit == COORD_NONE && cli_find_unit(s.view.graph, s.view.id.text, s.word, &s.unit, &err)))
 		status = cli_fail(&err);
 	else
 		status = answer(&s, q->format);

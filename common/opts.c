@@ -109,13 +109,21 @@ static const struct rv_opt *find_letter(const struct rv_opt *table, char letter)
 static int unknown(const struct rv_opt *table, struct rv_str name, struct rv_err *err)
 {
 	const char *names[TABLE_MAX];
-	size_t count = 0;
-	int best;
+	size_t count = 0, i;
+	int best, begins = -1, many = 0;
 
 	(void)rv_fail(err, RV_E_USAGE, "there is no option --%.*s", (int)rv_min_u64(name.bytes, 64), name.at);
 	for (; table->name && count < TABLE_MAX; table++)
 		names[count++] = table->name;
 	best = rv_nearest(name, names, count);
+	for (i = 0; name.bytes > 1 && i < count; i++) { /* other programs take what only one option begins with */
+		if (strncmp(names[i], name.at, name.bytes) != 0)
+			continue;
+		begins = (int)i;
+		many++;
+	}
+	if (best < 0 && many == 1)
+		best = begins;
 	return best < 0 ? -1 : rv_hint(err, "did you mean --%s?", names[best]);
 }
 

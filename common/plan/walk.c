@@ -352,6 +352,17 @@ static bool is_number(struct rv_str s)
 	return s.bytes > 0;
 }
 
+/* What YAML 1.1 took for a truth value; NULL: none. */
+static const char *meant_bool(struct rv_str s)
+{
+	static const char *const words[] = { "yes", "true", "no", "false", "on", "true", "off", "false", "y", "true", "n", "false" };
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(words); i += 2)
+		if (strlen(words[i]) == s.bytes && strncasecmp(words[i], s.at, s.bytes) == 0)
+			return words[i + 1];
+	return NULL;
+}
+
 static bool is_argv(const struct plan_key *key)
 {
 	return strcmp(key->name, "command") == 0 || strcmp(key->name, "accept") == 0 || strcmp(key->name, "unless") == 0;
@@ -378,6 +389,8 @@ static void hint_of_kind(const struct plan_loader *l, struct plan_diag *g, const
 		plan_diag_hint(g, "in quotes it is text: \"%.*s\"", RV_STR_ARGS(text));
 	else if (string && key->kinds & (PLAN_IS_NUMBER | PLAN_IS_BOOL) && plain(text) && text.bytes <= SHOWN_MAX && is_number(text))
 		plan_diag_hint(g, "without quotes: %.*s", RV_STR_ARGS(text));
+	else if (string && key->kinds & PLAN_IS_BOOL && meant_bool(text))
+		plan_diag_hint(g, "%s: %s; other words, such as yes and on, are text", key->name, meant_bool(text));
 }
 
 static int check_part(struct plan_loader *l, const struct plan_key *key, uint32_t node, bool quiet)
@@ -608,6 +621,8 @@ static int check_required(struct plan_loader *l, uint32_t map, enum plan_map_id 
 		g = plan_error_at(l, PLAN_E_TYPE, map, "%s needs the key \"%s\"", plan_map_name(id), key->name);
 		if (g && l->tree->nodes[map].span > 1)
 			g->span = 1;
+		if (id == PLAN_MAP_PLAN && key->id == PLAN_P_version)
+			plan_diag_hint(g, "a plan begins with the line: version: 1");
 		rc = -1;
 	}
 	return rc;

@@ -115,7 +115,7 @@ struct plan_way plan_find_way(struct plan_loader *l, const uint32_t *found, uint
 		g = plan_error_at(l, PLAN_E_AGENT_UNKNOWN, node, "this unit has no command, and the plan no default agent");
 		if (g)
 			g->span = 1;
-		plan_diag_hint(g, "give it `command`, or name one of the plan's agents in `agent` or `defaults.agent`");
+		plan_diag_hint(g, "give it `command`, or in `agent` or `defaults.agent` one of the plan's agents, claude or codex");
 	} else if (!w.command) {
 		w.agent_unit = true;
 	}

@@ -291,9 +291,13 @@ static int read_open(struct reader *r, struct fy_event *e, enum plan_kind kind, 
 		return refuse_token(r, e, anchor, "a plan has no anchors");
 	if (tag)
 		return refuse_token(r, e, tag, "a plan has no tags");
-	if (plan_build_wants_key(&r->build))
-		return refuse(r, e, "a key must be a scalar");
 	place_of(r, e, &at);
+	if (plan_build_wants_key(&r->build)) {
+		(void)refuse(r, e, "a key must be a scalar");
+		if (kind == PLAN_MAP && at > 0 && r->tree->source.at[at - 1] == '{')
+			(void)snprintf(r->fault->hint, sizeof r->fault->hint, "in quotes braces are text: \"{{item}}\"");
+		return -1;
+	}
 	return plan_build_open(&r->build, kind, at);
 }
 

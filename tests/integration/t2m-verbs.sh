@@ -105,7 +105,7 @@ no_json logs $run/bad
 refused logs 4 E_NOT_FOUND "did you mean good?" $run/goof
 told output one 0 $run/good
 json_of output output 0 $run/good
-refused output 4 E_NOT_FOUND "lists the units of a run" $run/nothing-like-it
+refused output 4 E_NOT_FOUND "lists its units" $run/nothing-like-it
 told artifacts a.txt 0 $run
 json_of artifacts artifacts 0 $run
 refused artifacts 4 E_NOT_FOUND "the newest is $run" zzz

@@ -68,8 +68,37 @@ for verb in pause cancel close; do
 	expect 2 reeve $verb
 	want_err "\`reeve $verb $run\`"
 done
+say "a word that is no run where one goes on: the run is named, and its unit"
+expect 4 reeve cancel b
+want_err 'there is no run "b"'
+want_err "\`reeve cancel $run/b\`"
+expect 4 reeve pause b
+want_err "run $run goes on here: \`reeve pause $run\`"
 touch gate
 finish run 0
+
+say "a run that ended: which, and what of it"
+expect 4 reeve logs nix
+want_err "there is no unit \"nix\" in run $run"
+want_err "\`reeve status $run -o name\`"
+expect 2 reeve retry --failed
+want_err "the newest is $run: \`reeve retry $run --failed\`"
+expect 2 reeve retry
+want_err "UNIT of the newest run, RUN/UNIT, or RUN --failed"
+expect 0 reeve gc --older 0s --keep 0
+want_out "the same with --yes removes them"
+cat >mend.yaml <<'Y'
+version: 1
+units:
+  - {id: a, command: [sh, -c, 'exit 3']}
+Y
+expect 1 reeve run mend.yaml
+expect 1 reeve retry a
+! grep -q "has changed" "$T/err" || fail "a plan that was not changed is said to be"
+sed -i 's/exit 3/exit 0/' mend.yaml
+expect 1 reeve retry a
+want_err "mend.yaml has changed since run"
+want_err "\`reeve run mend.yaml\` all, from the beginning"
 
 say "nobody to submit to"
 mkdir "$T/alone"
@@ -134,6 +163,9 @@ mistake() {
 	for hint; do want_err "$hint"; done
 }
 mistake '  - {id: a, command: [true]}\n' 'in quotes it is text: "true"'
+mistake '  - {id: a, command: [echo, {{item}}], for_each: [x]}\n' 'in quotes braces are text: "{{item}}"'
+mistake '  - {id: a, command: [echo], hold: yes}\n' 'hold: true; other words'
+mistake '  - {id: a, command: [echo], hold: Off}\n' 'hold: false; other words'
 mistake '  - {id: a, command: [sleep, 1]}\n' 'in quotes it is text: "1"'
 mistake '  - {id: a, command: true}\n' 'as an array of text: command: ["true"]'
 mistake '  - id: a\n    command: echo hi\n' 'command: [echo, hi]; with a shell: command: [sh, -c, "echo hi"]'
@@ -298,3 +330,26 @@ for verb in status "submit $T/work/ends/plan.yaml" wait; do
 	expect 5 reeve $verb
 	want_err "\`reeve coordinator --listen 'tcp://*:PORT'\`"
 done
+
+say "words that are nearly right"
+printf 'units: {a: {prompt: x}}\n' >old.yaml
+expect 2 reeve check old.yaml
+want_err "a plan begins with the line: version: 1"
+want_err "one of the plan's agents, claude or codex"
+cat >told.yaml <<'Y'
+version: 1
+agents: {coder: {profile: mock}}
+units:
+  build: {command: [make]}
+  review: {agent: coder, prompt: Look at it.}
+Y
+expect 2 reeve check told.yaml --show-prompt build
+want_err "is a command: no agent is told anything"
+expect 4 reeve check told.yaml --show-prompt reviw
+want_err "did you mean review?"
+expect 2 reeve run --dry told.yaml
+want_err "did you mean --dry-run?"
+expect 2 reeve run --each told.yaml
+want_err "what is to run for each line of told.yaml"
+expect 2 reeve run --each - echo {}
+want_err "reeve run --each FILE -- CMD {}"

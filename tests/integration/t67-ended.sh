@@ -29,7 +29,7 @@ valid explain
 want_json '[r["what"] for r in d["reasons"]] == ["ended", "run_ended", "go_on"]'
 want_json 'd["reasons"][0]["state"] == "failed" and d["reasons"][0]["reason"] == "exit" and d["reasons"][0]["says"] == "exit status 3"'
 expect 4 reeve explain nofiel
-want_err 'there is no unit "nofiel" in this run'
+want_err 'there is no unit "nofiel" in run '
 want_err "did you mean nofile?"
 expect 4 reeve explain "$run/nofiel"
 
