@@ -313,7 +313,7 @@ int cli_cmd_set(int argc, char **argv)
 		return cli_usage("set", "RUN KEY=VALUE...",
 				 "max_workers=N (0: no limit), priority=N (-1000 to 1000) or limits.failed=N, limits.tokens=N or limits.cost_usd=X (0: none) of a\n"
 				 "live run, several one after the other. A limit that is reached already lets nothing new start; one of tokens or cost that\n"
-				 "ended what ran and is raised before the run has ended lets the rest go on.", table);
+				 "ended what ran and is raised before the run has ended lets the rest go on, after that once `retry RUN --failed` goes on.", table);
 	if (a.query.words && strchr(argv[0], '='))
 		return set_without_run(&a, argv);
 	if (a.query.words < 2)

@@ -286,10 +286,11 @@ static int execute(struct run *r)
 	if (find_resumed(r, &err) < 0)
 		return cli_fail(&err);
 	r->session.state = r->args.state;
+	(void)snprintf(r->session.settings.mock, sizeof r->session.settings.mock, "%s",
+		       r->args.mocked == PLAN_MOCK_OFF ? "" : r->args.mocked == PLAN_MOCK_AGENTS ? "agents" : "all");
 	r->session.agents_mocked = r->args.mocked == PLAN_MOCK_AGENTS ? r->args.plan : NULL;
 	r->session.format = r->args.output;
 	r->session.show = r->args.shown;
-	r->session.mocked = r->args.mocked;
 	r->session.events = r->args.events;
 	r->session.joblog = r->args.joblog;
 	r->session.retry_unit = COORD_NONE;

@@ -4,6 +4,8 @@
 #include "cli/find.h"
 #include "cli/render.h"
 
+#include "common/plan/plan.h"
+
 #include <string.h>
 
 /* 0: `v` is open, and the run has no process; else nothing is open. */
@@ -27,11 +29,22 @@ static bool may_be_tried(const struct cli_runview *v, uint32_t unit)
 	return unit < v->tally.count && v->tally.units[unit].state == COORD_UNIT_FAILED;
 }
 
+/* By its own limit, not by one of a unit or an agent. */
+static bool budget_ended(const struct cli_runview *v)
+{
+	const struct plan_budget *limit = &coord_graph_limits(v->graph)->budget;
+
+	return (v->tally.reason == PROTO_REASON_BUDGET_TOKENS && limit->tokens) || (v->tally.reason == PROTO_REASON_BUDGET_COST && limit->cost_microusd);
+}
+
 static void put_go_on(const struct cli_runview *v, uint32_t unit, struct rv_buf *out)
 {
 	char room[COORD_UNIT_ID_BYTES];
 
-	if (may_be_tried(v, unit))
+	if (budget_ended(v))
+		(void)rv_buf_printf(out, "`reeve run PLAN --resume=%s --set limits.%s` goes on with a limit that leaves something", v->id.text,
+				    v->tally.reason == PROTO_REASON_BUDGET_TOKENS ? "tokens=N" : "cost_usd=X");
+	else if (may_be_tried(v, unit))
 		(void)rv_buf_printf(out, "`reeve retry %s/%.*s` gives it one more try", v->id.text, RV_STR_ARGS(cli_tally_unit_id(&v->tally, unit, room)));
 	else
 		(void)rv_buf_printf(out, "`reeve retry %s --failed` %s", v->id.text, cli_runview_ended(v) ? "tries all that did not succeed" : "goes on with it");

@@ -320,7 +320,7 @@ static int submit(struct session *s, struct rv_err *err)
 	return 0;
 }
 
-static int act(struct session *s, enum proto_mutation what, uint32_t unit, struct rv_err *err)
+static int act(struct session *s, enum proto_mutation what, uint32_t unit, int64_t value, struct rv_err *err)
 {
 	struct proto_fact fact = { .kind = PROTO_FACT_MUTATION };
 
@@ -328,6 +328,7 @@ static int act(struct session *s, enum proto_mutation what, uint32_t unit, struc
 	fact.mutation.run = s->number;
 	fact.mutation.unit = unit;
 	fact.mutation.node = COORD_NONE;
+	fact.mutation.value = value;
 	fact.mutation.note = s->cfg->retry_note;
 	fact.mutation.prompt = s->cfg->retry_prompt;
 	fact.mutation.agent = s->cfg->retry_agent;
@@ -335,17 +336,41 @@ static int act(struct session *s, enum proto_mutation what, uint32_t unit, struc
 	return coord_shell_mutate(cli_host_coordinator(s->host), &fact, 0, rv_clock_boottime_us(), rv_clock_realtime_us(), err);
 }
 
+/* What the plan says of the run as a whole counts anew where it said otherwise when the run began: a budget that ended it can be raised. */
+static int set_anew(struct session *s, const struct coord_graph *g, struct rv_err *err)
+{
+	const struct plan *p = s->cfg->plan;
+	const struct plan_limits *now = &p->limits, *then = coord_graph_limits(g);
+	const struct {
+		enum proto_mutation what;
+		uint64_t now, then;
+	} set[] = {
+		{ PROTO_MUT_SET_MAX_WORKERS, p->max_workers, coord_graph_max_workers(g) },
+		{ PROTO_MUT_SET_FAILED, now->failed, then->failed },
+		{ PROTO_MUT_SET_TOKENS, now->budget.tokens, then->budget.tokens },
+		{ PROTO_MUT_SET_COST, now->budget.cost_microusd, then->budget.cost_microusd },
+	};
+
+	for (size_t i = 0; i < RV_ARRAY_LEN(set); i++)
+		if (set[i].now != set[i].then && act(s, set[i].what, COORD_NONE, (int64_t)set[i].now, err) < 0)
+			return -1;
+	return 0;
+}
+
 /* The journal holds the run; what did not succeed, or one unit, goes back to pending. */
 static int go_on(struct session *s, struct rv_err *err)
 {
 	struct coord_shell *coord = cli_host_coordinator(s->host);
+	const struct coord_graph *g = coord_run_graph(coord_shell_core(coord), s->number);
 
-	if (!coord_run_graph(coord_shell_core(coord), s->number))
+	if (!g)
 		return rv_fail(err, RV_E_NOT_FOUND, "run %s ended before its plan was accepted", s->dir.id.text);
 	if (memcmp(coord_shell_plan_digest(coord, s->number), s->cfg->plan->digest, PLAN_DIGEST_BYTES) != 0)
 		return cli_resume_refuse(&s->dir.id, coord_shell_plan_digest(coord, s->number), s->cfg->plan, err);
 	cli_rundir_unsay(&s->dir);
-	return act(s, s->cfg->retry_unit == COORD_NONE ? PROTO_MUT_RESUME : PROTO_MUT_RETRY, s->cfg->retry_unit, err);
+	if (set_anew(s, g, err) < 0)
+		return -1;
+	return act(s, s->cfg->retry_unit == COORD_NONE ? PROTO_MUT_RESUME : PROTO_MUT_RETRY, s->cfg->retry_unit, 0, err);
 }
 
 enum { DESCRIPTORS_MIN = 32 };
@@ -409,14 +434,16 @@ static int start(struct session *s, struct rv_err *err)
 	return 0;
 }
 
-/* What bounds commands bounds no agents, and the other way round: "2 commands, 8 agents at once"; commands alone are just "2". */
+/* What bounds commands bounds no agents, and the other way round: "2 commands, 8 agents at once"; commands alone are just "2", as is max_workers. */
 static void put_at_once(const struct session *s, char *out, size_t size)
 {
-	unsigned slots = (unsigned)s->cfg->settings.slots, agent_slots = (unsigned)s->cfg->settings.agent_slots;
+	unsigned slots = (unsigned)s->cfg->settings.slots, agent_slots = (unsigned)s->cfg->settings.agent_slots, most = s->cfg->plan->max_workers;
 	bool commands, agents;
 
 	coord_graph_slots(cli_live_tally(s->live)->graph, &commands, &agents);
-	if (!agents)
+	if (most && most < (commands ? slots : agent_slots) && most < (agents ? agent_slots : slots))
+		(void)snprintf(out, size, "%u", most); /* max_workers bounds both together */
+	else if (!agents)
 		(void)snprintf(out, size, "%u", slots);
 	else if (!commands)
 		(void)snprintf(out, size, "%u agent%s", agent_slots, cli_s(agent_slots));
@@ -427,7 +454,7 @@ static void put_at_once(const struct session *s, char *out, size_t size)
 static void say_opening(struct session *s)
 {
 	const struct cli_settings *set = &s->cfg->settings;
-	static const char *const mocked[] = { [PLAN_MOCK_OFF] = "", [PLAN_MOCK_AGENTS] = ", no agent is real (--mock)", [PLAN_MOCK_ALL] = ", nothing is real (--mock)" };
+	const char *mocked = strcmp(set->mock, "agents") == 0 ? ", no agent is real (--mock)" : set->mock[0] ? ", nothing is real (--mock)" : "";
 	char at_once[64];
 	bool none = strcmp(set->mode, "none") == 0;
 	bool dirs = s->dirs.dir >= 0;
@@ -435,7 +462,7 @@ static void say_opening(struct session *s)
 	put_at_once(s, at_once, sizeof at_once);
 	cli_say("run %s: %u unit%s, %s at once, workspace %s %s%s%s, logs in %s", s->dir.id.text,
 		cli_live_tally(s->live)->count, cli_s(cli_live_tally(s->live)->count), at_once, set->mode, none ? set->plan_dir : set->workspace,
-		dirs ? ", directories not enforced" : "", mocked[s->cfg->mocked], s->dir.node);
+		dirs ? ", directories not enforced" : "", mocked, s->dir.node);
 }
 
 /* --- end --------------------------------------------------------------------------------------------------------------- */
@@ -471,6 +498,18 @@ static void say_mocked(const struct session *s, const struct cli_tally *t)
 		cli_say("--mock=agents: no agent wrote a file, commands ran; `reeve run %s --mock` plays commands, too", s->cfg->agents_mocked);
 }
 
+/* What a budget ended is not mended by one more try. */
+static void say_budget(const struct session *s, const struct cli_tally *t)
+{
+	const struct cli_settings *set = &s->cfg->settings;
+	const struct plan_budget *limit = &coord_graph_limits(t->graph)->budget;
+	bool tokens = t->reason == PROTO_REASON_BUDGET_TOKENS && limit->tokens, cost = t->reason == PROTO_REASON_BUDGET_COST && limit->cost_microusd;
+
+	if ((tokens || cost) && set->plan[0] && strcmp(set->plan, "-") != 0)
+		cli_say("`reeve run --resume %s%s%s --set limits.%s` goes on with a limit that leaves something", set->plan,
+			!set->mock[0] ? "" : strcmp(set->mock, "agents") == 0 ? " --mock=agents" : " --mock", s->state_option, tokens ? "tokens=N" : "cost_usd=X");
+}
+
 static int finish(struct session *s)
 {
 	struct cli_result_scope scope = {
@@ -504,6 +543,7 @@ static int finish(struct session *s)
 	if (s->cfg->format == CLI_TABLE || s->cfg->format == CLI_WIDE) {
 		(void)cli_write_all(STDERR_FILENO, out.at, out.bytes); /* talk: a stderr that takes nothing is nobody's problem */
 		say_mocked(s, scope.tally);
+		say_budget(s, scope.tally);
 	} else {
 		status = cli_answer(rv_buf_str(&out), status);
 	}

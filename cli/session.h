@@ -28,7 +28,6 @@ struct cli_session_config {
 	const char *agents_mocked;       /* the plan as it was named, where --mock=agents was said; else NULL */
 	enum cli_format format;
 	enum cli_show show;
-	enum plan_mock_mode mocked;      /* --mock: said when it begins */
 	const char *events, *joblog;     /* files, or NULL */
 	struct cli_settings settings;
 	struct plan *plan;               /* taken */

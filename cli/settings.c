@@ -20,6 +20,8 @@ void cli_settings_json(const struct cli_settings *s, struct rv_buf *out)
 	cli_json_str(out, "durability", rv_str_of(s->durability));
 	if (s->only[0])
 		cli_json_str(out, "only", rv_str_of(s->only));
+	if (s->mock[0])
+		cli_json_str(out, "mock", rv_str_of(s->mock));
 	if (s->kill_level[0])
 		cli_json_str(out, "kill_level", rv_str_of(s->kill_level));
 	/* what units declare of directories and memory is kept track of, and nothing yet holds them to it */
@@ -132,6 +134,7 @@ int cli_settings_read(struct cli_settings *s, const char *run_dir, struct rv_err
 	read_text(o, "durability", s->durability, sizeof s->durability);
 	read_text(o, "kill_level", s->kill_level, sizeof s->kill_level);
 	read_text(o, "only", s->only, sizeof s->only);
+	read_text(o, "mock", s->mock, sizeof s->mock);
 	s->slots = (uint64_t)json_integer_value(json_object_get(o, "slots"));
 	s->agent_slots = (uint64_t)json_integer_value(json_object_get(o, "agent_slots"));
 	read_names(json_object_get(o, "pass_env"), s);

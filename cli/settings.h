@@ -29,6 +29,7 @@ struct cli_settings {
 	char mode[16];             /* shared, none */
 	char durability[16];       /* process, power */
 	char only[160];            /* the unit of --only; "" = all */
+	char mock[8];              /* --mock: "all" or "agents"; "" = not said */
 	char kill_level[16];       /* how processes of a unit are held together; "" until the warden has said so */
 	uint64_t slots, agent_slots;
 	char pass_env[CLI_SETTINGS_PAIRS_MAX][128];

@@ -16,6 +16,7 @@
 #include "proto/spec.h"
 
 struct plan;
+struct plan_limits;
 struct coord_graph;
 
 /* Builds from a validated plan. `estimates_us`: one a unit of the plan (template), 0 = none, may be NULL; taken into account where
@@ -78,6 +79,9 @@ bool coord_graph_at_most_once(const struct coord_graph *g, uint32_t unit);
 uint64_t coord_graph_cpus(const struct coord_graph *g, uint32_t unit);
 /* The shared tree its units work in; id "": mode none, or nobody told one (plan_workspace.id). */
 struct proto_workspace coord_graph_workspace(const struct coord_graph *g);
+/* What the plan said of the run as a whole; a run that was changed since has others. */
+uint32_t coord_graph_max_workers(const struct coord_graph *g);
+const struct plan_limits *coord_graph_limits(const struct coord_graph *g);
 /* The verify step's encoded spec, "" = none. */
 struct rv_str coord_graph_verify_spec(const struct coord_graph *g);
 /* Plan unit (template) that a unit came from, for learned estimates. */

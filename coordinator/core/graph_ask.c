@@ -73,6 +73,16 @@ void coord_graph_slots(const struct coord_graph *g, bool *commands, bool *agents
 	}
 }
 
+uint32_t coord_graph_max_workers(const struct coord_graph *g)
+{
+	return g->max_workers;
+}
+
+const struct plan_limits *coord_graph_limits(const struct coord_graph *g)
+{
+	return &g->limits;
+}
+
 struct rv_str coord_graph_unit_id(const struct coord_graph *g, uint32_t unit, char room[COORD_UNIT_ID_BYTES])
 {
 	const struct coord_tmpl *t = tmpl_of(g, unit);

@@ -181,7 +181,7 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 	case PROTO_MUT_SET_COST:
 		if (f->mutation.value < 0 || f->mutation.value > (int64_t)COORD_BUDGET_MAX)
 			return rv_fail(err, RV_E_USAGE, "a limit is 0 (none) to %llu", (unsigned long long)COORD_BUDGET_MAX);
-		return r->ended ? rv_fail(err, RV_E_CONFLICT, "the run has ended") : 0;
+		return 0;
 	case PROTO_MUT_HOLD:
 	case PROTO_MUT_RELEASE:
 	case PROTO_MUT_SKIP:
@@ -372,23 +372,26 @@ static void set_value(struct coord *c, struct coord_run *r, enum proto_mutation 
 	c->mutated++;
 }
 
-/* Raised, a limit that stopped the run lets it go on: the next turn looks whether the new one is reached already. */
+/* Raised, a limit that stopped the run lets it go on: the next turn looks whether the new one is reached already. Of a run that
+ * has ended it counts when somebody goes on with it. */
 static void set_limit(struct coord *c, struct coord_run *r, enum proto_mutation what, uint64_t value)
 {
 	uint64_t *limit = what == PROTO_MUT_SET_TOKENS ? &r->limit.tokens : &r->limit.cost_microusd;
 
-	if (r->ended || *limit == value)
+	if (*limit == value)
 		return;
 	*limit = value;
+	c->mutated++;
+	coord_tell(c, COORD_T_RUN_CHANGED, r, COORD_NONE);
+	if (r->ended)
+		return;
 	if (coord_reason_is_budget((enum proto_reason)r->stop)) {
 		r->stop = 0;
 		r->stop_cancels = false;
 	}
 	coord_budget_changed(c, r);
 	coord_run_deadline(c, r);
-	coord_tell(c, COORD_T_RUN_CHANGED, r, COORD_NONE);
 	coord_ready_update_run(c, r);
-	c->mutated++;
 }
 
 static void cancel_run(struct coord *c, struct coord_run *r, int64_t grace)

@@ -280,6 +280,29 @@ static void a_raised_limit_lets_a_run_go_on(void **state)
 	driver_forget_lines(&f->d);
 }
 
+static void a_limit_that_ended_a_run_is_raised_before_it_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	four(f, 1);
+	f->b.plan.limits.budget.tokens = 1000;
+	submit(f);
+	driver_used(&f->d, "a", 1000, 0);
+	driver_cancelled(&f->d, "a");
+	driver_forget_lines(&f->d);
+	driver_act(&f->d, PROTO_MUT_SET_TOKENS, NULL, 5000);
+	driver_forget_lines(&f->d);
+	driver_act(&f->d, PROTO_MUT_RESUME, NULL, 0);
+	driver_forget_lines(&f->d);
+	expect_unit(&f->d, "a", "active");
+	driver_check_replay(&f->d);
+	driver_used(&f->d, "a", 3999, 0); /* what was used stays used */
+	expect_nothing(&f->d);
+	driver_used(&f->d, "a", 4000, 0);
+	expect(&f->d, "> n1 CANCEL a#2 budget:tokens");
+	driver_forget_lines(&f->d);
+}
+
 static uint64_t left_tokens, left_cost;
 
 static void note_left(struct driver *d, const struct coord_effect *e)
@@ -432,6 +455,7 @@ int main(void)
 		TEST(a_lost_attempt_that_comes_back_is_counted_once),
 		TEST(a_restart_forgets_no_result_and_nodes_report_again),
 		TEST(a_raised_limit_lets_a_run_go_on),
+		TEST(a_limit_that_ended_a_run_is_raised_before_it_goes_on),
 		TEST(a_dispatch_says_what_the_nearest_limit_leaves),
 		TEST(the_last_try_is_another_agents),
 		TEST(the_last_try_keeps_the_other_agents_max_concurrent),

@@ -65,6 +65,16 @@ expect 7 reeve run budget.yaml --mock
 want_err ": failed (budget:cost) in "
 want_err ", \$1.20"
 want_err ", nothing is real (--mock), "
+want_err ": 5 units, 1 at once, "
+want_err "\`reeve run --resume budget.yaml --mock --set limits.cost_usd=X\` goes on"
+# One more try mends nothing, and says what would; a higher limit does, and what was used stays used.
+expect 0 reeve explain u-0005
+want_out "--set limits.cost_usd=X\` goes on"
+expect 7 reeve retry u-0005
+want_err ", nothing is real (--mock), "
+expect 7 reeve run --resume budget.yaml --mock --set limits.cost_usd=1.1
+expect 0 reeve run --resume budget.yaml --mock --set limits.cost_usd=3 --set max_workers=2 -o json
+want_json 'd["succeeded"] == 5 and d["usage"]["cost_usd"] == 2'
 expect 7 reeve run budget.yaml --mock --set limits.cost_usd=0 --set agents.coder.limits.cost_usd=0.80 -o json
 want_json 'd["succeeded"] == 2 and units["u-0005"]["reason"] == "budget:agent"'
 sed 's/^limits: .*/defaults: {retry: {max: 5, base_s: 0.01}}/; s/prompt: x/prompt: x, mock: {fail: 9}, resources: {cost_usd: 0.50}/' budget.yaml >unit.yaml
