@@ -119,6 +119,7 @@ enum coord_tmpl_flag {
 	COORD_TMPL_LINKED = 1u << 9,       /* units that were added depend on it: more edges behind its row (coord_tmpl_more.links) */
 	COORD_TMPL_SHOWS_ARTIFACTS = 1u << 10,  /* its attempts have a namespace to show those of their dependencies in */
 	COORD_TMPL_ARTIFACTS_WANTED = 1u << 11, /* some dependent does */
+	COORD_TMPL_CONTEXT_FILE = 1u << 12,     /* its attempts have a namespace, and in it a file that may hold a note */
 	/* these change */
 	COORD_TMPL_JOIN_FAILED = 1u << 16, /* some instance did not succeed */
 	COORD_TMPL_JOIN_OK = 1u << 17,     /* some did */

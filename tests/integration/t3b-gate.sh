@@ -56,6 +56,9 @@ expect 4 reeve retry $run/a --agent nobody
 want_err nobody
 expect 2 reeve retry $run/a --agent shell
 want_err "takes other slots"
+expect 2 reeve retry $run/b --force --note x # it would be heard by nobody
+want_err 'unit "b" has no namespace'
+want_err "namespace: always"
 printf 'second, in other words' >prompt.txt
 expect 0 reeve retry $run/a --note "try it in other words" --prompt-file prompt.txt --agent good -o json
 valid result
