@@ -41,20 +41,22 @@ static int open_run(const struct cli_runview *v, struct cli_client **out)
 	return 0;
 }
 
-void cli_active_fetch(struct cli_runview *v)
+bool cli_active_fetch(struct cli_runview *v)
 {
 	struct cli_client *own = NULL, *c = v->remote.client;
 	struct cli_rows rows;
 	struct rv_err err;
+	bool told;
 
 	if (cli_runview_ended(v) || !v->tally.in_state[COORD_UNIT_ACTIVE])
-		return;
+		return true;
 	if (!c && (!cli_runview_owned(v) || open_run(v, &own)))
-		return;
+		return false;
 	cli_rows_init(&rows);
-	if (cli_rows_fetch(&rows, c ? c : own, PROTO_ASK_ACTIVE, v->tally.run, RV_STR(""), &err) == 0)
-		for (uint32_t i = 0; i < rows.count; i++)
-			feed(v, cli_row(&rows, i));
+	told = cli_rows_fetch(&rows, c ? c : own, PROTO_ASK_ACTIVE, v->tally.run, RV_STR(""), &err) == 0;
+	for (uint32_t i = 0; told && i < rows.count; i++)
+		feed(v, cli_row(&rows, i));
 	cli_rows_release(&rows);
 	cli_client_close(&own);
+	return told;
 }

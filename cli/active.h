@@ -8,7 +8,8 @@
 
 #include "cli/runview.h"
 
-/* Feeds the tally with UNIT_STARTED of each attempt that is running; the view's listener is not told. Without an answer all stays as it is. */
-void cli_active_fetch(struct cli_runview *v);
+/* Feeds the tally with UNIT_STARTED of each attempt that is running; the view's listener is not told. Without an answer all stays as it is.
+ * Is it known now which have begun? */
+bool cli_active_fetch(struct cli_runview *v);
 
 #endif

@@ -451,8 +451,7 @@ static enum view_left loop(struct watch *w, struct rv_err *err)
 	}
 }
 
-/* When they began nobody told who was not there yet; where the coordinator does not either (of an earlier version), what a node is given ahead
- * of its turn takes it milliseconds, so they run since they were handed over. */
+/* Where nobody tells which have begun (a coordinator of an earlier version does not): those that were handed over mostly have. */
 static void assume_begun(struct cli_tally *t)
 {
 	for (uint32_t i = 0; i < t->count + t->has_verify; i++)
@@ -471,8 +470,8 @@ enum view_left view_watch_run(struct cli_runview *v, struct rv_err *err)
 	rv_buf_init(&w.safe, 0);
 	for (int i = 0; i < 2; i++)
 		transcript_show_init(&w.said[i]);
-	cli_active_fetch(v);
-	assume_begun(&v->tally);
+	if (!cli_active_fetch(v))
+		assume_begun(&v->tally);
 	if (view_run_page_init(&w.page, &v->tally, err) == 0 && view_stage_init(&w.stage, v->remote.client, err) == 0) {
 		v->listen = listen;
 		v->arg = &w;

@@ -202,6 +202,23 @@ for how in dumb ci lines; do
 done
 rm go
 
+say "what was handed over ahead of its turn, and before anybody watched, is not said to run"
+mkdir "$T/work/ahead" && cd "$T/work/ahead"
+cat >plan.json <<'PLAN'
+{"version": 1, "units": [{"id": "turn", "for_each": {"count": 4}, "command": ["sh", "-c", "until [ -e go ]; do sleep 0.1; done"]}]}
+PLAN
+start run "$REEVE" run plan.json -j 1 --show none
+wait_until 20 has_run
+both_there() { "$REEVE" explain turn-0001 | grep -q 'is there and runs' && "$REEVE" explain turn-0002 | grep -q 'is there and has not started'; }
+wait_until 20 both_there
+expect 0 reeve set "$("$REEVE" status -o name)" priority=1 priority=0 # facts behind what was handed over
+press "clear; cd $T/work/ahead; $REEVE watch" Enter
+see 'turn-0001 +running'
+see 'turn-0002 +assigned'
+press q
+touch go
+finish run 0
+
 say "a cluster: top, a run from there and back, nodes, the coordinator's death"
 cd "$T/work" && mkdir -p cluster && cd cluster
 cp ../plan.json .
