@@ -487,6 +487,8 @@ static int read_first(struct plan_loader *l, struct rv_str line)
 	plan_diags_source(l->diags, copy, l->line);
 	l->tree = &l->first;
 	if (read_tree(&l->first, copy, PLAN_FORMAT_JSON, &fault)) {
+		if (copy.at[strspn(copy.at, " \t\r")] != '{')
+			(void)snprintf(fault.hint, sizeof fault.hint, "`-` reads JSON, a line each; a plan in YAML is a file's");
 		tell_fault(l, &fault);
 		return 1;
 	}
