@@ -113,6 +113,7 @@ wait_until() {
 start() {
 	local name=$1
 	shift
+	rm -f "$T/$name.out" "$T/$name.err" # of one before of that name: nobody takes its last words for this one's first
 	setsid "$@" >"$T/$name.out" 2>"$T/$name.err" </dev/null &
 	PID=$!
 	started+=("$PID")
