@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { RUN_ID_TRIES = 64 };
+
 static int join(char out[PATH_MAX], const char *dir, const char *name, struct rv_err *err)
 {
 	if ((size_t)snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
@@ -81,22 +83,40 @@ bool cli_rundir_held(const char *dir, struct rv_lock_holder *holder)
 	return held == 1;
 }
 
+static int set_run(struct cli_rundir *d, const char *runs, const struct rv_run_id *id, struct rv_err *err)
+{
+	d->id = *id;
+	if (join(d->run, runs, id->text, err) < 0)
+		return -1;
+	return access(d->run, F_OK) == 0 ? 0 : rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", id->text, d->state);
+}
+
+/* Ids of one second differ by 15 random bits: of a few hundred runs two get the same, and the directory shows it. */
+static int make_run(struct cli_rundir *d, const char *runs, struct rv_err *err)
+{
+	uint16_t random;
+
+	for (int tries = 0; tries < RUN_ID_TRIES; tries++) {
+		rv_random(&random, sizeof random);
+		d->id = rv_run_id_make(rv_clock_realtime_us(), random);
+		if (join(d->run, runs, d->id.text, err) < 0)
+			return -1;
+		if (mkdir(d->run, 0711) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return make_dir(d->run, 0711, err);
+	}
+	return rv_fail(err, RV_E_BUSY, "no id is free for a run in %s: too many began within a second", d->state);
+}
+
 int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run_id *id, struct rv_err *err)
 {
 	char runs[PATH_MAX];
-	uint16_t random;
 	struct stat st;
 
 	if (cli_rundir_state(d->state, state, err) < 0)
 		return -1;
-	if (id) {
-		d->id = *id;
-	} else {
-		rv_random(&random, sizeof random);
-		d->id = rv_run_id_make(rv_clock_realtime_us(), random);
-	}
-	if (join(runs, d->state, CLI_DIR_RUNS, err) < 0 || join(d->run, runs, d->id.text, err) < 0 ||
-	    join(d->node, d->run, CLI_DIR_NODE, err) < 0 || join(d->estimates, d->state, CLI_DIR_ESTIMATES, err) < 0)
+	if (join(runs, d->state, CLI_DIR_RUNS, err) < 0 || join(d->estimates, d->state, CLI_DIR_ESTIMATES, err) < 0)
 		return -1;
 	if (make_dir(d->state, 0711, err) < 0)
 		return -1;
@@ -106,9 +126,7 @@ int cli_rundir_make(struct cli_rundir *d, const char *state, const struct rv_run
 	}
 	if (make_dir(runs, 0711, err) < 0)
 		return -1;
-	if (id && access(d->run, F_OK) < 0)
-		return rv_fail(err, RV_E_NOT_FOUND, "there is no run %s in %s", d->id.text, d->state);
-	if (make_dir(d->run, 0711, err) < 0)
+	if ((id ? set_run(d, runs, id, err) : make_run(d, runs, err)) < 0 || join(d->node, d->run, CLI_DIR_NODE, err) < 0)
 		return -1;
 	d->made = !id;
 	if (stat(d->run, &st) < 0)
