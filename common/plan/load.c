@@ -476,6 +476,15 @@ static bool blank(struct rv_str s)
 	return strspn(s.at, " \t\r") == s.bytes;
 }
 
+/* A plan file that was piped in breaks at its first line. */
+static void tell_line_fault(struct plan_loader *l, struct plan_fault *fault, bool first)
+{
+	if (first && fault->code == PLAN_E_SYNTAX && !fault->hint[0])
+		(void)snprintf(fault->hint, sizeof(fault->hint), "`-` reads JSON, a line each%s; a plan in YAML or of several lines is a file's",
+			       l->opt->head.at ? "" : ", first the plan, then its units");
+	tell_fault(l, fault);
+}
+
 static int read_first(struct plan_loader *l, struct rv_str line)
 {
 	struct plan_fault fault;
@@ -487,9 +496,7 @@ static int read_first(struct plan_loader *l, struct rv_str line)
 	plan_diags_source(l->diags, copy, l->line);
 	l->tree = &l->first;
 	if (read_tree(&l->first, copy, PLAN_FORMAT_JSON, &fault)) {
-		if (copy.at[strspn(copy.at, " \t\r")] != '{')
-			(void)snprintf(fault.hint, sizeof fault.hint, "`-` reads JSON, a line each; a plan in YAML is a file's");
-		tell_fault(l, &fault);
+		tell_line_fault(l, &fault, true);
 		return 1;
 	}
 	if (plan_read_document(l, &units))
@@ -507,7 +514,7 @@ static int read_next(struct plan_loader *l, struct rv_str line)
 	plan_tree_reset(&l->line_tree);
 	l->tree = &l->line_tree;
 	if (read_tree(&l->line_tree, line, PLAN_FORMAT_JSON, &fault)) {
-		tell_fault(l, &fault);
+		tell_line_fault(l, &fault, l->opt->head.at && l->line == 1);
 		return l->no_memory ? -1 : 0;
 	}
 	if (l->plan->unit_count == RV_UNITS_MAX) {

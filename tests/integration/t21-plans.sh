@@ -31,6 +31,17 @@ expect 4 reeve check --show-prompt nope plan.yaml
 expect 0 reeve check plan.yaml -o name
 want_out small
 
+# A plan file in place of JSON lines: it is said what is read there.
+for text in 'version: 1\nunits: []\n' '{"version": 1,\n"units": []}\n'; do
+	printf "$text" >piped
+	expect 2 sh -c '"$REEVE" check - <piped'
+	want_err '`-` reads JSON, a line each, first the plan'
+done
+printf '{"version": 1, "units": [{"id": "a", "command": ["true"]}]}\n{"id": \n' >piped
+expect 2 sh -c '"$REEVE" check - <piped'
+want_err "E_SYNTAX"
+! grep -q 'reads JSON, a line each' "$T/err" || fail "a wrong line is no plan file"
+
 # The same plan as JSON and as JSON lines has the same digest.
 python3 - plan.yaml <<'END'
 import json

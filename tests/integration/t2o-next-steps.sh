@@ -338,7 +338,7 @@ want_err "a plan begins with the line: version: 1"
 want_err "one of the plan's agents, claude or codex"
 "$REEVE" init agents --file - >piped.yaml
 expect 2 sh -c '"$REEVE" check - <piped.yaml'
-want_err "\`-\` reads JSON, a line each; a plan in YAML is a file's"
+want_err "\`-\` reads JSON, a line each, first the plan, then its units; a plan in YAML"
 cat >told.yaml <<'Y'
 version: 1
 agents: {coder: {profile: mock}}

@@ -81,6 +81,8 @@ expect 2 "$REEVE" add "$run" "$(lines '{"id":"x","depends_on":["y"],"command":["
 want_err "E_CYCLE"
 expect 2 "$REEVE" add "$run" "$(lines '{"id":"x","comand":["true"]}')"
 want_err "E_UNKNOWN_KEY"
+expect 2 sh -c 'echo "units: []" | "$REEVE" add "$0" -' "$run"
+want_err '`-` reads JSON, a line each; '
 printf 'max_workers: 3\nunits: [{id: x, command: ["true"]}]\n' >wrong.yaml
 expect 2 "$REEVE" add "$run" wrong.yaml
 want_err "belongs to the run's own plan"
