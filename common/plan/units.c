@@ -381,11 +381,28 @@ static bool fills_keys(const struct plan_argv *a)
 	return a && a->fills_keys;
 }
 
+/* By a variable that is set in a namespace only (docs/units.md): without one `>$REEVE_ARTIFACTS/x` would write /x. */
+static bool names_variable(const char *text)
+{
+	static const char *const names[] = { "NAMESPACE", "ARTIFACTS", "OUTPUT_FILE", "CONTEXT_FILE", "PROMPT_FILE", "MANIFEST", "DEPS", "HANDOFFS" };
+
+	while ((text = strstr(text, "REEVE_"))) {
+		text += strlen("REEVE_");
+		for (size_t i = 0; i < RV_ARRAY_LEN(names); i++)
+			if (strncmp(text, names[i], strlen(names[i])) == 0)
+				return true;
+	}
+	return false;
+}
+
 static bool names_files(const struct plan_argv *a)
 {
 	struct plan_slot slot;
 	uint32_t i;
 
+	for (i = 0; a && i < a->count; i++)
+		if (names_variable(a->arg[i]))
+			return true;
 	for (i = 0; a && a->fills_places && i < a->count; i++) {
 		size_t from = 0;
 

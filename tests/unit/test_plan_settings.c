@@ -229,6 +229,10 @@ static void who_gets_a_namespace(void **state)
 		{ "command: [x, '{manifest}']", true },
 		{ "command: [x, '{namespace}/a']", true },
 		{ "command: [x, '{prompt}', '{unit_id}']", false },
+		{ "command: [sh, -c, 'echo >$REEVE_ARTIFACTS/x']", true },
+		{ "command: [sh, -c, 'echo $REEVE_UNIT_ID >${REEVE_OUTPUT_FILE}']", true },
+		{ "command: [sh, -c, 'echo >$REEVE_ARTIFACTS/x'], namespace: never", false },
+		{ "command: [sh, -c, 'echo $REEVE_UNIT_ID REEVE_ $REEVE_WORKSPACE']", false },
 		{ "agent: mock", true },
 		{ "agent: noop", false },
 	};
