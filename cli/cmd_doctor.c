@@ -95,7 +95,7 @@ int cli_cmd_doctor(int argc, char **argv)
 	if (cli_query_parse(&q, table, argc, argv, &status))
 		return status;
 	if (q.help)
-		return cli_usage("doctor", "", "Is this machine fit to run plans? A line a check: ok, warn or FAIL, - for an agent that is not here, and what helps. Exit 1 where one says FAIL.", table);
+		return cli_usage("doctor", "", "Is this machine fit to run plans? A line a check: ok, warn or FAIL, - for what is not here and not everybody needs, and what helps. Exit 1 where one says FAIL.", table);
 	if (cli_find_state(q.state, state, &err)) {
 		if (q.state)
 			return cli_fail(&err);
@@ -104,6 +104,7 @@ int cli_cmd_doctor(int argc, char **argv)
 	d.state = state;
 	if (!locks) {
 		doctor_kill_level(&d); /* first: it forks */
+		doctor_limit_level(&d);
 		doctor_clock(&d);
 		doctor_disk(&d);
 		doctor_processors(&d);

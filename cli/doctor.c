@@ -173,6 +173,15 @@ void doctor_kill_level(struct doctor *d)
 	warden_client_close(&warden, WARDEN_CLOSE_WAIT);
 }
 
+/* ---- limit level ---- */
+
+/* What results say as limits, node/collect.c. */
+void doctor_limit_level(struct doctor *d)
+{
+	doctor_add(d, "limit level", DOCTOR_ABSENT, "MemoryMax= of a service or a container's limit bounds a whole node",
+		   "none: resources decide where a unit runs; it is not held to the memory and processors it asked for");
+}
+
 /* ---- the coordinator's port ---- */
 
 void doctor_port(struct doctor *d)

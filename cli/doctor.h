@@ -42,6 +42,8 @@ void doctor_descriptors(struct doctor *d);
 void doctor_processes(struct doctor *d);
 /* By what means processes of units are held together, as a warden started now finds it. Forks: call it before there are threads. */
 void doctor_kill_level(struct doctor *d);
+/* By what means a unit is held to what it asked for. */
+void doctor_limit_level(struct doctor *d);
 void doctor_port(struct doctor *d);
 /* Which agents are here, and whether they could log in. Forks. */
 void doctor_agents(struct doctor *d);

@@ -79,7 +79,7 @@ done
 
 expect 0 reeve doctor -o json
 valid doctor
-want_json '{"kill level", "clock", "disk", "processors", "descriptors", "processes", "port", "locks"} <= {c["check"] for c in d["checks"]}'
+want_json '{"kill level", "limit level", "clock", "disk", "processors", "descriptors", "processes", "port", "locks"} <= {c["check"] for c in d["checks"]}'
 want_json 'd["fit"]'
 expect 0 env PATH=/usr/bin:/bin HOME="$T" "$REEVE" doctor -o json
 valid doctor
