@@ -41,7 +41,7 @@ static void put_line(struct rv_str line, struct rv_buf *out)
 	}
 }
 
-static bool put_program(struct rv_str program, struct rv_str why, struct rv_buf *out)
+static void put_program(struct rv_str program, struct rv_str why, struct rv_buf *out)
 {
 	if (rv_str_equal(why, RV_STR("Permission denied"))) {
 		(void)rv_buf_printf(out, "`chmod +x %.*s`, if it is a program", RV_STR_ARGS(program));
@@ -52,7 +52,6 @@ static bool put_program(struct rv_str program, struct rv_str why, struct rv_buf 
 	} else {
 		(void)rv_buf_printf(out, "no directory of PATH has it: install it, or give its path in `command` (./%.*s)", RV_STR_ARGS(program));
 	}
-	return true;
 }
 
 enum cli_cure cli_put_cure(const struct cli_tally *t, uint32_t unit, struct rv_buf *out)
@@ -60,16 +59,17 @@ enum cli_cure cli_put_cure(const struct cli_tally *t, uint32_t unit, struct rv_b
 	const struct cli_unit *u = &t->units[unit];
 	struct rv_str subject, why;
 	struct cli_details d;
-	bool known = false;
 
 	cli_tally_details(t, unit, &d);
 	if (take_apart(cli_error_without_unit(t, unit, d.error), &subject, &why)) {
 		if (u->reason == PROTO_REASON_NOT_FOUND)
-			known = put_program(subject, why, out);
+			put_program(subject, why, out);
 		else if (u->reason == PROTO_REASON_WORKSPACE && rv_str_equal(why, RV_STR("No such file or directory")))
-			known = rv_buf_printf(out, has(subject, ' ') ? "`mkdir -p '%.*s'`, or another `cwd` in the plan" : "`mkdir -p %.*s`, or another `cwd` in the plan",
-					      RV_STR_ARGS(subject)) == 0;
-		return known ? CLI_CURE_KNOWN : CLI_CURE_UNKNOWN;
+			(void)rv_buf_printf(out, has(subject, ' ') ? "`mkdir -p '%.*s'`, or another `cwd` in the plan" : "`mkdir -p %.*s`, or another `cwd` in the plan",
+					    RV_STR_ARGS(subject));
+		else
+			return CLI_CURE_UNKNOWN;
+		return CLI_CURE_KNOWN;
 	}
 	if (u->state == COORD_UNIT_FAILED && d.tail.kind == PROTO_VALUE_NONE && (u->class == PROTO_CLASS_AGENT || u->class == PROTO_CLASS_TIMEOUT || u->class == PROTO_CLASS_EVIDENCE))
 		return CLI_CURE_SILENT;

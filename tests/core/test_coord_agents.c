@@ -93,15 +93,14 @@ static void no_node_has_the_other_agents_program(void **state)
 	driver_forget_lines(&f->d);
 }
 
-/* Those of its class wait for room on other nodes than it needs. */
-static void one_sent_to_another_agent_does_not_wait_with_its_class(void **state)
+/* One that failed is sent on while another of its class runs and a third waits. */
+static void goes_to_another_agent(struct fixture *f, uint32_t m_max, uint64_t agent_slots)
 {
 	static const char *const ids[] = { "a", "b", "c" };
-	struct fixture *f = *state;
 
-	units(f, ids, 3, 0, 0);
-	join(f, "n1", "claude", 1);
-	join(f, "n2", "codex", 1);
+	units(f, ids, 3, m_max, 0);
+	join(f, "n1", "claude", agent_slots);
+	join(f, "n2", "codex", agent_slots);
 	driver_forget_lines(&f->d);
 	submit(f);
 	expect(&f->d, "> n1 DISPATCH a#1 try=1");
@@ -114,25 +113,16 @@ static void one_sent_to_another_agent_does_not_wait_with_its_class(void **state)
 	driver_forget_lines(&f->d);
 }
 
+/* Those of its class wait for room on other nodes than it needs. */
+static void one_sent_to_another_agent_does_not_wait_with_its_class(void **state)
+{
+	goes_to_another_agent(*state, 0, 1);
+}
+
 /* Nor for a place of its own agent, which has none. */
 static void one_sent_to_another_agent_needs_no_place_of_its_own(void **state)
 {
-	static const char *const ids[] = { "a", "b", "c" };
-	struct fixture *f = *state;
-
-	units(f, ids, 3, 1, 0);
-	join(f, "n1", "claude", 4);
-	join(f, "n2", "codex", 4);
-	driver_forget_lines(&f->d);
-	submit(f);
-	expect(&f->d, "> n1 DISPATCH a#1 try=1");
-	fails(f, "a");
-	expect(&f->d, "> n1 ACK a#1 accepted");
-	expect(&f->d, "> n1 DISPATCH b#1 try=1");
-	assert_int_equal(driver_retry_by(&f->d, "a", "n"), 0);
-	expect(&f->d, "> n2 DISPATCH a#2 try=2 agent=n");
-	expect_nothing(&f->d);
-	driver_forget_lines(&f->d);
+	goes_to_another_agent(*state, 1, 4);
 }
 
 /* Some of a class wait for one agent, some for another: whichever has a place first. */
