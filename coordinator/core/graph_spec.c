@@ -113,7 +113,8 @@ static uint32_t spec_flags(struct coord_build *b, uint32_t t, const struct plan_
 	flags |= u->flags & PLAN_UNIT_FILL ? PROTO_SPEC_TEMPLATED : 0;
 	flags |= u->flags & PLAN_UNIT_FILL_PROMPT ? PROTO_SPEC_FILL_PROMPT : 0;
 	flags |= u->flags & PLAN_UNIT_NAMESPACE ? PROTO_SPEC_NAMESPACE : 0;
-	tm->flags |= u->flags & PLAN_UNIT_NAMESPACE ? COORD_TMPL_CONTEXT_FILE : 0;
+	tm->flags |= u->flags & PLAN_UNIT_NAMESPACE ? COORD_TMPL_CONTEXT_FILE | COORD_TMPL_PROMPT : 0;
+	tm->flags |= s->agent_unit || s->profile == PLAN_PROFILE_MOCK || (u->command && u->command->fills_places) ? COORD_TMPL_PROMPT : 0;
 	flags |= s->at_most_once ? PROTO_SPEC_AT_MOST_ONCE : 0;
 	flags |= coord_build_has_dirs(b, u) || s->lock_count || s->at_most_once ? PROTO_SPEC_EXCLUSIVE : 0;
 	flags |= dirs ? PROTO_SPEC_HAS_DIRS : 0;

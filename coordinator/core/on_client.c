@@ -139,14 +139,18 @@ static int check_agent(const struct coord_run *r, uint32_t unit, struct rv_str n
 }
 
 /* Can its next try read what a person sends along? */
-static int check_note(const struct coord_run *r, uint32_t unit, struct rv_str note, struct rv_err *err)
+static int check_sent_along(const struct coord_run *r, uint32_t unit, struct rv_str note, struct rv_str prompt, struct rv_err *err)
 {
+	uint32_t flags = r->g->tmpls[coord_unit_at(r, unit)->tmpl].flags;
 	char room[COORD_UNIT_ID_BYTES];
-	struct rv_str id;
+	struct rv_str id = coord_graph_unit_id(r->g, unit, room);
 
-	if (!note.bytes || r->g->tmpls[coord_unit_at(r, unit)->tmpl].flags & COORD_TMPL_CONTEXT_FILE)
+	if (prompt.bytes && !(flags & COORD_TMPL_PROMPT)) {
+		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is a command that reads no prompt", RV_STR_ARGS(id));
+		return rv_hint(err, "{prompt} in its `command`, or `namespace: always` in its plan, gives it one; without --prompt-file it is tried again as it is");
+	}
+	if (!note.bytes || flags & COORD_TMPL_CONTEXT_FILE)
 		return 0;
-	id = coord_graph_unit_id(r->g, unit, room);
 	(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" has no namespace, so nothing tells it a note", RV_STR_ARGS(id));
 	return rv_hint(err, "`namespace: always` in its plan gives each try a context file; without --note it is tried again as it is");
 }
@@ -204,7 +208,7 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 			return f->mutation.note.bytes || f->mutation.prompt.bytes || f->mutation.agent.bytes ?
 				       rv_fail(err, RV_E_USAGE, "a note, a prompt or an agent goes with one unit") : 0;
 		return check_unit(r, f->mutation.what, unit, err) < 0 || check_agent(r, unit, f->mutation.agent, err) < 0 ?
-			       -1 : check_note(r, unit, f->mutation.note, err);
+			       -1 : check_sent_along(r, unit, f->mutation.note, f->mutation.prompt, err);
 	case PROTO_MUT_CANCEL:
 		return unit == RV_MAP_NONE ? 0 : check_unit(r, f->mutation.what, unit, err);
 	default:

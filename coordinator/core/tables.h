@@ -120,6 +120,7 @@ enum coord_tmpl_flag {
 	COORD_TMPL_SHOWS_ARTIFACTS = 1u << 10,  /* its attempts have a namespace to show those of their dependencies in */
 	COORD_TMPL_ARTIFACTS_WANTED = 1u << 11, /* some dependent does */
 	COORD_TMPL_CONTEXT_FILE = 1u << 12,     /* its attempts have a namespace, and in it a file that may hold a note */
+	COORD_TMPL_PROMPT = 1u << 13,           /* its attempts may read a prompt: agents, {prompt} in a command, a file in a namespace */
 	/* these change */
 	COORD_TMPL_JOIN_FAILED = 1u << 16, /* some instance did not succeed */
 	COORD_TMPL_JOIN_OK = 1u << 17,     /* some did */

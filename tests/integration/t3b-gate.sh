@@ -60,6 +60,9 @@ expect 2 reeve retry $run/b --force --note x # it would be heard by nobody
 want_err 'unit "b" has no namespace'
 want_err "namespace: always"
 printf 'second, in other words' >prompt.txt
+expect 2 reeve retry $run/b --force --prompt-file prompt.txt # nor this
+want_err 'unit "b" is a command that reads no prompt'
+want_err "namespace: always"
 expect 0 reeve retry $run/a --note "try it in other words" --prompt-file prompt.txt --agent good -o json
 valid result
 want_json 'units["a"]["state"] == "succeeded" and units["a"]["tries"] == 2 and units["a"]["usage"]["tokens"] == 170'
