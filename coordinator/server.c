@@ -313,6 +313,7 @@ static int open_shell(struct server *s, struct rv_err *err)
 	c.core.runs_max = RV_RUNS_LIVE_MAX;
 	c.core.attempts_max = RV_ATTEMPTS_LIVE_MAX;
 	c.core.seed = s->cfg->seed;
+	c.core.gather_us = RV_GATHER_US;
 	c.runs_ended_max = RV_RUNS_ENDED_KEPT;
 	c.blobs = &s->blobs;
 	c.estimates_dir = s->cfg->state_dir;

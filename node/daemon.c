@@ -217,6 +217,7 @@ static int make_tables(struct node_daemon *d)
 	core.agent_slots = d->cfg.agent_slots;
 	core.prefetch_max = d->cfg.prefetch_max;
 	core.tell_us = TELL_US;
+	core.gather_us = d->cfg.mode == NODE_MODE_NODE ? RV_GATHER_US : 0; /* in `run` a result costs no frame */
 	core.seed = d->cfg.seed;
 	d->core = node_core_create(&core);
 	d->fx.items = malloc(DAEMON_EFFECTS * sizeof(d->fx.items[0]));
@@ -381,6 +382,8 @@ static void drain_answers(struct node_daemon *d)
 
 		d->answer_at = (d->answer_at + 1) % d->answer_capacity;
 		d->answer_count--;
+		if (a.kind == NODE_EV_COLLECTED)
+			ev.succeeded = d->records.items[a.slot].outcome == PROTO_SUCCEEDED;
 		step_once(d, &ev);
 		perform(d);
 	}

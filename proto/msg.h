@@ -246,6 +246,11 @@ struct proto_workspace {
 	struct rv_str namespace_root; /* "" = ROOT/.reeve */
 };
 
+enum proto_dispatch_flag {
+	PROTO_DISPATCH_NO_HURRY = 1u << 0, /* nothing waits for its result: that may wait for company while the node has work */
+};
+#define PROTO_DISPATCH_FLAGS_ALL PROTO_DISPATCH_NO_HURRY
+
 struct proto_dispatch {
 	struct proto_attempt_key key;
 	uint64_t epoch;
@@ -261,6 +266,7 @@ struct proto_dispatch {
 	                                 blob holds them as proto_deps_encode() (codec.h) writes them */
 	struct rv_str note;          /* what a person sent along with `retry`: the context key `_note`; "" = none */
 	uint64_t tokens_left, cost_left_microusd; /* what limits of unit, agent and run leave this attempt; 0: none apply */
+	uint32_t flags;              /* proto_dispatch_flag */
 	struct proto_workspace workspace; /* the same for all of a run */
 };
 

@@ -2,7 +2,8 @@
  *
  * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice round trip and commit if that is
  * more, by the median of the class's last tries or the unit's own estimate, whichever is longer: a unit that is bound to a slot
- * too early is worse than a round trip that shows. While neither is known: one ahead a place for what is quick by nature.
+ * too early is worse than a round trip that shows. Of a quick class as much is sent ahead again as lies with the node as results
+ * that gather (node/core/outbox.c): those hold their places here until they come. While neither is known: one ahead a place for what is quick by nature.
  */
 #include "coordinator/core/state.h"
 
@@ -44,5 +45,7 @@ uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const stru
 	each_us = coord_estimate_known(r, cl, unit);
 	if (!each_us)
 		return cl->quick ? 1 : 0;
+	if (cl->quick)
+		aim_us += c->cfg.gather_us;
 	return rv_min_u64(aim_us / each_us, RV_PREFETCH_MAX);
 }

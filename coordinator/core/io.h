@@ -204,6 +204,7 @@ struct coord_effect {
 			uint32_t try_number;
 			uint64_t lease_us;
 			uint64_t tokens_left, cost_left_microusd; /* of limits that apply; 0: none */
+			bool no_hurry;               /* nothing waits for its result */
 			uint32_t agent;              /* that runs it in place of its own, of the graph's agents; COORD_NONE */
 			bool sync;                   /* at_most_once: the row must be synced, whatever the durability */
 		} dispatch;                          /* the shell adds spec, item and dependency outputs (coord_graph_*) */
@@ -245,6 +246,7 @@ struct coord_config {
 	uint32_t paths_max;       /* directories (with their ancestors) held or waited for at once, by all runs */
 	uint64_t seed;            /* jitter, sampling */
 	uint64_t prefetch_us;     /* aim of prefetch, 2,000; 0 = none */
+	uint64_t gather_us;       /* and so much more of what is quick, since results gather at nodes, RV_GATHER_US; 0 */
 	uint64_t heartbeat_us_max; /* 2,000,000 */
 	uint64_t heartbeat_us_min; /* 200,000 */
 };

@@ -167,6 +167,7 @@ struct coord_setting {
 	uint64_t grace_us;
 	bool at_most_once;
 	bool agent_unit;
+	bool process; /* its own command runs, nothing built in */
 	bool hold;
 	bool fills; /* agent units: an agent's {{...}} is filled for it (template is not off) */
 	uint32_t env_own; /* how many variables, the last ones of the unit's spec, are its own whatever agent runs it */

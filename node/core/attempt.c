@@ -59,6 +59,14 @@ static void finish(struct node_core *n, struct node_attempt *a, struct node_effe
 	node_outbox_add(n, a, out);
 }
 
+/* Of a success: a failure may stop its run. */
+static void finish_later(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	node_lease_clear(n, a);
+	node_table_state(n, a, NODE_AT_FINISHED);
+	node_outbox_add_later(n, a, out);
+}
+
 /* A result that needs nobody: the daemon stores it, RESULT follows at once. */
 static void finish_as(struct node_core *n, struct node_attempt *a, enum proto_outcome outcome, enum proto_class class,
 		      enum proto_reason reason, struct node_effects *out)
@@ -270,6 +278,14 @@ static void finished(struct node_core *n, struct node_attempt *a, const struct n
 {
 	(void)m;
 	finish(n, a, out);
+}
+
+static void collected(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
+{
+	if (m->succeeded && a->no_hurry)
+		finish_later(n, a, out);
+	else
+		finish(n, a, out);
 }
 
 static void mock_done(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
@@ -640,7 +656,7 @@ static move_fn *const table[NODE_AT_STATE_COUNT][NODE_AE_COUNT] = {
 		[NODE_AE_FORGET] = discard,
 		[NODE_AE_STARTED] = note_started,
 		[NODE_AE_EXITED] = stay,
-		[NODE_AE_COLLECTED] = finished,
+		[NODE_AE_COLLECTED] = collected,
 		[NODE_AE_WARDEN_LOST] = stay,
 	},
 	[NODE_AT_LOST] = {
@@ -790,6 +806,7 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 	a = node_table_take(n, d->key, ev->dispatch.cpus, ev->dispatch.agent_kind);
 	a->epoch = d->epoch;
 	a->spec_flags = ev->dispatch.flags;
+	a->no_hurry = d->flags & PROTO_DISPATCH_NO_HURRY;
 	a->mock_delay_us = ev->dispatch.mock_delay_us;
 	if (a->agent_kind == PROTO_AGENT_NOOP) {
 		a->started = true;

@@ -44,6 +44,23 @@ static void audit_queue(const struct node_core *n, const struct node_queue *q, e
 	rv_check(q->count == count);
 }
 
+/* N6: only what nothing waits for gathers, and no more than may. */
+static void audit_gathered(const struct node_core *n)
+{
+	uint32_t slot, count = 0;
+
+	for (slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+
+		if (a->state == NODE_AT_FREE || !a->gathered)
+			continue;
+		rv_check(a->state == NODE_AT_FINISHED && a->queued && a->no_hurry);
+		count++;
+	}
+	rv_check(count == n->gathered.count);
+	rv_check(count <= n->cfg.gather_max);
+}
+
 /* N4: sums of slots are those of the states, and mocks never take more than there is. */
 static void audit_sums(const struct node_core *n)
 {
@@ -124,6 +141,8 @@ void node_core_audit(const struct node_core *n)
 	audit_queue(n, &n->waiting, NODE_AT_WAITING);
 	audit_queue(n, &n->lost, NODE_AT_LOST);
 	audit_queue(n, &n->fresh, NODE_AT_FINISHED);
+	audit_queue(n, &n->gathered, NODE_AT_FINISHED);
+	audit_gathered(n);
 	audit_sums(n);
 	audit_deadlines(n);
 }

@@ -17,6 +17,7 @@ void node_core_config_init(struct node_core_config *cfg)
 		.slots = 1,
 		.agent_slots = 1,
 		.prefetch_max = RV_PREFETCH_MAX,
+		.gather_max = NODE_GATHER_MAX,
 		.seed = 1,
 		.resend_us_min = RV_US_PER_S,
 		.resend_us_max = 30u * (uint64_t)RV_US_PER_S,
@@ -65,6 +66,7 @@ struct node_core *node_core_create(const struct node_core_config *cfg)
 	rv_check(cfg->attempts_max <= RV_ATTEMPTS_LIVE_MAX);
 	rv_check(cfg->slots > 0);
 	rv_check(cfg->resend_us_min > 0);
+	rv_check(cfg->gather_max <= NODE_GATHER_MAX);
 	rv_arena_init(&arena, 0);
 	n = tables_create(&arena, cfg);
 	if (!n) {
@@ -77,6 +79,7 @@ struct node_core *node_core_create(const struct node_core_config *cfg)
 	queue_init(&n->waiting);
 	queue_init(&n->lost);
 	queue_init(&n->fresh);
+	queue_init(&n->gathered);
 	n->warden_up = true;
 	n->heartbeat_us = 2u * (uint64_t)RV_US_PER_S;
 	return n;
@@ -146,6 +149,7 @@ static void turn(struct node_core *n, struct node_effects *out)
 	again |= node_lease_lapse(n, out);
 	again |= due(n, out);
 	again |= node_attempt_pump(n, out);
+	again |= node_outbox_gather(n, out);
 	again |= node_attempt_tell(n, out);
 	if (node_room(out) < 8)
 		again = true;
@@ -275,9 +279,14 @@ void node_core_step(struct node_core *n, const struct node_event *ev, struct nod
 	case NODE_EV_STARTED:
 	case NODE_EV_EXITED:
 	case NODE_EV_NOT_STARTED:
-	case NODE_EV_COLLECTED:
 		node_attempt_move(n, ev->slot, slot_event(ev->kind), NULL, out);
 		break;
+	case NODE_EV_COLLECTED: {
+		struct node_move m = { .succeeded = ev->succeeded };
+
+		node_attempt_move(n, ev->slot, NODE_AE_COLLECTED, &m, out);
+		break;
+	}
 	case NODE_EV_WARDEN_LOST:
 		node_attempt_warden_lost(n);
 		break;

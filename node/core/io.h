@@ -79,6 +79,7 @@ struct node_event {
 		const struct proto_result_ack *result_ack;
 		struct proto_checkpoint checkpoint;
 		struct proto_goaway goaway;
+		bool succeeded;                           /* COLLECTED */
 		struct {
 			uint64_t grace_us;
 			enum proto_reason reason;
@@ -154,8 +155,12 @@ struct node_core_config {
 	uint32_t prefetch_max;      /* attempts beyond the slots, RV_PREFETCH_MAX */
 	uint64_t seed;              /* jitter of resends */
 	uint64_t resend_us_min, resend_us_max; /* 1 s, 30 s */
+	uint64_t gather_us;         /* a success that nothing waits for waits so long for company, while work here has not begun; 0: not at all */
+	uint32_t gather_max;        /* and so many of them leave at the latest; at most NODE_GATHER_MAX */
 	uint64_t tell_us;           /* TAKEN and STARTED of what has not ended wait so long for company (or a RESULT, which says both); 0 */
 };
+
+#define NODE_GATHER_MAX 32u
 
 void node_core_config_init(struct node_core_config *cfg);
 struct node_core *node_core_create(const struct node_core_config *cfg); /* NULL: no memory */

@@ -2,6 +2,10 @@
  *
  * Most results are acknowledged within milliseconds, so a result that was just sent only joins a queue by age (`fresh`);
  * one that gets old there, and any that was sent more than once, has a deadline in `due`.
+ *
+ * Each result wakes the coordinator, its journal and then us: for units of a millisecond that is half of what they cost beside themselves. So a success
+ * that nothing waits for is not sent at once, but in company (`gathered`): until the first has waited gather_us, there are gather_max,
+ * another result leaves, or all that is here has begun, since then more is wanted soon. What is sent ahead of us covers that time.
  */
 #include "state.h"
 
@@ -34,17 +38,76 @@ static bool emit(struct node_core *n, struct node_attempt *a, struct node_effect
 	return true;
 }
 
-void node_outbox_add(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+static void add(struct node_core *n, struct node_attempt *a, struct node_effects *out)
 {
 	if (emit(n, a, out))
 		node_queue_append(n, &n->fresh, node_slot_of(n, a));
+}
+
+static void leave_queue(struct node_core *n, struct node_attempt *a)
+{
+	node_queue_remove(n, a->gathered ? &n->gathered : &n->fresh, node_slot_of(n, a));
+	a->gathered = false;
+}
+
+static void send_gathered(struct node_core *n, struct node_effects *out)
+{
+	while (n->gathered.count && node_room(out) >= 4) {
+		struct node_attempt *a = &n->attempts[n->gathered.first];
+
+		leave_queue(n, a);
+		add(n, a, out);
+	}
+}
+
+void node_outbox_add(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	if (n->session == NODE_SESSION_UP)
+		send_gathered(n, out);
+	add(n, a, out);
+}
+
+/* Is there work here that has not begun? More than there are places for, or what waits for one. */
+static bool work_waits(const struct node_core *n)
+{
+	return n->waiting.count || n->warden_slots > n->cfg.slots;
+}
+
+static bool gathers(const struct node_core *n)
+{
+	return n->session == NODE_SESSION_UP && n->gathered.count < n->cfg.gather_max && work_waits(n) && !n->stopping;
+}
+
+void node_outbox_add_later(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	if (!n->cfg.gather_us || !gathers(n)) {
+		node_outbox_add(n, a, out);
+		return;
+	}
+	if (!n->gathered.count)
+		n->gathered_since_us = n->now_us;
+	a->gathered = true;
+	node_queue_append(n, &n->gathered, node_slot_of(n, a));
+}
+
+static uint64_t gathered_until(const struct node_core *n)
+{
+	return gathers(n) ? rv_sat_add(n->gathered_since_us, n->cfg.gather_us) : n->now_us;
+}
+
+bool node_outbox_gather(struct node_core *n, struct node_effects *out)
+{
+	if (!n->gathered.count || n->session != NODE_SESSION_UP || n->now_us < gathered_until(n))
+		return false;
+	send_gathered(n, out);
+	return n->gathered.count;
 }
 
 void node_outbox_send(struct node_core *n, struct node_attempt *a, struct node_effects *out)
 {
 	uint32_t slot = node_slot_of(n, a);
 
-	node_queue_remove(n, &n->fresh, slot);
+	leave_queue(n, a);
 	if (!emit(n, a, out)) {
 		rv_heap_remove(&n->due, slot); /* the next WELCOME schedules it */
 		return;
@@ -55,7 +118,7 @@ void node_outbox_send(struct node_core *n, struct node_attempt *a, struct node_e
 
 void node_outbox_remove(struct node_core *n, struct node_attempt *a)
 {
-	node_queue_remove(n, &n->fresh, node_slot_of(n, a));
+	leave_queue(n, a);
 }
 
 /* What the HELLO told as finished waits for its verdict, and is sent anyway if none comes; the rest at once. */
@@ -68,7 +131,7 @@ void node_outbox_welcomed(struct node_core *n)
 
 		if (a->state != NODE_AT_FINISHED)
 			continue;
-		node_queue_remove(n, &n->fresh, slot);
+		leave_queue(n, a);
 		a->resends = 0;
 		a->result_n = 0;
 		rv_heap_set(&n->due, slot, a->listed ? rv_sat_add(n->now_us, jittered(n, a, n->cfg.resend_us_min)) : n->now_us, n->sequence++);
@@ -111,5 +174,7 @@ uint64_t node_outbox_deadline(const struct node_core *n)
 	const struct rv_heap_item *first = rv_heap_first(&n->due);
 	uint64_t at = first ? first->key : RV_NEVER;
 
+	if (n->gathered.count && n->session == NODE_SESSION_UP)
+		at = rv_min_u64(at, gathered_until(n));
 	return n->fresh.count ? rv_min_u64(at, fresh_until(n, &n->attempts[n->fresh.first])) : at;
 }

@@ -8,7 +8,8 @@
  *	verdict kill: DISCARDING (the daemon still works at it), DROPPING (its tree is being ended); both are forgotten
  *
  * Invariants (audited): a slot is FREE or in exactly one chain of its unit's hash, newest taken first; digest is the sum
- * over counted slots; WAITING, LOST and FINISHED slots not yet due lie in the one queue of their state; FINISHED and
+ * over counted slots; WAITING, LOST and FINISHED slots not yet due lie in the one queue of their state (FINISHED: `fresh`, or
+ * `gathered` before it is sent); FINISHED and
  * MOCKING ones that have a deadline lie in `due`; sums of slots in use are those of the states.
  */
 #ifndef NODE_STATE_H
@@ -91,6 +92,8 @@ struct node_attempt {
 	bool in_tell;         /* waits in `tell` */
 	bool taken_told, started_told;
 	bool queued;          /* in the queue of its state */
+	bool no_hurry;        /* nothing waits for its result */
+	bool gathered;        /* and that waits for company: in that queue */
 	bool listed;          /* the HELLO that is being answered told it as FINISHED */
 };
 
@@ -118,7 +121,8 @@ struct node_core {
 	uint32_t live;        /* neither FREE nor FINISHED */
 	uint32_t counted;     /* in the digest */
 	uint32_t free_slot;   /* stack of freed slots, by `next` */
-	struct node_queue waiting, lost, fresh;
+	struct node_queue waiting, lost, fresh, gathered;
+	uint64_t gathered_since_us; /* the first of them */
 	struct rv_intmap units; /* hash of (run, unit) -> newest slot of it */
 	uint64_t digest;
 	uint64_t warden_slots, mock_slots, mock_agents, running_slots;
@@ -218,6 +222,7 @@ struct node_move {
 	uint64_t grace_us;       /* CANCEL, KILL */
 	enum proto_reason reason; /* CANCEL */
 	uint64_t lease_us;       /* KEEP */
+	bool succeeded;          /* COLLECTED */
 };
 void node_attempt_move(struct node_core *n, uint32_t slot, enum node_at_event event, const struct node_move *m, struct node_effects *out);
 void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, struct node_effects *out);
@@ -234,6 +239,8 @@ void node_attempt_forget(struct node_core *n, struct node_attempt *a, struct nod
 
 /* outbox.c: results until their ack */
 void node_outbox_add(struct node_core *n, struct node_attempt *a, struct node_effects *out);
+void node_outbox_add_later(struct node_core *n, struct node_attempt *a, struct node_effects *out); /* in company, if it may wait */
+bool node_outbox_gather(struct node_core *n, struct node_effects *out); /* what has waited long enough; true: more to do */
 void node_outbox_send(struct node_core *n, struct node_attempt *a, struct node_effects *out); /* (again) now */
 void node_outbox_remove(struct node_core *n, struct node_attempt *a);
 void node_outbox_welcomed(struct node_core *n); /* schedules what the session before left unanswered */

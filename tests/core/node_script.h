@@ -22,6 +22,7 @@ struct script {
 	uint64_t now_us;
 	uint64_t epoch, session;
 	struct rv_str cluster; /* that WELCOME states */
+	uint32_t dispatch_flags; /* proto_dispatch_flag, of what is dispatched */
 	char said[8192];
 };
 
@@ -123,7 +124,7 @@ static inline struct proto_attempt_key key_of(uint32_t unit, uint32_t attempt)
 	return (struct proto_attempt_key){ .run = RUN_ID, .unit = unit, .attempt = attempt };
 }
 
-static inline void script_open(struct script *s, uint64_t slots)
+static inline void script_open_gathering(struct script *s, uint64_t slots, uint64_t gather_us)
 {
 	*s = (struct script){ .now_us = 100 * SEC, .epoch = 1 };
 	s->out = (struct node_effects){ .items = s->items, .capacity = RV_ARRAY_LEN(s->items) };
@@ -132,8 +133,16 @@ static inline void script_open(struct script *s, uint64_t slots)
 	s->cfg.agent_slots = 1;
 	s->cfg.attempts_max = 64;
 	s->cfg.prefetch_max = 8;
+	s->cfg.gather_us = gather_us;
+	s->cfg.tell_us = gather_us ? SEC : 0; /* TAKEN and STARTED are not what these tests are about */
+	s->cfg.gather_max = 3;
 	s->core = node_core_create(&s->cfg);
 	assert_non_null(s->core);
+}
+
+static inline void script_open(struct script *s, uint64_t slots)
+{
+	script_open_gathering(s, slots, 0);
 }
 
 static inline void script_close(struct script *s)
@@ -177,7 +186,7 @@ static inline void script_up(struct script *s, uint64_t slots)
 static inline void dispatch_for(struct script *s, uint32_t unit, uint32_t attempt, enum proto_agent_kind kind, uint32_t flags, uint64_t cpus,
 				uint64_t lease_us)
 {
-	struct proto_dispatch d = { .key = key_of(unit, attempt), .epoch = s->epoch, .try_number = 1, .lease_us = lease_us };
+	struct proto_dispatch d = { .key = key_of(unit, attempt), .epoch = s->epoch, .try_number = 1, .lease_us = lease_us, .flags = s->dispatch_flags };
 	struct node_event ev = { .kind = NODE_EV_DISPATCH };
 
 	ev.dispatch.dispatch = &d;

@@ -7,7 +7,7 @@ struct fixture {
 	struct plan_build b, b2, b3;
 };
 
-static int setup_with(void **state, uint64_t prefetch_us)
+static int setup_with(void **state, uint64_t prefetch_us, uint64_t gather_us)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct coord_config cfg;
@@ -15,6 +15,7 @@ static int setup_with(void **state, uint64_t prefetch_us)
 	coord_config_init(&cfg);
 	cfg.attempts_max = 8192;
 	cfg.prefetch_us = prefetch_us;
+	cfg.gather_us = gather_us;
 	driver_init(&f->d, &cfg);
 	plan_build_init(&f->b);
 	plan_build_init(&f->b2);
@@ -26,12 +27,17 @@ static int setup_with(void **state, uint64_t prefetch_us)
 
 static int setup(void **state)
 {
-	return setup_with(state, 0);
+	return setup_with(state, 0, 0);
 }
 
 static int setup_prefetch(void **state)
 {
-	return setup_with(state, 2000);
+	return setup_with(state, 2000, 0);
+}
+
+static int setup_gather(void **state)
+{
+	return setup_with(state, 2000, 10000);
 }
 
 static int teardown(void **state)
@@ -649,6 +655,96 @@ static void short_units_are_sent_ahead_by_the_hundred(void **state)
 	assert_int_equal(n.active, 2 + 2 * 2000 / 10);
 }
 
+/* Results that gather at a node hold their places here. */
+static void what_gathers_is_sent_ahead_again(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n;
+	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
+
+	plan_build_for_each(&f->b, "m", 5000, "");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_result(&f->d, 0, &res);
+	coord_run_counts(f->d.c, 1, &n);
+	assert_int_equal(n.active, 2 + 2 * (2000 + 10000) / 10);
+}
+
+static void what_gathers_does_not_make_a_long_unit_short(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 2001 };
+
+	plan_build_for_each(&f->b, "m", 9, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_result(&f->d, 0, &res);
+	expect_unit(&f->d, "m-0002", "active");
+	expect_unit(&f->d, "m-0003", "ready");
+}
+
+static uint32_t told_of, unhurried;
+
+static void note_hurry(struct driver *d, const struct coord_effect *e)
+{
+	(void)d;
+	if (e->kind != COORD_FX_DISPATCH)
+		return;
+	told_of++;
+	unhurried += e->dispatch.no_hurry;
+}
+
+static void expect_unhurried(struct fixture *f, struct plan_build *b, uint32_t of, uint32_t want)
+{
+	f->d.hook = note_hurry;
+	told_of = unhurried = 0;
+	driver_submit(&f->d, b);
+	assert_int_equal(told_of, of);
+	assert_int_equal(unhurried, want);
+}
+
+static void nothing_waits_for_units_that_stand_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_for_each(&f->b, "m", 3, "");
+	driver_join(&f->d, "n1", 4, 0);
+	expect_unhurried(f, &f->b, 4, 4);
+}
+
+static void what_others_depend_on_is_in_a_hurry(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_unit(&f->b, "a", "");
+	plan_build_unit(&f->b, "b", "a");
+	plan_build_for_each(&f->b, "m", 2, "");
+	plan_build_unit(&f->b, "join", "m");
+	plan_build_for_each(&f->b, "p", 2, "");
+	plan_build_for_each(&f->b, "q", 2, "");
+	plan_build_same_as(&f->b, "q", "p");
+	plan_build_for_each(&f->b, "agent", 2, "");
+	plan_build_agent(&f->b, "agent", "x", 2); /* of which there are so many at most */
+	plan_build_unit(&f->b, "noop", ""); /* no process */
+	plan_build_settings(&f->b, "noop")->profile = PLAN_PROFILE_NOOP;
+	driver_join(&f->d, "n1", 9, 9);
+	expect_unhurried(f, &f->b, 8, 0);
+}
+
+static void where_locks_or_places_in_the_run_are_waited_for_all_are_in_a_hurry(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 3, "");
+	plan_build_lock(&f->b, "m", "l", 2);
+	driver_join(&f->d, "n1", 4, 0);
+	expect_unhurried(f, &f->b, 2, 0);
+	plan_build_for_each(&f->b2, "m", 3, "");
+	f->b2.plan.max_workers = 2;
+	expect_unhurried(f, &f->b2, 2, 0);
+}
+
 static void long_units_are_not_sent_ahead(void **state)
 {
 	struct fixture *f = *state;
@@ -939,6 +1035,7 @@ static void a_later_run_catches_up(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_GATHER(name) cmocka_unit_test_setup_teardown(name, setup_gather, teardown)
 #define TEST_AHEAD(name) cmocka_unit_test_setup_teardown(name, setup_prefetch, teardown)
 
 int main(void)
@@ -969,6 +1066,11 @@ int main(void)
 		TEST(a_node_that_is_drained_is_not_kept_free),
 		TEST_AHEAD(nothing_known_one_ahead_a_slot_for_commands),
 		TEST_AHEAD(short_units_are_sent_ahead_by_the_hundred),
+		TEST_GATHER(what_gathers_is_sent_ahead_again),
+		TEST_GATHER(what_gathers_does_not_make_a_long_unit_short),
+		TEST(nothing_waits_for_units_that_stand_alone),
+		TEST(what_others_depend_on_is_in_a_hurry),
+		TEST(where_locks_or_places_in_the_run_are_waited_for_all_are_in_a_hurry),
 		TEST_AHEAD(long_units_are_not_sent_ahead),
 		TEST_AHEAD(an_estimate_bounds_what_is_sent_ahead),
 		TEST_AHEAD(what_needs_more_than_slots_is_never_sent_ahead),

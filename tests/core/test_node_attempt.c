@@ -477,6 +477,182 @@ static void every_cell_of_the_table(void **state)
 	assert_true(used > 150);
 }
 
+/* --- results that gather ------------------------------------------------------------------------------------------------------- */
+
+#define GATHER_US 10000u
+
+/* One place, and units 1 to `count` here that nothing waits for: the first runs, the others are with the warden. */
+static void gathering(struct script *s, uint32_t count)
+{
+	script_open_gathering(s, 1, GATHER_US);
+	ev_connected(s);
+	ev_welcome(s);
+	s->dispatch_flags = PROTO_DISPATCH_NO_HURRY;
+	for (uint32_t unit = 1; unit <= count; unit++) {
+		dispatch(s, unit, 1, PROTO_AGENT_COMMAND, 0, 1);
+		ev_slot(s, NODE_EV_PREPARED, unit - 1);
+	}
+	ev_slot(s, NODE_EV_STARTED, 0);
+	script_turn(s);
+	s->said[0] = '\0';
+}
+
+/* The unit ends, and the warden starts the next. */
+static void ends(struct script *s, uint32_t unit, bool succeeded)
+{
+	ev_slot(s, NODE_EV_EXITED, unit - 1);
+	s->said[0] = '\0';
+	script_step(s, (struct node_event){ .kind = NODE_EV_COLLECTED, .slot = unit - 1, .succeeded = succeeded });
+	if (node_core_find(s->core, key_of(unit + 1, 1)) != NODE_NONE)
+		ev_slot(s, NODE_EV_STARTED, unit);
+	script_turn(s);
+}
+
+static void successes_that_nothing_waits_for_leave_together_when_the_first_has_waited(void **state)
+{
+	struct script s;
+	uint64_t since;
+
+	(void)state;
+	gathering(&s, 5);
+	since = s.now_us;
+	ends(&s, 1, true);
+	s.now_us += GATHER_US / 2;
+	ends(&s, 2, true);
+	expect(&s, "");
+	assert_true(node_core_next_deadline(s.core) == since + GATHER_US);
+	s.now_us = since + GATHER_US - 1;
+	script_turn(&s);
+	expect(&s, "");
+	s.now_us++;
+	script_turn(&s);
+	expect(&s, "RESULT 1.1; RESULT 2.1");
+	ends(&s, 3, true); /* the next ones gather anew */
+	expect(&s, "");
+	assert_true(node_core_next_deadline(s.core) == s.now_us + GATHER_US);
+	script_close(&s);
+}
+
+static void no_more_than_so_many_gather(void **state)
+{
+	struct script s;
+
+	(void)state;
+	gathering(&s, 6);
+	ends(&s, 1, true);
+	ends(&s, 2, true);
+	expect(&s, "");
+	ends(&s, 3, true);
+	expect(&s, "RESULT 1.1; RESULT 2.1; RESULT 3.1");
+	script_close(&s);
+}
+
+static void nothing_gathers_once_all_that_is_here_has_begun(void **state)
+{
+	struct script s;
+
+	(void)state;
+	gathering(&s, 3);
+	ends(&s, 1, true);
+	expect(&s, "");
+	ends(&s, 2, true);
+	expect(&s, "RESULT 1.1; RESULT 2.1");
+	ends(&s, 3, true);
+	expect(&s, "RESULT 3.1");
+	script_close(&s);
+}
+
+static void what_gathers_leaves_with_a_failure_and_with_what_is_waited_for(void **state)
+{
+	struct script s;
+
+	(void)state;
+	gathering(&s, 4);
+	ends(&s, 1, true);
+	expect(&s, "");
+	ends(&s, 2, false);
+	expect(&s, "RESULT 1.1; RESULT 2.1");
+	ends(&s, 3, true);
+	expect(&s, "RESULT 3.1");
+	script_close(&s);
+
+	gathering(&s, 1);
+	s.dispatch_flags = 0;
+	for (uint32_t unit = 2; unit <= 3; unit++) {
+		dispatch(&s, unit, 1, PROTO_AGENT_COMMAND, 0, 1);
+		ev_slot(&s, NODE_EV_PREPARED, unit - 1);
+	}
+	s.said[0] = '\0';
+	ends(&s, 1, true);
+	expect(&s, "");
+	dispatch(&s, 4, 1, PROTO_AGENT_COMMAND, 0, 1);
+	ev_slot(&s, NODE_EV_PREPARED, 3);
+	s.said[0] = '\0';
+	ends(&s, 2, true);
+	expect(&s, "RESULT 1.1; RESULT 2.1");
+	script_close(&s);
+}
+
+static void what_gathers_is_said_to_who_asks_and_not_again(void **state)
+{
+	struct script s;
+	uint64_t since;
+
+	(void)state;
+	gathering(&s, 5);
+	since = s.now_us;
+	ends(&s, 1, true);
+	ends(&s, 2, true);
+	expect(&s, "");
+	ev_cancel(&s, 1, 1, 0);
+	expect(&s, "RESULT 1.1");
+	ev_ack(&s, 2, 1, PROTO_ACK_FENCED);
+	expect(&s, "forget 1");
+	s.now_us = since + GATHER_US;
+	script_turn(&s);
+	expect(&s, "");
+	script_close(&s);
+}
+
+static void a_new_session_hears_what_gathered_from_hello(void **state)
+{
+	struct script s;
+
+	(void)state;
+	gathering(&s, 3);
+	ends(&s, 1, true);
+	expect(&s, "");
+	script_step(&s, (struct node_event){ .kind = NODE_EV_DISCONNECTED });
+	s.now_us += GATHER_US;
+	script_turn(&s);
+	expect(&s, "");
+	assert_true(node_core_next_deadline(s.core) > s.now_us);
+	ends(&s, 2, true); /* nobody to tell */
+	expect(&s, "");
+	ev_connected(&s);
+	expect(&s, "HELLO 3; HELD 1.1[finished]; HELD 2.1[finished]; HELD 3.1[running]");
+	ev_welcome(&s);
+	ev_verdict(&s, 1, 1, PROTO_RESEND);
+	ev_verdict(&s, 2, 1, PROTO_RESEND);
+	script_turn(&s);
+	expect(&s, "RESULT 1.1; RESULT 2.1");
+	script_close(&s);
+}
+
+static void a_node_that_stops_keeps_no_result(void **state)
+{
+	struct script s;
+
+	(void)state;
+	gathering(&s, 3);
+	ends(&s, 1, true);
+	expect(&s, "");
+	script_step(&s, (struct node_event){ .kind = NODE_EV_STOP, .stop = { .grace_us = SEC, .reason = PROTO_REASON_CANCELLED } });
+	script_turn(&s);
+	expect(&s, "kill 1[grace]; kill 2[grace]; RESULT 1.1");
+	script_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +671,13 @@ int main(void)
 		cmocka_unit_test(cancel_and_retract_cross_in_the_warden),
 		cmocka_unit_test(the_warden_dies_under_all_of_them),
 		cmocka_unit_test(every_cell_of_the_table),
+		cmocka_unit_test(successes_that_nothing_waits_for_leave_together_when_the_first_has_waited),
+		cmocka_unit_test(no_more_than_so_many_gather),
+		cmocka_unit_test(nothing_gathers_once_all_that_is_here_has_begun),
+		cmocka_unit_test(what_gathers_leaves_with_a_failure_and_with_what_is_waited_for),
+		cmocka_unit_test(what_gathers_is_said_to_who_asks_and_not_again),
+		cmocka_unit_test(a_new_session_hears_what_gathered_from_hello),
+		cmocka_unit_test(a_node_that_stops_keeps_no_result),
 	};
 
 	return RUN(tests);

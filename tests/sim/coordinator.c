@@ -475,6 +475,7 @@ static struct coord *new_core(struct sim_world *w)
 	cfg.runs_max = SIM_RUNS_MAX + 1;
 	cfg.seed = w->spec->seed;
 	cfg.prefetch_us = w->spec->prefetch_us;
+	cfg.gather_us = w->spec->seed & 2 ? RV_GATHER_US : 0;
 	core = coord_create(&cfg);
 	rv_check(core);
 	return core;

@@ -525,6 +525,8 @@ static void on_word(struct sim_world *w, struct sim_node *n, const struct sim_wo
 	/* What the core has let go of, or given to another since, is dropped: the daemon knows its warden's keys. */
 	if (word->key && (word->slot >= SIM_NODE_ATTEMPTS || !n->attempts[word->slot].used || n->attempts[word->slot].proc_key != word->key))
 		return;
+	if (ev.kind == NODE_EV_COLLECTED)
+		ev.succeeded = n->attempts[word->slot].result.outcome == PROTO_SUCCEEDED;
 	if (ev.kind == NODE_EV_WARDEN_UP)
 		n->warden_life = n->warden.life;
 	step(w, n, &ev);
@@ -656,6 +658,8 @@ void sim_node_start(struct sim_world *w, uint32_t node)
 	cfg.agent_slots = n->agent_slots;
 	cfg.prefetch_max = sim_node_ahead_max(w);
 	cfg.tell_us = w->spec->seed & 1 ? 20000 : 0;
+	cfg.gather_us = w->spec->seed & 2 ? RV_GATHER_US : 0;
+	cfg.gather_max = w->spec->seed & 4 ? 3 : NODE_GATHER_MAX;
 	cfg.seed = rv_hash_u64(w->spec->seed, n->info.incarnation << 8 | node);
 	n->core = node_core_create(&cfg);
 	rv_check(n->core);

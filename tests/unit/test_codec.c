@@ -164,6 +164,7 @@ static struct proto_dispatch dispatch_of(struct maker *m)
 	d.note = bytes_of(m, 2000);
 	d.tokens_left = number(m, UINT64_MAX);
 	d.cost_left_microusd = number(m, 1) ? number(m, UINT64_MAX) : 0;
+	d.flags = (uint32_t)number(m, PROTO_DISPATCH_FLAGS_ALL);
 	return d;
 }
 
@@ -392,6 +393,7 @@ static void same_dispatch(const struct proto_dispatch *a, const struct proto_dis
 	same_str(a->note, b->note);
 	assert_true(a->tokens_left == b->tokens_left);
 	assert_true(a->cost_left_microusd == b->cost_left_microusd);
+	assert_int_equal(a->flags, b->flags);
 	same_str(a->workspace.id, b->workspace.id);
 	same_str(a->workspace.root, b->workspace.root);
 	same_str(a->workspace.namespace_root, b->workspace.namespace_root);
