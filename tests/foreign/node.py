@@ -369,7 +369,7 @@ class Node:
                 run, workspace, specs, items = fields
                 for item in a_list(items):
                     self.received += 1
-                    handler(uint(run), workspace, a_list(specs), a_list(item, 7, 13))
+                    handler(uint(run), workspace, a_list(specs), a_list(item, 7, 14))
             elif kind in BATCHED:
                 run, items = fields
                 for item in a_list(items):
