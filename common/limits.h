@@ -101,7 +101,7 @@
 #define RV_GRACE_US_MAX 300000000u
 #define RV_DRAIN_US_MAX (UINT64_C(30) * 86400 * 1000000) /* a drained node's deadline */
 /* So long may a result that nothing waits for wait for company at a node that has more to do (node/core/outbox.c); as much more is sent
- * ahead. Longer gains little: at a millisecond a unit ten results share what it takes to settle one. */
+ * ahead. Longer gains nothing that can be measured: at a millisecond a unit ten results share what it takes to settle one. */
 #define RV_GATHER_US 10000u
 #define RV_LOST_AFTER_US_COMMAND 60000000u
 #define RV_LOST_AFTER_US_AGENT 600000000u

@@ -285,18 +285,6 @@ static bool reachable(const struct coord_node *n)
 	return n->state != COORD_N_AWAY;
 }
 
-/* No unit waits for its result, nor for a place in the run, nor does the run's stop: what is left is to keep the node busy, and that the
- * node sees itself. Only where more of its kind is sent ahead; what is no process has its result at once. */
-static bool no_hurry(const struct coord_run *r, uint32_t unit)
-{
-	const struct coord_unit *u = coord_unit_at(r, unit);
-	const struct coord_tmpl *tm = &r->g->tmpls[u->tmpl];
-	const struct coord_class *cl = coord_unit_class(r, u);
-
-	return cl->prefetch && coord_unit_setting(r, u)->process && !r->stop && !r->max_workers && !tm->out_count && !(tm->flags & COORD_TMPL_LINKED) &&
-	       tm->pair_first == COORD_NONE && !coord_unit_is_verify(r, unit);
-}
-
 void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 {
 	struct coord_attempt *a = &c->attempts[slot];
@@ -316,7 +304,7 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	e->dispatch.try_number = u->tries + 1u;
 	e->dispatch.lease_us = s->lost_after_us / 10 * 9;
 	e->dispatch.tokens_left = e->dispatch.cost_left_microusd = 0;
-	e->dispatch.no_hurry = no_hurry(r, a->unit);
+	e->dispatch.no_hurry = coord_estimate_no_hurry(r, a->unit);
 	e->dispatch.agent = COORD_NONE;
 	if (r->g->meters)
 		coord_budget_dispatch(c, r, a->unit, e);

@@ -2,8 +2,8 @@
  *
  * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice round trip and commit if that is
  * more, by the median of the class's last tries or the unit's own estimate, whichever is longer: a unit that is bound to a slot
- * too early is worse than a round trip that shows. Of a quick class as much is sent ahead again as lies with the node as results
- * that gather (node/core/outbox.c): those hold their places here until they come. While neither is known: one ahead a place for what is quick by nature.
+ * too early is worse than a round trip that shows. Of what nothing waits for as much is sent ahead again as lies with the node
+ * as results that gather (node/core/outbox.c): those hold their places here until they come. While neither is known: one ahead a place for what is quick by nature.
  */
 #include "coordinator/core/state.h"
 
@@ -36,6 +36,17 @@ uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_clas
 	return rv_max_u64(own_estimate(r, unit), cl->seen_count ? rv_max_u64(cl->median_us, 1) : 0);
 }
 
+bool coord_estimate_no_hurry(const struct coord_run *r, uint32_t unit)
+{
+	const struct coord_unit *u = coord_unit_at(r, unit);
+	const struct coord_tmpl *tm;
+
+	if (!coord_unit_setting(r, u)->process || !coord_unit_class(r, u)->prefetch || r->stop || r->max_workers)
+		return false;
+	tm = &r->g->tmpls[u->tmpl];
+	return !tm->out_count && !(tm->flags & COORD_TMPL_LINKED) && tm->pair_first == COORD_NONE && !coord_unit_is_verify(r, unit);
+}
+
 uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const struct coord_run *r, const struct coord_class *cl, uint32_t unit)
 {
 	uint64_t aim_us = rv_max_u64(c->cfg.prefetch_us, 2 * (rtt_us + c->commit_us)), each_us;
@@ -45,7 +56,7 @@ uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const stru
 	each_us = coord_estimate_known(r, cl, unit);
 	if (!each_us)
 		return cl->quick ? 1 : 0;
-	if (cl->quick)
+	if (c->cfg.gather_us && coord_estimate_no_hurry(r, unit))
 		aim_us += c->cfg.gather_us;
 	return rv_min_u64(aim_us / each_us, RV_PREFETCH_MAX);
 }

@@ -246,7 +246,7 @@ struct coord_config {
 	uint32_t paths_max;       /* directories (with their ancestors) held or waited for at once, by all runs */
 	uint64_t seed;            /* jitter, sampling */
 	uint64_t prefetch_us;     /* aim of prefetch, 2,000; 0 = none */
-	uint64_t gather_us;       /* and so much more of what is quick, since results gather at nodes, RV_GATHER_US; 0 */
+	uint64_t gather_us;       /* and so much more of units whose results gather at nodes, RV_GATHER_US; 0 */
 	uint64_t heartbeat_us_max; /* 2,000,000 */
 	uint64_t heartbeat_us_min; /* 200,000 */
 };

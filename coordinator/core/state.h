@@ -516,6 +516,9 @@ void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint
 /* --- estimate.c --------------------------------------------------------------------------------------------------------------------------------------- */
 
 void coord_estimate_seen(struct coord_class *cl, uint64_t duration_us);
+/* No unit waits for its result, nor for a lock or a place in the run, nor does the run's stop: what is left is to keep its node busy, and that
+ * the node sees itself. Not what is no process: that has its result at once. */
+bool coord_estimate_no_hurry(const struct coord_run *r, uint32_t unit);
 /* How many units of this class may be sent ahead for each place of a node with this round trip, at most RV_PREFETCH_MAX. */
 uint64_t coord_estimate_ahead(const struct coord *c, uint64_t rtt_us, const struct coord_run *r, const struct coord_class *cl, uint32_t unit);
 /* How long units of this class take, as far as that is known; 0: it is not. */

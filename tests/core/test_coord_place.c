@@ -670,6 +670,21 @@ static void what_gathers_is_sent_ahead_again(void **state)
 	assert_int_equal(n.active, 2 + 2 * (2000 + 10000) / 10);
 }
 
+static void what_is_waited_for_is_sent_ahead_no_further(void **state)
+{
+	struct fixture *f = *state;
+	struct coord_run_counts n;
+	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
+
+	plan_build_for_each(&f->b, "m", 5000, "");
+	plan_build_unit(&f->b, "join", "m");
+	driver_join(&f->d, "n1", 2, 0);
+	driver_submit(&f->d, &f->b);
+	driver_result(&f->d, 0, &res);
+	coord_run_counts(f->d.c, 1, &n);
+	assert_int_equal(n.active, 2 + 2 * 2000 / 10);
+}
+
 static void what_gathers_does_not_make_a_long_unit_short(void **state)
 {
 	struct fixture *f = *state;
@@ -1067,6 +1082,7 @@ int main(void)
 		TEST_AHEAD(nothing_known_one_ahead_a_slot_for_commands),
 		TEST_AHEAD(short_units_are_sent_ahead_by_the_hundred),
 		TEST_GATHER(what_gathers_is_sent_ahead_again),
+		TEST_GATHER(what_is_waited_for_is_sent_ahead_no_further),
 		TEST_GATHER(what_gathers_does_not_make_a_long_unit_short),
 		TEST(nothing_waits_for_units_that_stand_alone),
 		TEST(what_others_depend_on_is_in_a_hurry),
