@@ -175,6 +175,7 @@ static void put_why(struct rv_buf *out, struct rv_str row, struct rv_str what, c
 	} else if (rv_str_equal(what, RV_STR("active"))) {
 		(void)rv_buf_printf(out, "attempt %llu is there and %s", (unsigned long long)cli_row_uint(row, "attempt"),
 				    cli_row_true(row, "started") ? "runs" : "has not started");
+		put_member(out, "; it begins by itself once ", row, "unit", " has succeeded there");
 	} else if (rv_str_equal(what, RV_STR("run_ended"))) {
 		(void)rv_buf_puts(out, "the run has ended");
 	} else if (rv_str_equal(what, RV_STR("run_stopped"))) {

@@ -36,6 +36,8 @@
 	X(OLD_EPOCH, "a node obeys a coordinator of the past")                                                      \
 	X(REQUEST_TWICE, "a request that is said again is carried out again")                                       \
 	X(DEADLINES_FIRST, "deadlines are looked at before the messages that wait")                                 \
+	X(BEHIND_ANYWAY, "what waits at its node behind another attempt begins however that one ends")             \
+	X(BEHIND_FIRST, "the result of what was handed over behind another attempt counts before that one's")       \
 	X(REVOKED_HEARD, "what a node sends counts although its key is revoked")                                     \
 	X(REVOKED_TOLD, "what waits to be sent to a node leaves although its key has been revoked since")           \
 	X(REVOKED_KEPT, "a node whose key is revoked stays among those that are given work")

@@ -115,6 +115,7 @@ static void dispatch_message(const struct coord_effect *fx, const struct coord_w
 		.tokens_left = fx->dispatch.tokens_left,
 		.cost_left_microusd = fx->dispatch.cost_left_microusd,
 		.flags = fx->dispatch.no_hurry ? PROTO_DISPATCH_NO_HURRY : 0,
+		.after = fx->dispatch.after,
 		.workspace = d->workspace,
 	};
 }

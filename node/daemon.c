@@ -177,6 +177,7 @@ static int set_identity(struct node_daemon *d, struct rv_err *err)
 	info->slots = d->cfg.slots;
 	info->agent_slots = d->cfg.agent_slots;
 	info->memory_bytes = memory_bytes(&d->cfg);
+	info->abilities = PROTO_NODE_HOLDS_BEHIND;
 	info->labels = d->cfg.labels;
 	info->label_count = d->cfg.label_count;
 	info->resources = d->cfg.resources;

@@ -11,6 +11,8 @@ static void pack_key(struct proto_pack *p, uint32_t fields, const struct proto_a
 /* How many of the fields behind the spec have something to say, or stand before one that has. */
 static uint32_t dispatch_more(const struct proto_dispatch *d)
 {
+	if (d->after.attempt)
+		return 9;
 	if (d->flags)
 		return 7;
 	if (d->cost_left_microusd)
@@ -53,13 +55,17 @@ static void pack_dispatch(struct proto_pack *p, const struct proto_dispatch *d, 
 		proto_pack_uint(p, d->cost_left_microusd);
 	if (more >= 7)
 		proto_pack_uint(p, d->flags);
+	if (more >= 9) {
+		proto_pack_uint(p, d->after.unit);
+		proto_pack_uint(p, d->after.attempt);
+	}
 }
 
 static void read_dispatch(struct proto_reading *r, uint32_t more, struct proto_dispatch *d)
 {
 	struct proto_cursor *c = r->c;
 
-	if (more < 5 || more > 12) {
+	if (more < 5 || more > 14 || more == 13) {
 		c->failed = true;
 		return;
 	}
@@ -96,6 +102,10 @@ static void read_dispatch(struct proto_reading *r, uint32_t more, struct proto_d
 		d->cost_left_microusd = proto_read_uint(c);
 	if (more >= 12)
 		d->flags = (uint32_t)proto_read_uint_to(c, PROTO_DISPATCH_FLAGS_ALL);
+	if (more >= 14) {
+		d->after.unit = proto_read_u32(c);
+		d->after.attempt = proto_read_u32(c);
+	}
 	if (d->note.bytes > PROTO_NOTE_BYTES_MAX)
 		c->failed = true;
 }

@@ -53,6 +53,11 @@ struct proto_label {
 	struct rv_str key, value;
 };
 
+/* What a node may do or not, as its program is. */
+enum proto_node_ability {
+	PROTO_NODE_HOLDS_BEHIND = 1u << 0, /* it keeps an attempt until the one that it comes after has succeeded there */
+};
+
 struct proto_node_info {
 	struct rv_str name;
 	uint8_t key[PROTO_DIGEST_BYTES]; /* hash of its key: its id everywhere */
@@ -67,6 +72,7 @@ struct proto_node_info {
 	struct rv_str kill_level;        /* cgroup, pidns, subreaper */
 	const struct proto_label *agents; /* profiles whose program it has, with its version ("": not known) */
 	uint32_t agent_count;
+	uint32_t abilities;              /* proto_node_ability */
 };
 
 /* What a node says of an attempt it holds. */
@@ -251,6 +257,11 @@ enum proto_dispatch_flag {
 };
 #define PROTO_DISPATCH_FLAGS_ALL PROTO_DISPATCH_NO_HURRY
 
+/* An attempt of the same run that another one waits for at its node; attempt 0: it waits for none. */
+struct proto_after {
+	uint32_t unit, attempt;
+};
+
 struct proto_dispatch {
 	struct proto_attempt_key key;
 	uint64_t epoch;
@@ -267,6 +278,7 @@ struct proto_dispatch {
 	struct rv_str note;          /* what a person sent along with `retry`: the context key `_note`; "" = none */
 	uint64_t tokens_left, cost_left_microusd; /* what limits of unit, agent and run leave this attempt; 0: none apply */
 	uint32_t flags;              /* proto_dispatch_flag */
+	struct proto_after after;    /* it begins once that one has succeeded here */
 	struct proto_workspace workspace; /* the same for all of a run */
 };
 

@@ -11,6 +11,8 @@
 #define RUN_ACCEPTED_FIELDS 9u
 #define RUN_ACCEPTED_FIELDS_OPEN 10u /* of an open run */
 #define UNITS_ADDED_FIELDS 5u
+#define ASSIGNED_FIELDS 4u
+#define ASSIGNED_BEHIND_FIELDS 6u /* of an attempt that waits for another at its node */
 #define NODE_FIELDS 4u
 #define NODE_BEGAN_FIELDS 6u
 #define RUN_ACCEPTED_FIELDS_OLD 7u /* before there were clients: neither submission nor workspace id */
@@ -124,9 +126,13 @@ static int pack_fact(struct proto_pack *p, const struct proto_fact *f)
 		pack_units_added(p, f);
 		return 0;
 	case PROTO_FACT_ASSIGNED:
-		pack_head(p, f, 4);
+		pack_head(p, f, f->assigned.after.attempt ? ASSIGNED_BEHIND_FIELDS : ASSIGNED_FIELDS);
 		pack_key(p, &f->assigned.key);
 		proto_pack_uint(p, f->assigned.node);
+		if (!f->assigned.after.attempt)
+			return 0;
+		proto_pack_uint(p, f->assigned.after.unit);
+		proto_pack_uint(p, f->assigned.after.attempt);
 		return 0;
 	case PROTO_FACT_ENDED:
 		pack_head(p, f, 5 + proto_result_fields(&f->ended.result));
@@ -343,9 +349,9 @@ static void read_node(struct proto_cursor *c, uint32_t fields, struct proto_fact
 	f->node.incarnation = proto_read_uint(c);
 }
 
-/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED, MUTATION and NODE. */
+/* Fields besides the kind; those with a result have more (0: any), and so may RUN_ACCEPTED, ASSIGNED, MUTATION and NODE. */
 static const uint8_t fields_of[] = {
-	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 4,
+	[PROTO_FACT_EPOCH] = 2,	      [PROTO_FACT_RUN_ACCEPTED] = 0, [PROTO_FACT_ASSIGNED] = 0,
 	[PROTO_FACT_RUN_STOPPED] = 2, [PROTO_FACT_RUN_FINISHED] = 7, [PROTO_FACT_MUTATION] = 0,
 	[PROTO_FACT_NODE] = 0,	      [PROTO_FACT_KEY] = 5,	     [PROTO_FACT_TOKEN] = 6,
 	[PROTO_FACT_UNITS_ADDED] = UNITS_ADDED_FIELDS,
@@ -353,7 +359,7 @@ static const uint8_t fields_of[] = {
 
 static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
 {
-	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < (f->kind == PROTO_FACT_NODE ? NODE_FIELDS : 5u)) {
+	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < (f->kind == PROTO_FACT_NODE || f->kind == PROTO_FACT_ASSIGNED ? NODE_FIELDS : 5u)) {
 		c->failed = true;
 		return;
 	}
@@ -373,6 +379,12 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 	case PROTO_FACT_ASSIGNED:
 		read_key(c, &f->assigned.key);
 		f->assigned.node = proto_read_u32(c);
+		if (fields != ASSIGNED_BEHIND_FIELDS) {
+			c->failed |= fields != ASSIGNED_FIELDS;
+			break;
+		}
+		f->assigned.after.unit = proto_read_u32(c);
+		f->assigned.after.attempt = proto_read_u32(c);
 		break;
 	case PROTO_FACT_ENDED:
 		read_key(c, &f->ended.key);

@@ -109,6 +109,7 @@ struct proto_fact {
 		struct {
 			struct proto_attempt_key key;
 			uint32_t node; /* index in this journal's NODE facts */
+			struct proto_after after; /* the attempt, active at that node, whose success it waits for there */
 		} assigned;
 		struct {
 			struct proto_attempt_key key; /* attempt 0: ended without one */

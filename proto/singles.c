@@ -8,7 +8,7 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 
 	proto_pack_array(p, 6);
 	proto_pack_uint(p, PROTO_HELLO);
-	proto_pack_array(p, 11);
+	proto_pack_array(p, n->abilities ? 12 : 11);
 	proto_pack_str(p, n->name);
 	proto_pack_bin(p, n->key, sizeof(n->key));
 	proto_pack_bin(p, n->boot_id, sizeof(n->boot_id));
@@ -35,6 +35,8 @@ static void pack_hello(struct proto_pack *p, const struct proto_hello *h)
 		proto_pack_str(p, n->agents[i].key);
 		proto_pack_str(p, n->agents[i].value);
 	}
+	if (n->abilities)
+		proto_pack_uint(p, n->abilities);
 	proto_pack_uint(p, h->n);
 	proto_pack_uint(p, h->page);
 	proto_pack_bool(p, h->last);
@@ -56,9 +58,10 @@ static void read_node_info(struct proto_reading *r, struct proto_node_info *n)
 	struct proto_cursor *c = r->c;
 	struct proto_named_amount *resources;
 	struct proto_label *labels, *agents;
-	uint32_t i;
+	uint32_t i, fields = proto_read_array(c);
 
-	proto_read_array_of(c, 11);
+	if (fields != 11 && fields != 12)
+		c->failed = true;
 	n->name = proto_read_str(c);
 	proto_read_fixed(c, n->key, sizeof(n->key));
 	proto_read_fixed(c, n->boot_id, sizeof(n->boot_id));
@@ -88,6 +91,8 @@ static void read_node_info(struct proto_reading *r, struct proto_node_info *n)
 		agents[i].key = proto_read_str(c);
 		agents[i].value = proto_read_str(c);
 	}
+	if (fields == 12)
+		n->abilities = proto_read_u32(c);
 }
 
 static void read_hello(struct proto_reading *r, struct proto_hello *h)

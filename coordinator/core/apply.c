@@ -79,7 +79,7 @@ static void apply_units_added(struct coord *c, const struct proto_fact *f, const
 static void apply_assigned(struct coord *c, const struct proto_fact *f)
 {
 	struct coord_run *r = coord_run_find(c, f->assigned.key.run);
-	struct coord_unit_assign a = { f->assigned.key.attempt, f->assigned.node };
+	struct coord_unit_assign a = { f->assigned.key.attempt, f->assigned.node, f->assigned.after };
 
 	rv_check(r != NULL);
 	rv_check(f->assigned.node < c->node_count);
@@ -108,9 +108,9 @@ static void count_attempt(struct coord *c, struct coord_run *r, struct coord_uni
 	}
 	if (r->g->meters)
 		coord_budget_ended(c, r, res);
-	if (res->class)
+	if (res->class && !coord_unit_is_behind(c, u))
 		u->class = (uint8_t)res->class;
-	if (res->class || res->reason)
+	if ((res->class || res->reason) && !coord_unit_is_behind(c, u))
 		u->reason = (uint8_t)res->reason;
 	(void)c;
 }
@@ -191,7 +191,8 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 		count_up(&u->retries);
 		r->retries++;
 	}
-	tell_attempt_ended(c, r, f);
+	if (!coord_unit_is_behind(c, u)) /* else nobody has been told that it was assigned */
+		tell_attempt_ended(c, r, f);
 	if (delay_us)
 		coord_unit_event(c, r, unit, COORD_UE_RETRY, &delay_us);
 	else
@@ -243,7 +244,7 @@ static void admit(struct coord *c, const struct proto_fact *f)
 	c->node_count++;
 	*n = (struct coord_node){ .reconcile = COORD_NONE, .attempts = { COORD_NONE, COORD_NONE }, .lost_after_min_us = RV_NEVER,
 				  .reserved_run = COORD_NONE, .reserved_shape = COORD_NONE, .deadline_us = RV_NEVER,
-				  .drain_at_us = RV_NEVER, .heartbeat_us = c->cfg.heartbeat_us_max };
+				  .drain_at_us = RV_NEVER, .behind_due_us = RV_NEVER, .heartbeat_us = c->cfg.heartbeat_us_max };
 	for (uint32_t i = 0; i < COORD_RESEND_LEVELS; i++)
 		n->resend[i] = (struct coord_ring){ COORD_NONE, COORD_NONE };
 	memcpy(n->name, f->node.name.at, bytes);

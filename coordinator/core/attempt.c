@@ -12,8 +12,6 @@
 
 static const uint64_t resend_us[COORD_RESEND_LEVELS] = { 1000000, 2000000, 4000000, 8000000, 16000000, 30000000 };
 
-#define NO_LEVEL UINT8_MAX
-
 /* --- lists --- */
 
 static void run_list_add(struct coord *c, struct coord_run *r, uint32_t slot)
@@ -84,7 +82,7 @@ static void wait_list_remove(struct coord *c, uint32_t slot)
 	struct coord_attempt *a = &c->attempts[slot];
 	struct coord_ring *ring;
 
-	if (a->level == NO_LEVEL)
+	if (a->level == COORD_NO_LEVEL)
 		return;
 	ring = &c->nodes[a->node].resend[a->level];
 	if (a->wait_prev != COORD_NONE)
@@ -95,7 +93,7 @@ static void wait_list_remove(struct coord *c, uint32_t slot)
 		c->attempts[a->wait_next].wait_prev = a->wait_prev;
 	else
 		ring->last = a->wait_prev;
-	a->level = NO_LEVEL;
+	a->level = COORD_NO_LEVEL;
 }
 
 /* Waits for an answer to what has just been sent. */
@@ -153,7 +151,17 @@ static void resources_move(struct coord_node *n, const struct coord_graph *g, co
 	}
 }
 
-void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node)
+void coord_attempt_take_places(struct coord *c, struct coord_run *r, uint32_t slot)
+{
+	const struct coord_attempt *a = &c->attempts[slot];
+	const struct coord_shape *sh = &r->g->shapes[coord_unit_class(r, coord_unit_at(r, a->unit))->shape];
+
+	c->nodes[a->node].slots_used += sh->slots;
+	c->nodes[a->node].agent_used += sh->agent_slots;
+	coord_node_update(c, a->node);
+}
+
+void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, uint32_t after)
 {
 	struct coord_unit *u = coord_unit_at(r, unit);
 	const struct coord_class *cl = coord_unit_class(r, u);
@@ -168,13 +176,11 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 	if (slot == c->attempt_free)
 		c->attempt_free = a->run_next;
 	c->attempt_count++;
-	*a = (struct coord_attempt){ .state = COORD_A_UNKNOWN, .level = NO_LEVEL, .run = coord_run_slot(c, r), .unit = unit,
-				     .attempt = u->attempt, .node = node };
+	*a = (struct coord_attempt){ .state = COORD_A_UNKNOWN, .level = COORD_NO_LEVEL, .run = coord_run_slot(c, r), .unit = unit,
+				     .attempt = u->attempt, .node = node, .after = COORD_NONE, .behind = COORD_NONE };
 	u->slot = slot;
 	run_list_add(c, r, slot);
 	node_list_add(c, n, slot);
-	n->slots_used += sh->slots;
-	n->agent_used += sh->agent_slots;
 	resources_move(n, r->g, sh, true);
 	if (coord_unit_setting(r, u)->lost_after_us < n->lost_after_min_us) {
 		n->lost_after_min_us = coord_unit_setting(r, u)->lost_after_us;
@@ -190,7 +196,10 @@ void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uin
 		coord_dirs_take(c, r, unit);
 	r->active++;
 	r->usage += sh->slots + sh->agent_slots;
-	coord_node_update(c, node);
+	if (after == COORD_NONE)
+		coord_attempt_take_places(c, r, slot);
+	else
+		coord_behind_begin(c, slot, after);
 	coord_ready_update_run(c, r);
 }
 
@@ -239,14 +248,18 @@ void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit)
 	struct coord_node *n = &c->nodes[a->node];
 
 	rv_check(a->unit == unit);
+	rv_check(a->behind == COORD_NONE);
 	if (r->g->meters)
 		coord_budget_dropped(c, r, slot);
 	uncount(c, slot);
 	wait_list_remove(c, slot);
 	run_list_remove(c, r, slot);
 	node_list_remove(c, n, slot);
-	n->slots_used -= sh->slots;
-	n->agent_used -= sh->agent_slots;
+	if (a->after == COORD_NONE) {
+		n->slots_used -= sh->slots;
+		n->agent_used -= sh->agent_slots;
+	}
+	coord_behind_end(c, slot);
 	resources_move(n, r->g, sh, false);
 	if (!n->attempt_count)
 		n->lost_after_min_us = RV_NEVER;
@@ -299,6 +312,8 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 		a->sent_us = c->now_us;
 	if (!reachable(n))
 		return; /* its HELLO will show that it is missing there */
+	if (a->after != COORD_NONE && !n->holds_behind)
+		return; /* another program of the node's than the one before: it gets it as soon as it may begin */
 	e = coord_emit(c, COORD_FX_DISPATCH, n->peer);
 	e->dispatch.key = key_of(c, a);
 	e->dispatch.try_number = u->tries + 1u;
@@ -309,6 +324,7 @@ void coord_attempt_dispatch(struct coord *c, uint32_t slot)
 	if (r->g->meters)
 		coord_budget_dispatch(c, r, a->unit, e);
 	e->dispatch.sync = s->at_most_once;
+	e->dispatch.after = coord_behind_of(c, a);
 	n->messages_out++;
 	coord_attempt_count(c, slot);
 	wait_answer(c, slot);
@@ -359,6 +375,19 @@ void coord_attempt_answered(struct coord *c, uint32_t slot)
 		return;
 	a->sends = 0;
 	wait_list_remove(c, slot);
+}
+
+void coord_attempt_began(struct coord *c, uint32_t slot, bool tell)
+{
+	struct coord_attempt *a = &c->attempts[slot];
+	struct coord_run *r = &c->runs[a->run];
+	const struct coord_unit *u = coord_unit_at(r, a->unit);
+
+	coord_attempt_answered(c, slot);
+	if (a->state == COORD_A_SENT || a->state == COORD_A_TAKEN || a->state == COORD_A_RETRACTING)
+		coord_attempt_state(c, slot, COORD_A_RUNNING);
+	if (tell)
+		coord_tell(c, COORD_T_UNIT_STARTED, r, a->unit)->try_number = u->tries + !u->try_counted;
 }
 
 bool coord_attempt_resend(struct coord *c, uint32_t node)

@@ -52,12 +52,34 @@ static void audit_attempts(const struct coord *c, const struct coord_run *r)
 	audit(2, active == 0);
 }
 
+/* A16: what is handed over behind an attempt waits for that one alone, at its node. */
+static void audit_behind(const struct coord *c, const struct coord_run *r)
+{
+	uint32_t behind = 0;
+
+	for (uint32_t slot = r->attempts.first; slot != COORD_NONE; slot = c->attempts[slot].run_next) {
+		const struct coord_attempt *a = &c->attempts[slot];
+		uint32_t depth = 0;
+
+		audit(16, a->behind == COORD_NONE || c->attempts[a->behind].after == slot);
+		if (a->after == COORD_NONE)
+			continue;
+		behind++;
+		audit(16, c->attempts[a->after].behind == slot && c->attempts[a->after].state != COORD_A_FREE);
+		audit(16, c->attempts[a->after].run == a->run && c->attempts[a->after].node == a->node);
+		audit(16, (r->g->waiting[a->unit] & COORD_WAIT_COUNT) >= 1 || r->stop);
+		for (uint32_t at = slot; c->attempts[at].after != COORD_NONE; at = c->attempts[at].after)
+			audit(16, ++depth <= COORD_BEHIND_MAX);
+	}
+	audit(16, behind == r->behind);
+}
+
 /* A3: what a node holds is the sum of its attempts, its digest the sum of those that are there. */
 static void audit_node(const struct coord *c, uint32_t node)
 {
 	const struct coord_node *n = &c->nodes[node];
 	uint64_t slots = 0, agents = 0, digest = 0;
-	uint32_t count = 0, last = COORD_NONE;
+	uint32_t count = 0, behind = 0, last = COORD_NONE;
 
 	for (uint32_t slot = n->attempts.first; slot != COORD_NONE; slot = c->attempts[slot].node_next) {
 		const struct coord_attempt *a = &c->attempts[slot];
@@ -67,8 +89,9 @@ static void audit_node(const struct coord *c, uint32_t node)
 		audit(3, a->node == node);
 		audit(3, a->node_prev == last);
 		last = slot;
-		slots += sh->slots;
-		agents += sh->agent_slots;
+		slots += a->after == COORD_NONE ? sh->slots : 0;
+		agents += a->after == COORD_NONE ? sh->agent_slots : 0;
+		behind += a->after != COORD_NONE;
 		count++;
 		if (a->counted)
 			digest += proto_table_term((struct proto_attempt_key){ r->id, a->unit, a->attempt });
@@ -76,7 +99,7 @@ static void audit_node(const struct coord *c, uint32_t node)
 	audit(3, n->attempts.last == last);
 	audit(3, slots == n->slots_used);
 	audit(3, agents == n->agent_used);
-	audit(3, count == n->attempt_count);
+	audit(3, count == n->attempt_count && behind == n->behind_count);
 	audit(3, digest == n->digest);
 	audit(3, !count == (n->lost_after_min_us == RV_NEVER));
 }
@@ -309,6 +332,7 @@ void coord_audit(const struct coord *c)
 
 		audit_counts(r);
 		audit_attempts(c, r);
+		audit_behind(c, r);
 		audit_ready(r);
 		audit_timers(r);
 		audit_heaps(c, r);

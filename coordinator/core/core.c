@@ -161,7 +161,7 @@ static bool go_on(struct coord *c)
 			return false;
 	if (c->looks && (!coord_budget_look(c) || !coord_follow(c)))
 		return false;
-	if (!coord_place(c) || !coord_steal(c))
+	if (!coord_place(c) || !coord_behind_place(c) || !coord_steal(c))
 		return false;
 	c->turning = false;
 	return true;

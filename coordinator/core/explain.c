@@ -344,6 +344,8 @@ static bool explain_state(struct question *q)
 		o.node = q->u->node;
 		o.attempt = q->u->attempt;
 		o.started = q->c->attempts[q->u->slot].started;
+		if (coord_unit_is_behind(q->c, q->u))
+			o.other = coord_behind_of(q->c, &q->c->attempts[q->u->slot]).unit;
 		tell(q, &o);
 		return true;
 	}

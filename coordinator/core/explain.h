@@ -10,7 +10,7 @@
 
 enum coord_obstacle_kind {
 	COORD_O_ENDED = 1,     /* it has ended: state, reason, root_cause */
-	COORD_O_ACTIVE,        /* it runs, or is on its way: node, attempt; `started` */
+	COORD_O_ACTIVE,        /* it runs, or is on its way: node, attempt; `started`; other: it waits there for the success of that one */
 	COORD_O_RUN_ENDED,     /* of the run: reason */
 	COORD_O_RUN_STOPPED,   /* nothing new starts: reason */
 	COORD_O_RUN_PAUSED,

@@ -10,6 +10,19 @@ static const char *unit_fits(const struct coord_run *r, uint32_t unit, enum coor
 	return NULL;
 }
 
+/* Is it handed over behind an attempt that is there? */
+static bool comes_after(const struct coord *c, const struct coord_run *r, const struct proto_fact *f)
+{
+	const struct proto_after *after = &f->assigned.after;
+	const struct coord_unit *first;
+
+	if (!after->attempt || after->unit >= r->g->vertex_count || after->unit == f->assigned.key.unit)
+		return false;
+	first = coord_unit_at(r, after->unit);
+	return first->state == COORD_UNIT_ACTIVE && first->attempt == after->attempt && first->node == f->assigned.node &&
+	       c->attempts[first->slot].behind == COORD_NONE;
+}
+
 static const char *assigned_fits(const struct coord *c, const struct coord_run *r, const struct proto_fact *f)
 {
 	const char *why = unit_fits(r, f->assigned.key.unit, COORD_UE_ASSIGN);
@@ -20,15 +33,38 @@ static const char *assigned_fits(const struct coord *c, const struct coord_run *
 		return "an attempt at a node that nobody has admitted";
 	if (f->assigned.key.attempt < coord_unit_at(r, f->assigned.key.unit)->attempt)
 		return "an attempt with a number lower than one before";
+	if ((coord_unit_at(r, f->assigned.key.unit)->state == COORD_UNIT_PENDING) != (f->assigned.after.attempt != 0))
+		return f->assigned.after.attempt ? "an attempt behind another of a unit that is ready" : "an attempt of a unit that is not ready";
+	if (f->assigned.after.attempt && !comes_after(c, r, f))
+		return "an attempt behind one that there is not";
 	return coord_attempt_room(c) ? NULL : "more attempts at once than there may be";
 }
 
-static const char *attempt_ended_fits(const struct coord_run *r, const struct proto_fact *f)
+/* Only its success leaves another one behind it. */
+static bool leads(const struct coord *c, const struct coord_run *r, uint32_t unit)
+{
+	const struct coord_unit *u = coord_unit_at(r, unit);
+
+	return u->state == COORD_UNIT_ACTIVE && c->attempts[u->slot].behind != COORD_NONE;
+}
+
+static const char *ended_fits(const struct coord *c, const struct coord_run *r, const struct proto_fact *f)
+{
+	const char *why = unit_fits(r, f->ended.key.unit, COORD_UE_END);
+
+	if (!why && f->ended.state != PROTO_END_SUCCEEDED && leads(c, r, f->ended.key.unit))
+		why = "the end of an attempt that another one is behind";
+	return why;
+}
+
+static const char *attempt_ended_fits(const struct coord *c, const struct coord_run *r, const struct proto_fact *f)
 {
 	const char *why = unit_fits(r, f->attempt_ended.key.unit, f->attempt_ended.retry_delay_us ? COORD_UE_RETRY : COORD_UE_REQUEUE);
 
 	if (!why && coord_unit_at(r, f->attempt_ended.key.unit)->state != COORD_UNIT_ACTIVE)
 		why = "the end of an attempt that there is not";
+	if (!why && leads(c, r, f->attempt_ended.key.unit))
+		why = "the end of an attempt that another one is behind";
 	return why;
 }
 
@@ -122,9 +158,9 @@ const char *coord_fact_fits(const struct coord *c, const struct proto_fact *f)
 	case PROTO_FACT_ASSIGNED:
 		return assigned_fits(c, r, f);
 	case PROTO_FACT_ENDED:
-		return unit_fits(r, f->ended.key.unit, COORD_UE_END);
+		return ended_fits(c, r, f);
 	case PROTO_FACT_ATTEMPT_ENDED:
-		return attempt_ended_fits(r, f);
+		return attempt_ended_fits(c, r, f);
 	case PROTO_FACT_RUN_FINISHED:
 		return finished_fits(r);
 	default:

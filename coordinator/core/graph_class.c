@@ -192,6 +192,7 @@ static void fill_class(struct coord_build *b, struct coord_class *c, const struc
 	c->agent = s->agent == PLAN_NONE ? COORD_NONE : s->agent;
 	c->dirs = d->dirs;
 	c->priority = b->plan->open ? s->priority : 0;
+	c->plain = !s->agent_unit && s->profile == PLAN_PROFILE_COMMAND;
 	c->quick = !s->agent_unit || s->profile == PLAN_PROFILE_MOCK;
 	c->prefetch = !d->dirs && !s->lock_count && !s->resource_count && !limited && !s->at_most_once;
 	c->next_waiting = COORD_NONE;

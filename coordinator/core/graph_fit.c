@@ -150,7 +150,7 @@ static bool same_class(const struct coord_graph *g, const struct coord_class *a,
 {
 	uint32_t agent = b->agent == COORD_NONE ? COORD_NONE : part->part->agent[b->agent];
 
-	if (a->agent != agent || a->priority != b->priority || a->dirs != b->dirs || a->prefetch != b->prefetch || a->quick != b->quick || a->lock_count != b->lock_count ||
+	if (a->agent != agent || a->priority != b->priority || a->dirs != b->dirs || a->prefetch != b->prefetch || a->quick != b->quick || a->plain != b->plain || a->lock_count != b->lock_count ||
 	    !same_shape(g, &g->shapes[a->shape], part, &part->shapes[b->shape]))
 		return false;
 	for (uint32_t i = 0; i < a->lock_count; i++)

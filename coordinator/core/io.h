@@ -207,6 +207,7 @@ struct coord_effect {
 			bool no_hurry;               /* nothing waits for its result */
 			uint32_t agent;              /* that runs it in place of its own, of the graph's agents; COORD_NONE */
 			bool sync;                   /* at_most_once: the row must be synced, whatever the durability */
+			struct proto_after after;    /* it is handed over behind that attempt, which has not ended; attempt 0: behind none */
 		} dispatch;                          /* the shell adds spec, item and dependency outputs (coord_graph_*) */
 		struct proto_cancel cancel;
 		struct proto_result_ack result_ack;

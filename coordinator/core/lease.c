@@ -85,6 +85,7 @@ static void schedule(struct coord *c, uint32_t node, uint64_t lost_us)
 		at = rv_min_u64(at, n->drain_at_us);
 	if (n->full_until_us)
 		at = rv_min_u64(at, n->full_until_us);
+	at = rv_min_u64(at, n->behind_due_us);
 	if (n->health == COORD_H_QUARANTINED)
 		at = rv_min_u64(at, rv_max_u64(n->probe_us, c->now_us + 1000));
 	n->deadline_us = at;
@@ -140,7 +141,9 @@ bool coord_lease_due(struct coord *c, uint32_t node)
 
 	if (n->state != COORD_N_AWAY && !coord_attempt_resend(c, node))
 		return false;
-	if (!coord_room(c, 10)) /* after what was sent again */
+	if (!coord_behind_due(c, node))
+		return false;
+	if (!coord_room(c, 10 + COORD_BEHIND_ROOM)) /* after what was sent again */
 		return false;
 	if (n->state == COORD_N_JOINED && rv_sat_sub(coord_live_us(c), n->heard_us) > 3 * n->heartbeat_us) {
 		n->state = COORD_N_SUSPECT;
@@ -218,6 +221,8 @@ static void reconcile_one(struct coord *c, struct coord_node *n, uint32_t slot)
 		coord_attempt_dispatch(c, slot); /* it never arrived */
 	else if (denied && ends && !a->started && a->state != COORD_A_RUNNING)
 		cancel_again(c, slot); /* its DISPATCH may have crossed the HELLO: the answer comes behind it and says whether it began */
+	else if (denied && a->after != COORD_NONE && !a->started)
+		coord_behind_give_back(c, &c->runs[a->run], slot, false); /* the one before ended without success, and took it along */
 	else
 		coord_attempt_lost(c, slot);
 }
@@ -227,7 +232,7 @@ bool coord_lease_reconcile(struct coord *c, uint32_t node)
 	struct coord_node *n = &c->nodes[node];
 	uint32_t slot = n->reconcile;
 
-	if (!coord_room(c, 6))
+	if (!coord_room(c, 6 + COORD_BEHIND_ROOM))
 		return false;
 	if (slot != COORD_NONE) {
 		n->reconcile = c->attempts[slot].node_next;
@@ -239,6 +244,7 @@ bool coord_lease_reconcile(struct coord *c, uint32_t node)
 	n->reconciling = false;
 	n->rebooted = false;
 	n->greeted = true;
+	coord_behind_watch(c, node);
 	if (n->drain_us && n->drain_at_us == RV_NEVER) { /* it may hold what had not been told when its time was over */
 		n->drain_at_us = c->now_us;
 		coord_node_deadline(c, node, c->now_us);

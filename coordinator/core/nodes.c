@@ -203,6 +203,7 @@ void coord_node_describe(struct coord_node *n, const struct proto_node_info *inf
 	n->kill_level[level] = '\0';
 	n->label_count = keep_pairs(n, &at, info->labels, info->label_count);
 	n->agent_count = keep_pairs(n, &at, info->agents, info->agent_count);
+	n->holds_behind = info->abilities & PROTO_NODE_HOLDS_BEHIND;
 	n->profiles = 0;
 	for (uint32_t i = 0; i < n->agent_count; i++)
 		n->profiles |= profile_bit(info->agents[i].key);

@@ -97,7 +97,7 @@ static int check_node(const struct coord *c, uint32_t node, struct rv_err *err)
 	return 0;
 }
 
-static int check_unit(const struct coord_run *r, enum proto_mutation what, uint32_t unit, struct rv_err *err)
+static int check_unit(const struct coord *c, const struct coord_run *r, enum proto_mutation what, uint32_t unit, struct rv_err *err)
 {
 	char room[COORD_UNIT_ID_BYTES];
 	struct rv_run_id run = rv_run_id_of(r->id);
@@ -108,6 +108,8 @@ static int check_unit(const struct coord_run *r, enum proto_mutation what, uint3
 		return rv_fail(err, RV_E_NOT_FOUND, "no such unit in the run");
 	state = coord_unit_at(r, unit)->state;
 	id = coord_graph_unit_id(r->g, unit, room);
+	if (coord_unit_is_behind(c, coord_unit_at(r, unit)))
+		state = COORD_UNIT_PENDING;
 	if (what == PROTO_MUT_SKIP && state == COORD_UNIT_ACTIVE) {
 		(void)rv_fail(err, RV_E_CONFLICT, "unit \"%.*s\" is running: cancel it", RV_STR_ARGS(id));
 		return rv_hint(err, "`reeve cancel %s/%.*s`", run.text, RV_STR_ARGS(id));
@@ -202,15 +204,15 @@ int coord_client_check(const struct coord *c, const struct proto_fact *f, struct
 	case PROTO_MUT_HOLD:
 	case PROTO_MUT_RELEASE:
 	case PROTO_MUT_SKIP:
-		return check_unit(r, f->mutation.what, unit, err);
+		return check_unit(c, r, f->mutation.what, unit, err);
 	case PROTO_MUT_RETRY:
 		if (unit == RV_MAP_NONE)
 			return f->mutation.note.bytes || f->mutation.prompt.bytes || f->mutation.agent.bytes ?
 				       rv_fail(err, RV_E_USAGE, "a note, a prompt or an agent goes with one unit") : 0;
-		return check_unit(r, f->mutation.what, unit, err) < 0 || check_agent(r, unit, f->mutation.agent, err) < 0 ?
+		return check_unit(c, r, f->mutation.what, unit, err) < 0 || check_agent(r, unit, f->mutation.agent, err) < 0 ?
 			       -1 : check_sent_along(r, unit, f->mutation.note, f->mutation.prompt, err);
 	case PROTO_MUT_CANCEL:
-		return unit == RV_MAP_NONE ? 0 : check_unit(r, f->mutation.what, unit, err);
+		return unit == RV_MAP_NONE ? 0 : check_unit(c, r, f->mutation.what, unit, err);
 	default:
 		return 0;
 	}
@@ -537,6 +539,45 @@ void coord_apply_mutation(struct coord *c, const struct proto_fact *f)
 	}
 }
 
+static bool needs(const struct coord_run *r, uint32_t unit, uint32_t dep)
+{
+	const struct coord_tmpl *tm = &r->g->tmpls[coord_unit_at(r, unit)->tmpl];
+
+	for (uint32_t i = 0; i < tm->in_count; i++)
+		if (r->g->in[tm->in_first + i] == coord_unit_at(r, dep)->tmpl)
+			return true;
+	return false;
+}
+
+/* What waits for another one's success only, and needs this one, too, which is to run once more. As many as there is room for. */
+static void give_back_dependents(struct coord *c, struct coord_run *r, uint32_t dep)
+{
+	uint32_t slot = r->attempts.first;
+
+	while (slot != COORD_NONE && coord_room(c, COORD_BEHIND_ROOM + 8)) {
+		const struct coord_attempt *a = &c->attempts[slot];
+
+		if (a->after == COORD_NONE || !needs(r, a->unit, dep)) {
+			slot = a->run_next;
+			continue;
+		}
+		coord_behind_give_back(c, r, slot, true);
+		slot = r->attempts.first;
+	}
+}
+
+/* An act on a unit that has been handed over behind another finds it pending, as it would have without. */
+static void give_back(struct coord *c, const struct proto_fact *f)
+{
+	struct coord_run *r = coord_run_find(c, f->mutation.run);
+	bool asks = f->mutation.what == PROTO_MUT_HOLD || f->mutation.what == PROTO_MUT_SKIP || f->mutation.what == PROTO_MUT_CANCEL;
+
+	if (asks && r && f->mutation.unit < r->g->unit_count && coord_unit_is_behind(c, coord_unit_at(r, f->mutation.unit)))
+		coord_behind_give_back(c, r, coord_unit_at(r, f->mutation.unit)->slot, true);
+	if (f->mutation.what == PROTO_MUT_RETRY && r && f->mutation.unit < r->g->unit_count && coord_unit_at(r, f->mutation.unit)->state == COORD_UNIT_SUCCEEDED)
+		give_back_dependents(c, r, f->mutation.unit);
+}
+
 void coord_on_mutation(struct coord *c, const struct coord_event *ev)
 {
 	const struct proto_fact *f = ev->mutation.fact;
@@ -544,8 +585,10 @@ void coord_on_mutation(struct coord *c, const struct coord_event *ev)
 	struct coord_effect *e;
 
 	c->mutated = 0;
-	if (!before)
+	if (!before) {
+		give_back(c, f);
 		coord_decide(c, f, NULL);
+	}
 	if (!ev->mutation.client)
 		return;
 	e = coord_emit(c, COORD_FX_REPLY, 0);

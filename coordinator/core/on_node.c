@@ -209,7 +209,7 @@ static enum proto_verdict verdict_of(struct coord *c, struct coord_node *n, cons
 	if (u->node == node && u->attempt == h->key.attempt) {
 		if (slot != COORD_NONE)
 			return held_here(c, n, h, slot);
-		if (u->flags & COORD_U_LOST && !coord_state_ended(u->state))
+		if (u->flags & COORD_U_LOST && !coord_state_ended(u->state) && u->state != COORD_UNIT_PENDING)
 			return take_back(c, r, n, h);
 		return settled(h);
 	}
@@ -308,11 +308,21 @@ static void result(struct coord *c, struct coord_node *n, const struct proto_res
 	struct coord_run *r;
 	uint32_t slot = coord_attempt_find(c, res->key, &r);
 	const struct coord_unit *u = r && res->key.unit < r->g->vertex_count ? coord_unit_at(r, res->key.unit) : NULL;
-	bool came_back = u && slot == COORD_NONE && !coord_state_ended(u->state) && u->flags & COORD_U_LOST &&
-			 u->attempt == res->key.attempt;
+	bool came_back = u && slot == COORD_NONE && !coord_state_ended(u->state) && u->state != COORD_UNIT_PENDING &&
+			 u->flags & COORD_U_LOST && u->attempt == res->key.attempt;
 
 	if (!u || !of_our_time(c, res->epoch, slot) || (u->node != node && !RV_PLANT(NO_FENCE)) || (slot == COORD_NONE && !came_back && !(RV_PLANT(NO_DEDUP) && u->attempt == res->key.attempt))) {
 		late_result(c, n, r, res);
+		return;
+	}
+	if (slot != COORD_NONE && c->attempts[slot].after != COORD_NONE && res->flags & PROTO_RESULT_STARTED && !RV_PLANT(BEHIND_FIRST)) {
+		c->attempts[slot].overtook = true; /* the result of what it comes after: it is asked for once that is here */
+		c->stale++;
+		return;
+	}
+	if (slot != COORD_NONE && c->attempts[slot].after != COORD_NONE && res->outcome == PROTO_FAILED) {
+		coord_behind_give_back(c, r, slot, false); /* it could not be prepared, before it was its turn: it says so again when it is */
+		ack(c, n, res->key, PROTO_ACK_ACCEPTED);
 		return;
 	}
 	if (came_back && res->outcome != PROTO_SUCCEEDED) { /* it counted as lost already: that was its failure */
@@ -354,7 +364,7 @@ static void rejected(struct coord *c, struct coord_node *n, const struct proto_r
 	}
 	if (rej->why == PROTO_REJECT_NO_WORKSPACE) {
 		r->no_workspace[node / 64] |= (uint64_t)1 << (node % 64);
-	} else if (rej->why == PROTO_REJECT_BAD_SPEC) {
+	} else if (rej->why == PROTO_REJECT_BAD_SPEC && c->attempts[slot].after == COORD_NONE) {
 		struct proto_result res = { .key = rej->key, .outcome = PROTO_FAILED, .class = PROTO_CLASS_CONFIG, .exit = -1,
 					    .reason = PROTO_REASON_REJECTED, .error = RV_STR("the node cannot read the unit's spec") };
 
@@ -373,21 +383,19 @@ static void started(struct coord *c, struct coord_node *n, const struct proto_st
 	struct coord_run *r;
 	uint32_t slot = coord_attempt_find(c, s->key, &r);
 	struct coord_attempt *a;
+	bool news;
 
 	if (slot == COORD_NONE || c->attempts[slot].node != (uint32_t)(n - c->nodes)) {
 		c->stale++;
 		return;
 	}
 	a = &c->attempts[slot];
-	coord_attempt_answered(c, slot);
-	if (a->state == COORD_A_SENT || a->state == COORD_A_TAKEN || a->state == COORD_A_RETRACTING)
-		coord_attempt_state(c, slot, COORD_A_RUNNING);
-	if (a->started)
-		return;
+	news = !a->started;
+	if (news)
+		r->g->times[s->key.unit].start_us = s->start_us;
 	a->started = true;
-	r->g->times[s->key.unit].start_us = s->start_us;
-	coord_tell(c, COORD_T_UNIT_STARTED, r, s->key.unit)->try_number =
-		coord_unit_at(r, s->key.unit)->tries + !coord_unit_at(r, s->key.unit)->try_counted;
+	if (a->after == COORD_NONE) /* else it is told once the result of the attempt before has been heard */
+		coord_attempt_began(c, slot, news);
 }
 
 static void taken(struct coord *c, struct coord_node *n, struct proto_attempt_key key)

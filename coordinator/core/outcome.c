@@ -29,6 +29,11 @@ static void decide_again(struct coord *c, uint32_t node, const struct proto_resu
 	coord_decide_new(c, f);
 }
 
+void coord_attempt_again(struct coord *c, uint32_t node, const struct proto_result *res)
+{
+	decide_again(c, node, res, 0);
+}
+
 static void cancelled(struct coord *c, struct coord_run *r, uint32_t node, const struct proto_result *res)
 {
 	bool unit_only = coord_unit_at(r, res->key.unit)->flags & COORD_U_CANCEL;
@@ -103,8 +108,11 @@ static void end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uin
 
 void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res)
 {
+	const struct coord_unit *u = coord_unit_at(r, unit);
 	struct proto_result all;
 
+	if (res->outcome != PROTO_SUCCEEDED && u->state == COORD_UNIT_ACTIVE)
+		coord_behind_give_up(c, r, u->slot);
 	if (r->g->meters) {
 		all = *res;
 		if (coord_budget_merge(c, r, &all))

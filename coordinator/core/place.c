@@ -58,7 +58,7 @@ static bool has_room(const struct coord *c, uint32_t node, const struct wish *w)
 		return true;
 	if (!w->ahead || n->health != COORD_H_GOOD)
 		return false;
-	ahead = rv_min_u64(places * coord_estimate_ahead(c, n->rtt_us, w->r, w->cl, w->unit), RV_PREFETCH_MAX);
+	ahead = rv_min_u64(places * coord_estimate_ahead(c, n->rtt_us, w->r, w->cl, w->unit), RV_PREFETCH_MAX - n->behind_count);
 	return n->slots_used + w->sh->slots <= n->slots + ahead && n->agent_used + w->sh->agent_slots <= n->agent_slots + ahead;
 }
 
@@ -405,8 +405,10 @@ static void assign(struct coord *c, const struct wish *w, uint32_t node)
 
 	f->assigned.key = (struct proto_attempt_key){ w->r->id, w->unit, (RV_PLANT(TRY_AS_ATTEMPT) ? u->tries : u->attempt) + 1 };
 	f->assigned.node = node;
+	f->assigned.after = (struct proto_after){ 0 };
 	coord_decide_new(c, f);
 	coord_attempt_dispatch(c, u->slot);
+	coord_behind_lead(c, u->slot);
 	c->placements++;
 	w->r->g->shapes[w->shape].waits_since = UINT64_MAX;
 	coord_place_unreserve(c, w->r, w->shape);

@@ -23,9 +23,9 @@ void coord_run_counts(const struct coord *c, uint64_t run, struct coord_run_coun
 	if (!r)
 		return;
 	*out = (struct coord_run_counts){ .total = r->g->unit_count,
-					  .pending = r->counts[COORD_UNIT_PENDING],
+					  .pending = r->counts[COORD_UNIT_PENDING] + r->behind, /* for people they have not been assigned yet */
 					  .ready = r->counts[COORD_UNIT_READY],
-					  .active = r->counts[COORD_UNIT_ACTIVE],
+					  .active = r->counts[COORD_UNIT_ACTIVE] - r->behind,
 					  .retry_wait = r->counts[COORD_UNIT_RETRY_WAIT],
 					  .held = r->counts[COORD_UNIT_HELD],
 					  .succeeded = r->counts[COORD_UNIT_SUCCEEDED],
@@ -58,7 +58,7 @@ void coord_unit_view(const struct coord *c, uint64_t run, uint32_t unit, struct 
 	rv_check(r != NULL);
 	rv_check(unit < r->g->vertex_count);
 	u = coord_unit_at(r, unit);
-	*out = (struct coord_unit_view){ .state = (enum coord_unit_state)u->state,
+	*out = (struct coord_unit_view){ .state = coord_unit_is_behind(c, u) ? COORD_UNIT_PENDING : (enum coord_unit_state)u->state,
 					 .class = (enum proto_class)u->class,
 					 .reason = (enum proto_reason)u->reason,
 					 .attempt = u->attempt,
@@ -82,7 +82,7 @@ bool coord_active_at(const struct coord *c, uint64_t run, uint32_t place, struct
 	const struct coord_unit *u;
 
 	rv_check(place < c->attempt_fresh);
-	if (a->state == COORD_A_FREE || c->runs[a->run].id != run)
+	if (a->state == COORD_A_FREE || a->after != COORD_NONE || c->runs[a->run].id != run)
 		return false;
 	r = &c->runs[a->run];
 	u = coord_unit_at(r, a->unit);

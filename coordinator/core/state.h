@@ -25,6 +25,11 @@
 #define COORD_QUARANTINE_AT 3u
 #define COORD_BUDGET_MAX 1000000000000000u /* as in plans: tokens, or millionths of a dollar */
 #define COORD_SCRATCH_BYTES ((size_t)256 << 10)
+#define COORD_BEHIND_MAX 3u           /* attempts handed over one behind the other */
+#define COORD_BEHIND_US 100000u       /* what stands behind another one for longer is asked back: that one is not short after all */
+#define COORD_BEHIND_ROOM (4 * COORD_BEHIND_MAX) /* effects that giving them up takes */
+#define COORD_LEADS_MAX 256u
+#define COORD_NO_LEVEL UINT8_MAX      /* in no list of what is sent again */
 #define COORD_ITEM_BYTES_MAX 768u     /* of scratch, that one decision may need an effect */
 
 /* --- attempts ------------------------------------------------------------------------------------------------- */
@@ -46,7 +51,9 @@ struct coord_attempt {
 	uint8_t cancel_reason;      /* enum proto_reason */
 	bool started;               /* STARTED was seen */
 	bool counted;               /* in the node's table digest */
+	bool overtook;              /* its result came before that of what it comes after, and is to be asked for */
 	uint32_t run, unit, attempt, node;
+	uint32_t after, behind;     /* attempts of its run and node: whose success it waits for there; which one waits for it; COORD_NONE */
 	uint32_t run_prev, run_next;   /* the run's attempts */
 	uint32_t node_prev, node_next; /* the node's, oldest first */
 	uint32_t wait_prev, wait_next; /* the node's resend list of this level */
@@ -56,6 +63,11 @@ struct coord_attempt {
 	uint64_t grace_us;          /* STOPPING */
 	uint64_t epoch;             /* it was assigned in; 0: given up, and taken back later */
 	uint64_t incarnation;       /* of its node, when it was assigned */
+};
+
+/* An attempt, as it was when it was noted. */
+struct coord_lead {
+	uint32_t slot, run, unit, attempt;
 };
 
 /* Beside it, of attempts of agent units. */
@@ -98,6 +110,7 @@ struct coord_node {
 	uint32_t label_count;       /* in `text` */
 	uint32_t agent_count;       /* behind them, as they are: name and version */
 	uint32_t profiles;          /* bits of enum plan_profile: whose program it has */
+	bool holds_behind;          /* it may be handed an attempt behind another */
 	uint64_t memory_bytes;
 	char kill_level[16];
 	uint32_t hello_page, hello_mark; /* the page awaited; number of this HELLO */
@@ -112,6 +125,8 @@ struct coord_node {
 	uint64_t slots_used, agent_used;
 	struct coord_ring attempts, resend[COORD_RESEND_LEVELS];
 	uint32_t attempt_count;
+	uint32_t behind_count;      /* of them: handed over behind others; they take no places yet */
+	uint64_t behind_due_us;     /* when it is looked whether they stand there for too long; RV_NEVER */
 	uint64_t digest;
 	uint64_t lost_after_min_us; /* of what it holds; RV_NEVER when empty */
 	uint32_t reserved_run, reserved_shape; /* a wide unit waits for it; COORD_NONE */
@@ -156,6 +171,7 @@ struct coord_run {
 	uint32_t retries, node_lost;
 	uint32_t max_workers, failed_max; /* 0: no limit */
 	uint32_t active;            /* attempts, the verify step's too */
+	uint32_t behind;            /* of them: handed over behind others; of units, which are shown as pending until those have succeeded */
 	uint64_t usage;             /* slots and agent slots */
 	uint8_t sweep;
 	uint32_t sweep_at;
@@ -246,6 +262,8 @@ struct coord {
 	uint64_t placements;        /* counts */
 	uint32_t over;              /* nodes that hold prefetched attempts */
 	uint32_t retracting;        /* attempts on their way back to be stolen */
+	struct coord_lead leads[COORD_LEADS_MAX]; /* attempts of this turn that something may be handed over behind */
+	uint32_t lead_count;
 	uint32_t reconciling;       /* nodes with a HELLO to go through */
 	/* deadlines: runs, then nodes */
 	struct rv_heap deadlines;
@@ -321,6 +339,12 @@ static inline struct coord_class *coord_unit_class(const struct coord_run *r, co
 	return &r->g->classes[u->place_class];
 }
 
+/* Its attempt was handed over behind one that has not ended. */
+static inline bool coord_unit_is_behind(const struct coord *c, const struct coord_unit *u)
+{
+	return u->state == COORD_UNIT_ACTIVE && c->attempts[u->slot].after != COORD_NONE;
+}
+
 struct coord_run *coord_run_find(struct coord *c, uint64_t id);
 
 /* --- unit.c: the states of a unit ------------------------------------------------------------------------------------------ */
@@ -347,6 +371,7 @@ struct coord_unit_end {
 
 struct coord_unit_assign {
 	uint32_t attempt, node;
+	struct proto_after after;
 };
 
 enum coord_unit_move { COORD_MOVED, COORD_MOVE_STALE };
@@ -410,18 +435,36 @@ bool coord_path_waits_rightly(const struct coord *c, const struct coord_path *p)
 
 /* --- attempt.c ------------------------------------------------------------------------------------------------------------------------- */
 
-void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node); /* takes a slot and all it needs */
+/* Takes a slot and all it needs. `after`: the attempt that it is handed over behind: then no places at the node yet; COORD_NONE: behind none. */
+void coord_attempt_hold(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, uint32_t after);
+void coord_attempt_take_places(struct coord *c, struct coord_run *r, uint32_t slot); /* of its node, for its slots */
 void coord_attempt_drop(struct coord *c, struct coord_run *r, uint32_t unit);                /* gives all back */
 void coord_attempt_count(struct coord *c, uint32_t slot);     /* the node has it, as far as we know: in its table digest */
 void coord_attempt_dispatch(struct coord *c, uint32_t slot);  /* sends it (again) */
 void coord_attempt_cancel(struct coord *c, uint32_t slot, enum proto_reason reason, uint64_t grace_us);
 void coord_attempt_retract(struct coord *c, uint32_t slot);
 void coord_attempt_answered(struct coord *c, uint32_t slot);
+void coord_attempt_began(struct coord *c, uint32_t slot, bool tell); /* it runs, and needs no answer any more */
 void coord_attempt_state(struct coord *c, uint32_t slot, enum coord_attempt_state state);
 /* Resends what is due at the node; false: out of room. */
 bool coord_attempt_resend(struct coord *c, uint32_t node);
 uint64_t coord_attempt_resend_due(const struct coord *c, const struct coord_node *n);
 uint32_t coord_attempt_find(struct coord *c, struct proto_attempt_key key, struct coord_run **run); /* COORD_NONE */
+
+/* --- behind.c ------------------------------------------------------------------------------------------------------------------------- */
+
+struct proto_after coord_behind_of(const struct coord *c, const struct coord_attempt *a); /* what it comes after; attempt 0: nothing */
+void coord_behind_begin(struct coord *c, uint32_t slot, uint32_t after);
+void coord_behind_end(struct coord *c, uint32_t slot); /* it comes after nothing any more */
+void coord_behind_free(struct coord *c, struct coord_run *r, uint32_t slot); /* what it came after has succeeded, and given its places back */
+/* The attempt ends without success: what was handed over behind it ends before it. Takes room for COORD_BEHIND_ROOM effects. */
+void coord_behind_give_up(struct coord *c, struct coord_run *r, uint32_t slot);
+/* This one, which waits for another, is pending again, and so are those behind it; `tell` its node, too. The same room. */
+void coord_behind_give_back(struct coord *c, struct coord_run *r, uint32_t slot, bool tell);
+void coord_behind_lead(struct coord *c, uint32_t slot); /* at the end of the turn something may be handed over behind this one */
+bool coord_behind_place(struct coord *c); /* false: out of room */
+void coord_behind_watch(struct coord *c, uint32_t node); /* something stands behind another one there: it is looked at in time */
+bool coord_behind_due(struct coord *c, uint32_t node);   /* asks back what has stood there for too long; false: out of room */
 
 /* --- nodes.c, lease.c ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -512,6 +555,7 @@ struct coord_failure coord_retry_decide(struct coord *c, const struct coord_run 
 
 /* An attempt is over: decides what follows for its unit. */
 void coord_end_attempt(struct coord *c, struct coord_run *r, uint32_t unit, uint32_t node, const struct proto_result *res);
+void coord_attempt_again(struct coord *c, uint32_t node, const struct proto_result *res); /* its unit is to go again, at once */
 
 /* --- estimate.c --------------------------------------------------------------------------------------------------------------------------------------- */
 

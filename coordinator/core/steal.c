@@ -35,7 +35,7 @@ static uint32_t stealable(const struct coord *c, uint32_t holder)
 		const struct coord_class *cl = coord_unit_class(r, coord_unit_at(r, a->unit));
 		uint64_t known_us = coord_estimate_known(r, cl, a->unit);
 
-		if (a->state == COORD_A_TAKEN && !a->started && cl->prefetch && !r->stop &&
+		if (a->state == COORD_A_TAKEN && !a->started && a->after == COORD_NONE && a->behind == COORD_NONE && cl->prefetch && !r->stop &&
 		    (!known_us || known_us > c->cfg.prefetch_us) && thief(c, r, &r->g->shapes[cl->shape], holder) != COORD_NONE)
 			return slot;
 		if (!looks--)

@@ -227,6 +227,7 @@ struct coord_class {
 	bool dirs;                   /* its units hold directories */
 	bool prefetch;               /* may be sent ahead: needs slots and nothing else */
 	int32_t priority;            /* open runs: of all its units, since ranks are made an addition at a time; else 0 */
+	bool plain;                  /* command units that run a program */
 	bool quick;                  /* command units, mock, noop: one ahead a slot while nothing is known */
 	enum coord_class_block block;
 	uint32_t unit_count;

@@ -1,7 +1,7 @@
 /* unit.c - the life of a unit
  *
  *	PENDING --deps--> READY --assign--> ACTIVE --end--> SUCCEEDED FAILED CANCELLED
- *	   |  \             ^ \                |
+ *	   |  \             ^ \                |        (handed over behind what it depends on: from PENDING, and back to it)
  *	   |   hold         |  \               +--> RETRY_WAIT --wait over--> READY
  *	   |    v           |   \              +--> READY (lost, rejected, retracted: another attempt)
  *	   |   HELD --release    +--end--> CANCELLED, SKIPPED, FAILED (queue timeout)
@@ -101,18 +101,31 @@ static void assign(struct coord *c, struct coord_run *r, uint32_t unit, const vo
 	u->attempt = a->attempt;
 	u->node = a->node;
 	u->flags &= (uint8_t)~COORD_U_LOST;
-	coord_attempt_hold(c, r, unit, a->node);
+	coord_attempt_hold(c, r, unit, a->node, a->after.attempt ? coord_unit_at(r, a->after.unit)->slot : COORD_NONE);
 	c->attempts[u->slot].epoch = again ? 0 : c->epoch;
 	if (r->g->meters)
 		coord_budget_assigned(c, r, unit, again);
 	c->attempts[u->slot].incarnation = c->nodes[a->node].incarnation;
-	coord_tell(c, COORD_T_UNIT_ASSIGNED, r, unit);
+	if (!a->after.attempt) /* else it is told once it may begin */
+		coord_tell(c, COORD_T_UNIT_ASSIGNED, r, unit);
+}
+
+/* Its attempt was handed over behind that of a dependency, which has not ended: it goes on waiting for that. */
+static bool back_to_pending(struct coord *c, struct coord_run *r, uint32_t unit)
+{
+	if (!coord_unit_is_behind(c, coord_unit_at(r, unit)))
+		return false;
+	leave(c, r, unit, COORD_LEAVE_FOR_A_WHILE);
+	set_state(r, unit, COORD_UNIT_PENDING);
+	return true;
 }
 
 static void retry_wait(struct coord *c, struct coord_run *r, uint32_t unit, const void *arg)
 {
 	uint64_t delay_us = *(const uint64_t *)arg;
 
+	if (back_to_pending(c, r, unit))
+		return;
 	leave(c, r, unit, COORD_LEAVE_FOR_A_WHILE);
 	if (!r->g->timers) {
 		enter_ready(c, r, unit); /* a run in which nothing was meant to wait: at once */
@@ -125,6 +138,8 @@ static void retry_wait(struct coord *c, struct coord_run *r, uint32_t unit, cons
 static void requeue(struct coord *c, struct coord_run *r, uint32_t unit, const void *arg)
 {
 	(void)arg;
+	if (back_to_pending(c, r, unit))
+		return;
 	leave(c, r, unit, COORD_LEAVE_FOR_A_WHILE);
 	enter_ready(c, r, unit);
 }
@@ -169,7 +184,10 @@ static void end(struct coord *c, struct coord_run *r, uint32_t unit, const void 
 {
 	const struct coord_unit_end *e = arg;
 	struct coord_unit *u = coord_unit_at(r, unit);
+	uint32_t freed = u->state == COORD_UNIT_ACTIVE && e->state == COORD_UNIT_SUCCEEDED ? c->attempts[u->slot].behind : COORD_NONE;
 
+	if (freed != COORD_NONE)
+		coord_behind_end(c, freed);
 	leave(c, r, unit, COORD_LEAVE_FOR_GOOD);
 	coord_spread_units(r, &r->g->tmpls[u->tmpl]);
 	set_state(r, unit, e->state);
@@ -181,6 +199,8 @@ static void end(struct coord *c, struct coord_run *r, uint32_t unit, const void 
 	if (!r->g->times[unit].end_us)
 		r->g->times[unit].end_us = c->real_us;
 	coord_tell(c, COORD_T_UNIT_FINISHED, r, unit)->result = e->result;
+	if (freed != COORD_NONE)
+		coord_behind_free(c, r, freed);
 	if (e->class == PROTO_CLASS_BUDGET && coord_reason_is_budget(e->reason) && !r->budget_reason)
 		r->budget_reason = (uint8_t)e->reason;
 	if (!coord_unit_is_verify(r, unit)) {
@@ -221,6 +241,7 @@ static void stale(struct coord *c, struct coord_run *r, uint32_t unit, const voi
 static move_fn *const moves[COORD_UNIT_STATE_COUNT][COORD_UE_COUNT] = {
 	[COORD_UNIT_PENDING] = {
 		[COORD_UE_READY] = ready,
+		[COORD_UE_ASSIGN] = assign,   /* behind what it depends on */
 		[COORD_UE_HOLD] = mark_held,
 		[COORD_UE_RELEASE] = unmark_held,
 		[COORD_UE_END] = end,

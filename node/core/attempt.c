@@ -42,6 +42,7 @@ void node_attempt_tell_later(struct node_core *n, struct node_attempt *a)
 void node_attempt_forget(struct node_core *n, struct node_attempt *a, struct node_effects *out)
 {
 	push(n, out, NODE_FX_FORGET, a);
+	node_behind_over(n, a, false, out);
 	/* A no-op that a late copy of its DISPATCH runs again costs nothing and its result is a duplicate; anything else is
 	 * fenced. */
 	if (a->agent_kind != PROTO_AGENT_NOOP || a->spec_flags & PROTO_SPEC_AT_MOST_ONCE)
@@ -52,11 +53,19 @@ void node_attempt_forget(struct node_core *n, struct node_attempt *a, struct nod
 	node_table_free(n, a);
 }
 
+/* It is not here any more as far as the coordinator is concerned. */
+static void uncount(struct node_core *n, struct node_attempt *a, struct node_effects *out)
+{
+	node_table_uncount(n, a);
+	node_behind_over(n, a, false, out);
+}
+
 static void finish(struct node_core *n, struct node_attempt *a, struct node_effects *out)
 {
 	node_lease_clear(n, a);
 	node_table_state(n, a, NODE_AT_FINISHED);
 	node_outbox_add(n, a, out);
+	node_behind_over(n, a, a->succeeded, out);
 }
 
 /* Of a success: a failure may stop its run. */
@@ -65,6 +74,7 @@ static void finish_later(struct node_core *n, struct node_attempt *a, struct nod
 	node_lease_clear(n, a);
 	node_table_state(n, a, NODE_AT_FINISHED);
 	node_outbox_add_later(n, a, out);
+	node_behind_over(n, a, true, out);
 }
 
 /* A result that needs nobody: the daemon stores it, RESULT follows at once. */
@@ -183,7 +193,7 @@ static bool has_room(const struct node_core *n, const struct node_attempt *a)
 
 static bool must_wait(const struct node_core *n, const struct node_attempt *a)
 {
-	return older_lives(n, a) || (!node_is_mock(a) && (a->lapsed || node_lease_over(n, a)));
+	return a->after != NODE_NONE || older_lives(n, a) || (!node_is_mock(a) && (a->lapsed || node_lease_over(n, a)));
 }
 
 static void begin(struct node_core *n, struct node_attempt *a, struct node_effects *out)
@@ -213,7 +223,7 @@ static void begin_or_wait(struct node_core *n, struct node_attempt *a, struct no
 	node_queue_append(n, &n->waiting, node_slot_of(n, a));
 }
 
-/* First come, first served; what waits for its lease or for an older attempt is passed over. */
+/* First come, first served; what waits for its lease, for an older attempt or for another unit's is passed over. */
 bool node_attempt_pump(struct node_core *n, struct node_effects *out)
 {
 	uint32_t slot, next;
@@ -226,9 +236,11 @@ bool node_attempt_pump(struct node_core *n, struct node_effects *out)
 			continue;
 		if (!has_room(n, a))
 			return false;
-		if (node_room(out) < 4)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			return true;
 		begin(n, a, out);
+		if (!n->warden_up)
+			next = n->waiting.first; /* it may have ended, and taken others with it */
 	}
 	return false;
 }
@@ -282,7 +294,8 @@ static void finished(struct node_core *n, struct node_attempt *a, const struct n
 
 static void collected(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
-	if (m->succeeded && a->no_hurry)
+	a->succeeded = m->succeeded;
+	if (a->succeeded && a->no_hurry)
 		finish_later(n, a, out);
 	else
 		finish(n, a, out);
@@ -394,7 +407,7 @@ static void retract_preparing(struct node_core *n, struct node_attempt *a, const
 	(void)m;
 	say(n, out, NODE_FX_RETRACTED, a);
 	node_lease_clear(n, a);
-	node_table_uncount(n, a);
+	uncount(n, a, out);
 	node_table_state(n, a, NODE_AT_DISCARDING);
 }
 
@@ -428,9 +441,9 @@ static void forget(struct node_core *n, struct node_attempt *a, const struct nod
 
 static void discard(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
-	(void)m, (void)out;
+	(void)m;
 	node_lease_clear(n, a);
-	node_table_uncount(n, a);
+	uncount(n, a, out);
 	node_table_state(n, a, NODE_AT_DISCARDING);
 }
 
@@ -440,7 +453,7 @@ static void drop(struct node_core *n, struct node_attempt *a, const struct node_
 	uint64_t grace_us = a->spec_flags & PROTO_SPEC_EXCLUSIVE ? 0 : m->grace_us;
 
 	node_lease_clear(n, a);
-	node_table_uncount(n, a);
+	uncount(n, a, out);
 	node_table_state(n, a, NODE_AT_DROPPING);
 	kill_tree(n, a, grace_us, PROTO_REASON_CANCELLED, out);
 }
@@ -448,15 +461,15 @@ static void drop(struct node_core *n, struct node_attempt *a, const struct node_
 /* The tree is being ended already. */
 static void drop_stopping(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
-	(void)m, (void)out;
-	node_table_uncount(n, a);
+	(void)m;
+	uncount(n, a, out);
 	node_table_state(n, a, NODE_AT_DROPPING);
 }
 
 static void drop_lost(struct node_core *n, struct node_attempt *a, const struct node_move *m, struct node_effects *out)
 {
-	(void)m, (void)out;
-	node_table_uncount(n, a);
+	(void)m;
+	uncount(n, a, out);
 	a->lost_from = NODE_AT_DROPPING;
 }
 
@@ -749,7 +762,7 @@ static void drop_older(struct node_core *n, struct node_attempt *a, struct node_
 		next = o->older;
 		if (o->key.run != a->key.run || o->key.unit != a->key.unit || o->state == NODE_AT_FINISHED)
 			continue;
-		if (node_room(out) < 8)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			return;
 		node_attempt_move(n, slot, NODE_AE_KILL, &kill_move, out);
 	}
@@ -778,7 +791,7 @@ static enum proto_reject_why refuse(const struct node_core *n, const struct prot
 void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, struct node_effects *out)
 {
 	const struct proto_dispatch *d = ev->dispatch.dispatch;
-	uint32_t held = node_table_find(n, d->key);
+	uint32_t held = node_table_find(n, d->key), after;
 	enum proto_reject_why why;
 	struct node_attempt *a;
 
@@ -795,6 +808,10 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 	why = refuse(n, d);
 	if (!why)
 		why = ev->dispatch.refuse;
+	if (!why && !node_behind_find(n, d, ev->dispatch.agent_kind, &after)) {
+		node_fence_set(n, d->key, PROTO_REJECT_STALE);
+		why = PROTO_REJECT_STALE;
+	}
 	if (why) {
 		n->fenced_dispatches += why == PROTO_REJECT_STALE;
 		/* Final: a copy that is still on its way must not be taken once there is room. */
@@ -808,6 +825,7 @@ void node_attempt_dispatch(struct node_core *n, const struct node_event *ev, str
 	a->spec_flags = ev->dispatch.flags;
 	a->no_hurry = d->flags & PROTO_DISPATCH_NO_HURRY;
 	a->mock_delay_us = ev->dispatch.mock_delay_us;
+	node_behind_begin(n, a, after);
 	if (a->agent_kind == PROTO_AGENT_NOOP) {
 		a->started = true;
 		node_table_state(n, a, NODE_AT_COLLECTING);
@@ -844,7 +862,7 @@ void node_attempt_cancel(struct node_core *n, const struct proto_cancel *c, stru
 		next = a->older;
 		if (a->key.run != c->key.run || a->key.unit != c->key.unit || a->key.attempt > c->key.attempt)
 			continue;
-		if (node_room(out) < 8)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			break;
 		found |= a->key.attempt == c->key.attempt;
 		node_attempt_move(n, slot, NODE_AE_CANCEL, &m, out);
@@ -926,7 +944,7 @@ bool node_attempt_tell_lost(struct node_core *n, struct node_effects *out)
 	while (n->lost.count) {
 		struct node_attempt *a = &n->attempts[n->lost.first];
 
-		if (node_room(out) < 4)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			return true;
 		if (a->lost_from == NODE_AT_DROPPING) {
 			node_attempt_forget(n, a, out);
@@ -949,7 +967,7 @@ bool node_attempt_stop_sweep(struct node_core *n, struct node_effects *out)
 	while (n->stop_slot < n->high) {
 		enum node_at_state s = n->attempts[n->stop_slot].state;
 
-		if (node_room(out) < 4)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			return true;
 		if (s != NODE_AT_FREE && s != NODE_AT_FINISHED && s != NODE_AT_DROPPING && s != NODE_AT_DISCARDING)
 			node_attempt_move(n, n->stop_slot, NODE_AE_CANCEL, &m, out);

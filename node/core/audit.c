@@ -133,6 +133,26 @@ static void audit_deadlines(const struct node_core *n)
 	rv_check(lapsed == n->lapsed);
 }
 
+/* N7: what waits behind another is known to that one, which is at work, and has not begun; rows are short. */
+static void audit_behind(const struct node_core *n)
+{
+	for (uint32_t slot = 0; slot < n->high; slot++) {
+		const struct node_attempt *a = &n->attempts[slot];
+		uint32_t depth = 0;
+
+		if (a->state == NODE_AT_FREE)
+			continue;
+		rv_check(a->behind == NODE_NONE || n->attempts[a->behind].after == slot);
+		if (a->after == NODE_NONE)
+			continue;
+		rv_check(n->attempts[a->after].behind == slot);
+		rv_check(n->attempts[a->after].state != NODE_AT_FREE && n->attempts[a->after].state != NODE_AT_FINISHED && n->attempts[a->after].counted);
+		rv_check(a->state == NODE_AT_PREPARING || a->state == NODE_AT_ABORTING || a->state == NODE_AT_WAITING);
+		for (uint32_t at = slot; n->attempts[at].after != NODE_NONE; at = n->attempts[at].after)
+			rv_check(++depth <= NODE_BEHIND_MAX);
+	}
+}
+
 void node_core_audit(const struct node_core *n)
 {
 	rv_check(n->high <= n->cfg.attempts_max);
@@ -145,4 +165,5 @@ void node_core_audit(const struct node_core *n)
 	audit_gathered(n);
 	audit_sums(n);
 	audit_deadlines(n);
+	audit_behind(n);
 }

@@ -2,12 +2,15 @@
  *
  * table.c   slots, chains, queues, sums, fences
  * attempt.c the [state][event] table of an attempt and its moves
+ * behind.c  attempts that wait for the success of others here
  * outbox.c  results until their ack
  * session.c HELLO, verdicts, epochs, heartbeats, leases
  * audit.c   what must hold between steps
  */
 #include "state.h"
 
+/* Settled attempts that are remembered: a copy of a DISPATCH that is a second late has to find its own, at some thousand commands a second. */
+#define FENCES_MIN 4096u
 #define STOP_WAIT_US (2u * (uint64_t)RV_US_PER_S) /* for acks, once nothing runs any more */
 
 void node_core_config_init(struct node_core_config *cfg)
@@ -32,7 +35,7 @@ static void queue_init(struct node_queue *q)
 /* All memory of a core is its arena's: the core itself, too. */
 static struct node_core *tables_create(struct rv_arena *arena, const struct node_core_config *cfg)
 {
-	size_t max = cfg->attempts_max, fences = max < 1024 ? 1024 : max;
+	size_t max = cfg->attempts_max, fences = max < FENCES_MIN ? FENCES_MIN : max;
 	size_t map_slots = rv_intmap_slots((uint32_t)max), fence_slots = rv_intmap_slots((uint32_t)fences);
 	struct node_core *n = RV_ARENA_ARRAY(arena, struct node_core, 1);
 	struct node_attempt *attempts = RV_ARENA_ARRAY(arena, struct node_attempt, max);
@@ -130,7 +133,7 @@ static bool due(struct node_core *n, struct node_effects *out)
 	const struct rv_heap_item *first;
 
 	while ((first = rv_heap_first(&n->due)) && first->key <= n->now_us) {
-		if (node_room(out) < 4)
+		if (node_room(out) < NODE_MOVE_ROOM)
 			return true;
 		node_attempt_move(n, first->value, NODE_AE_DUE, NULL, out);
 	}

@@ -79,11 +79,11 @@ struct node_event {
 		const struct proto_result_ack *result_ack;
 		struct proto_checkpoint checkpoint;
 		struct proto_goaway goaway;
-		bool succeeded;                           /* COLLECTED */
 		struct {
 			uint64_t grace_us;
 			enum proto_reason reason;
 		} stop;
+		bool succeeded;                           /* COLLECTED: so says the result */
 	};
 };
 

@@ -10,7 +10,7 @@
  * Invariants (audited): a slot is FREE or in exactly one chain of its unit's hash, newest taken first; digest is the sum
  * over counted slots; WAITING, LOST and FINISHED slots not yet due lie in the one queue of their state (FINISHED: `fresh`, or
  * `gathered` before it is sent); FINISHED and
- * MOCKING ones that have a deadline lie in `due`; sums of slots in use are those of the states.
+ * MOCKING ones that have a deadline lie in `due`; sums of slots in use are those of the states; what waits behind another has not begun.
  */
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
@@ -80,6 +80,7 @@ struct node_attempt {
 	uint64_t grace_us;    /* STOPPING: of the last KILL */
 	uint32_t next, prev;  /* in the queue of its state */
 	uint32_t older;       /* next in its unit's chain */
+	uint32_t after, behind; /* the attempt whose success it waits for, the one that waits for its own; NODE_NONE */
 	uint32_t spec_flags;  /* proto_spec_flag */
 	uint32_t resends;
 	enum node_at_state state;
@@ -87,6 +88,7 @@ struct node_attempt {
 	enum proto_reason stop_reason; /* ABORTING, STOPPING */
 	uint8_t agent_kind;   /* proto_agent_kind */
 	bool started;         /* it began to run: a try */
+	bool succeeded;       /* so says its result */
 	bool counted;         /* in the digest and in HELLO */
 	bool lapsed;          /* its lease was over once; only a verdict lets it go on */
 	bool in_tell;         /* waits in `tell` */
@@ -109,6 +111,7 @@ struct node_fence {
 };
 
 #define NODE_HEARTBEATS_KEPT 64u
+#define NODE_MOVE_ROOM 8u /* effects that one move takes at most, of what waits behind the attempt, too */
 
 struct node_core {
 	struct rv_arena arena;
@@ -247,6 +250,14 @@ void node_outbox_welcomed(struct node_core *n); /* schedules what the session be
 void node_outbox_age(struct node_core *n);      /* fresh ones that were not answered get a deadline */
 void node_outbox_checkpoint(struct node_core *n, uint64_t result_n, struct node_effects *out);
 uint64_t node_outbox_deadline(const struct node_core *n);
+
+/* behind.c: attempts that wait for others here */
+#define NODE_BEHIND_MAX 3u
+/* May the dispatch be taken, as to what it comes after? *after: that attempt's slot; NODE_NONE: it may begin. */
+bool node_behind_find(const struct node_core *n, const struct proto_dispatch *d, enum proto_agent_kind kind, uint32_t *after);
+void node_behind_begin(struct node_core *n, struct node_attempt *a, uint32_t after);
+/* The attempt has ended or leaves: what waits behind it may begin, or is forgotten. Takes room for an effect for each of those. */
+void node_behind_over(struct node_core *n, struct node_attempt *a, bool succeeded, struct node_effects *out);
 
 /* session.c: link, epoch, heartbeats, leases */
 struct node_effect *node_say(struct node_core *n, struct node_effects *out, enum node_effect_kind kind, uint32_t slot, struct proto_attempt_key key); /* NULL: no session */

@@ -131,6 +131,8 @@ struct node_attempt *node_table_take(struct node_core *n, struct proto_attempt_k
 		.older = rv_intmap_get(&n->units, hash),
 		.next = NODE_NONE,
 		.prev = NODE_NONE,
+		.after = NODE_NONE,
+		.behind = NODE_NONE,
 		.in_tell = in_tell,
 		.counted = true,
 	};

@@ -90,6 +90,8 @@ static struct proto_fact random_fact(struct world *w)
 	case PROTO_FACT_ASSIGNED:
 		f.assigned.key = random_key(w);
 		f.assigned.node = below(w, 5);
+		if (below(w, 2))
+			f.assigned.after = (struct proto_after){ below(w, 7), 1 + below(w, 4) };
 		break;
 	case PROTO_FACT_ENDED:
 		f.ended.key = random_key(w);

@@ -115,6 +115,17 @@ static void show_transition(struct driver *d, const struct coord_transition *t)
 	}
 }
 
+static const char *after(struct driver *d, const struct coord_effect *e, char room[320])
+{
+	struct proto_attempt_key first = { e->dispatch.key.run, e->dispatch.after.unit, e->dispatch.after.attempt };
+	char key[300];
+
+	room[0] = '\0';
+	if (first.attempt)
+		(void)snprintf(room, 320, " after %s", key_name(d, first, key, sizeof(key)));
+	return room;
+}
+
 static const char *other_agent(struct driver *d, const struct coord_effect *e, char room[80])
 {
 	struct rv_str name = RV_STR("");
@@ -129,7 +140,7 @@ static void show_send(struct driver *d, const struct coord_effect *e)
 {
 	static const char *const acks[] = { "", "accepted", "duplicate", "fenced" };
 	static const char *const verdicts[] = { "keep", "kill", "resend", "forget" };
-	char key[300], node[80], agent[80];
+	char key[300], node[80], agent[80], behind[320];
 
 	if (e->peer <= d->node_count)
 		node_name(d, (uint32_t)e->peer - 1, node, sizeof(node));
@@ -148,8 +159,8 @@ static void show_send(struct driver *d, const struct coord_effect *e)
 		add_line(d, "> %s HB_ACK%s", node, e->hb_ack.want_table ? " want_table" : "");
 		break;
 	case COORD_FX_DISPATCH:
-		add_line(d, "> %s DISPATCH %s try=%u%s", node, key_name(d, e->dispatch.key, key, sizeof(key)), e->dispatch.try_number,
-			 other_agent(d, e, agent));
+		add_line(d, "> %s DISPATCH %s try=%u%s%s", node, key_name(d, e->dispatch.key, key, sizeof(key)), e->dispatch.try_number,
+			 other_agent(d, e, agent), after(d, e, behind));
 		break;
 	case COORD_FX_CANCEL:
 		add_line(d, "> %s CANCEL %s %s", node, key_name(d, e->cancel.key, key, sizeof(key)), proto_reason_name(e->cancel.reason));
@@ -297,6 +308,7 @@ void driver_hello(struct driver *d, uint32_t node, const char *name, uint8_t boo
 	h.node.incarnation = d->incarnation;
 	h.node.slots = slots;
 	h.node.agent_slots = agent_slots;
+	h.node.abilities = d->holds_nothing_behind ? 0 : PROTO_NODE_HOLDS_BEHIND;
 	if (d->agent) {
 		h.node.agents = &program;
 		h.node.agent_count = 1;

@@ -41,6 +41,7 @@ struct driver {
 	struct rv_buf facts;
 	uint32_t node_count;
 	uint64_t incarnation;     /* of nodes that say HELLO; 1 */
+	bool holds_nothing_behind; /* nodes that say HELLO are of a program that cannot */
 	const char *agent;        /* whose program they have, too; NULL: none */
 	uint64_t session[64];
 	uint64_t left_peer;       /* that nothing more is sent to, since its node left it; the newest */

@@ -109,7 +109,15 @@ void sim_checker_release(struct sim_world *w)
 
 /* --- what the journal says ------------------------------------------------------------------------------------------------ */
 
-/* I2: each dependency has ended as the trigger rule asks. */
+/* It is handed over behind the attempt of a dependency, which its node holds. */
+static bool comes_after(const struct sim_run *r, const struct sim_unit *u, uint32_t dep)
+{
+	const struct sim_unit *d = &r->units[dep];
+
+	return u->after.attempt && u->after.unit == dep && d->active && d->assigned == u->after.attempt && d->node == u->node;
+}
+
+/* I2: each dependency has ended as the trigger rule asks, but for one that it is handed over behind. */
 static void check_dependencies(struct sim_world *w, struct sim_run *r, uint32_t unit)
 {
 	const struct plan_unit *pu = plan_unit_of(r, unit);
@@ -129,6 +137,10 @@ static void check_dependencies(struct sim_world *w, struct sim_run *r, uint32_t 
 		}
 		if (r->reopened && d->succeeded) { /* it had what it needs before a person asked for that once more */
 			ok++;
+			continue;
+		}
+		if (r->units[unit].active && pu->settings->trigger == PLAN_ALL_SUCCESS && comes_after(r, &r->units[unit], dep)) {
+			w->counts.behind++;
 			continue;
 		}
 		if (pu->settings->trigger == PLAN_ALL_SUCCESS) {
@@ -279,6 +291,7 @@ static void on_assigned(struct sim_world *w, const struct proto_fact *f)
 	if (!taken_back) /* its number was given then */
 		u->assigned_at = w->disk.count;
 	u->node = f->assigned.node;
+	u->after = f->assigned.after;
 	u->active = true;
 	u->lost = false;
 	u->agent = agent_of(r, f->assigned.key.unit);
@@ -343,6 +356,8 @@ static void on_ended(struct sim_world *w, const struct proto_fact *f)
 	note_begun(u, attempt, &f->ended.result);
 	settle(r, u, attempt, w->disk.count);
 	count_used(r, f->ended.key.unit, attempt, &f->ended.result);
+	if (f->ended.state == PROTO_END_SUCCEEDED) /* no success before that of what it was handed over behind */
+		check_dependencies(w, r, f->ended.key.unit);
 	u->ended = true;
 	u->state = f->ended.state;
 	u->succeeded |= u->state == PROTO_END_SUCCEEDED;
@@ -497,6 +512,7 @@ static void refold_fact(struct sim_world *w, const struct proto_fact *f, uint64_
 		u->assigned = f->assigned.key.attempt;
 		u->assigned_at = position;
 		u->node = f->assigned.node;
+		u->after = f->assigned.after;
 		u->active = true;
 		u->lost = false;
 		u->agent = agent_of(r, f->assigned.key.unit);
@@ -688,6 +704,14 @@ static void check_exclusion(struct sim_world *w, uint32_t node, const struct sim
 		sim_broken(w, "I3: %u processes hold lock %u of %u", locks, pu->settings->locks[0], r->plan->locks[pu->settings->locks[0]].count);
 }
 
+static bool was_well(const struct sim_unit *u, uint32_t attempt, uint32_t node)
+{
+	for (uint32_t i = 0; i < RV_ARRAY_LEN(u->well); i++)
+		if (u->well[i].attempt == attempt && u->well[i].node == node)
+			return true;
+	return false;
+}
+
 void sim_checker_start(struct sim_world *w, uint32_t node, struct sim_proc *p)
 {
 	struct sim_node *n = &w->nodes[node];
@@ -702,10 +726,22 @@ void sim_checker_start(struct sim_world *w, uint32_t node, struct sim_proc *p)
 	if (plan_unit_of(r, p->attempt.unit)->settings->at_most_once && u->starts > (u->may_start ? u->may_start : 1))
 		sim_broken(w, "I9: unit %u, at_most_once, was started %u times, and may %u times", p->attempt.unit, u->starts,
 			   u->may_start ? u->may_start : 1);
+	if (p->after.attempt && !was_well(&r->units[p->after.unit], p->after.attempt, node))
+		sim_broken(w, "I2: unit %u began on node %u, where attempt %u of unit %u, which it comes after, has not succeeded", p->attempt.unit, node,
+			   p->after.attempt, p->after.unit);
 	if (n->warden.used + sim_node_mocks(n) > n->slots)
 		sim_broken(w, "I3: node %u has %llu slots; %llu are in use by processes, %llu by mocks", node, (unsigned long long)n->slots,
 			   (unsigned long long)n->warden.used, (unsigned long long)sim_node_mocks(n));
 	check_exclusion(w, node, p);
+}
+
+void sim_checker_well(struct sim_world *w, uint32_t node, struct proto_attempt_key key)
+{
+	struct sim_run *r;
+	struct sim_unit *u = unit_of(w, key, &r);
+
+	u->well[u->well_count % RV_ARRAY_LEN(u->well)].attempt = key.attempt;
+	u->well[u->well_count++ % RV_ARRAY_LEN(u->well)].node = node;
 }
 
 void sim_checker_thaw(struct sim_world *w, uint32_t node, struct sim_proc *p)

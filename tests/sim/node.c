@@ -205,6 +205,7 @@ static void collect(struct sim_world *w, struct sim_node *n, struct sim_attempt 
 		a->result.exit = p->doing.exit;
 	} else {
 		set_output(a);
+		sim_checker_well(w, n->index, a->key);
 	}
 }
 
@@ -374,7 +375,7 @@ static void note_dispatch(struct sim_world *w, struct sim_node *n, const struct 
 	a = &n->attempts[slot];
 	if (a->used)
 		return;
-	*a = (struct sim_attempt){ .used = true, .key = d->key, .epoch = d->epoch, .lease_us = d->lease_us, .flags = spec->flags, .try_number = d->try_number,
+	*a = (struct sim_attempt){ .used = true, .key = d->key, .epoch = d->epoch, .lease_us = d->lease_us, .flags = spec->flags, .try_number = d->try_number, .after = d->after,
 				   .cpus = spec->cpus, .agent_kind = spec->agent_kind, .mock_fail = mock_fail, .mock_delay_us = spec->mock_delay_us, .mock_tokens = mock_tokens };
 }
 
@@ -590,6 +591,7 @@ void sim_node_init(struct sim_world *w, uint32_t node)
 	n->info = (struct proto_node_info){ .slots = n->slots, .agent_slots = n->agent_slots, .memory_bytes = (uint64_t)1 << 30 };
 	n->info.name = rv_str_of(n->name);
 	n->info.kill_level = RV_STR("cgroup");
+	n->info.abilities = PROTO_NODE_HOLDS_BEHIND;
 	sim_access_new_key(w, n);
 	memcpy(n->info.boot_id, &h, sizeof(h));
 	n->attempts = calloc(SIM_NODE_ATTEMPTS, sizeof(*n->attempts));

@@ -120,7 +120,7 @@ static void spawn(struct sim_world *w, uint32_t node, const struct sim_word *wor
 		rv_check(warden->procs);
 	}
 	p = &warden->procs[warden->count++];
-	*p = (struct sim_proc){ .key = word->key, .attempt = a->key, .epoch = a->epoch, .lease_us = a->lease_us, .flags = a->flags, .try_number = a->try_number,
+	*p = (struct sim_proc){ .key = word->key, .attempt = a->key, .epoch = a->epoch, .lease_us = a->lease_us, .flags = a->flags, .try_number = a->try_number, .after = a->after,
 				.cpus = rv_min_u64(a->cpus, warden->slots), .slot = word->slot };
 	sim_checker_spawn(w, a);
 	run = (uint32_t)(sim_run_of(w, a->key.run) - w->runs);

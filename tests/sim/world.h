@@ -117,6 +117,7 @@ struct sim_proc {
 	uint64_t alarm;              /* number of its PROC_END */
 	uint64_t kill_by_us;         /* it was told to end: over by then */
 	uint64_t cancel_by_us;       /* its cancel reached the daemon: it may not live longer than this */
+	struct proto_after after;    /* its DISPATCH said so */
 	struct sim_doing doing;
 	uint32_t slot;               /* of the daemon that spawned it; told back so */
 };
@@ -147,6 +148,7 @@ struct sim_attempt {
 	struct proto_attempt_key key;
 	uint64_t epoch, proc_key, cpus, lease_us;
 	uint32_t flags, try_number, mock_fail;
+	struct proto_after after;
 	enum proto_agent_kind agent_kind;
 	enum proto_reason kill_reason;
 	bool has_result;
@@ -313,6 +315,7 @@ void sim_net_coord_died(struct sim_world *w);
 struct sim_unit {
 	/* the fold of what the journal holds */
 	uint32_t assigned, node;
+	struct proto_after after;    /* what its newest attempt was handed over behind */
 	uint32_t settled;            /* the newest attempt that ended, however */
 	uint64_t assigned_at, settled_at; /* rows */
 	bool succeeded;              /* once, whatever was asked for since */
@@ -327,6 +330,10 @@ struct sim_unit {
 	uint32_t started_attempt;    /* the number of the newest start; 0: none, or its assignment was lost with a tail of the journal */
 	uint32_t acked_attempt;      /* the newest whose result a node was told to be safe */
 	uint32_t told_attempt;       /* the newest that a node was sent */
+	struct {
+		uint32_t attempt, node;
+	} well[8];                   /* the newest that daemons have made a result of success of, and where: nodes that were given up may go on */
+	uint32_t well_count;
 };
 
 #define SIM_SLICES_MAX 6u
@@ -354,6 +361,7 @@ void sim_checker_release(struct sim_world *w);
 void sim_checker_fact(struct sim_world *w, const struct proto_fact *f);        /* appended, in order */
 void sim_checker_refold(struct sim_world *w);                                  /* after a crash: what the disk holds now */
 void sim_checker_start(struct sim_world *w, uint32_t node, struct sim_proc *p);
+void sim_checker_well(struct sim_world *w, uint32_t node, struct proto_attempt_key key); /* it has succeeded there */
 void sim_checker_end(struct sim_world *w, uint32_t node, struct sim_proc *p);
 void sim_checker_thaw(struct sim_world *w, uint32_t node, struct sim_proc *p);
 void sim_checker_dispatched(struct sim_world *w, struct proto_attempt_key key);      /* it has reached a node */
@@ -384,6 +392,7 @@ struct sim_counts {
 	uint64_t late_joins, rejoins, drain_deadlines; /* daemons that came once others were at work, links after the first */
 	uint64_t forged;             /* messages about what another node holds */
 	uint64_t denied, enrolled;   /* messages of revoked keys; keys admitted */
+	uint64_t behind;             /* handed over behind what they depend on */
 	uint64_t fair, unfair;       /* assignments while several runs wanted the same slots (checker.c) */
 };
 

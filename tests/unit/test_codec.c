@@ -165,6 +165,8 @@ static struct proto_dispatch dispatch_of(struct maker *m)
 	d.tokens_left = number(m, UINT64_MAX);
 	d.cost_left_microusd = number(m, 1) ? number(m, UINT64_MAX) : 0;
 	d.flags = (uint32_t)number(m, PROTO_DISPATCH_FLAGS_ALL);
+	if (number(m, 1))
+		d.after = (struct proto_after){ (uint32_t)number(m, UINT32_MAX), 1 + (uint32_t)number(m, UINT32_MAX - 1) };
 	return d;
 }
 
@@ -204,6 +206,7 @@ static struct proto_hello hello_of(struct maker *m)
 		labels[i].key = text_of(m, RV_NAME_BYTES_MAX);
 		labels[i].value = text_of(m, 40);
 	}
+	n->abilities = (uint32_t)number(m, UINT32_MAX);
 	h.held_count = (uint32_t)number(m, 300);
 	h.held = held = rv_arena_zalloc(&m->arena, (h.held_count + 1) * sizeof(*held), 8);
 	for (i = 0; i < h.held_count; i++) {
@@ -394,6 +397,8 @@ static void same_dispatch(const struct proto_dispatch *a, const struct proto_dis
 	assert_true(a->tokens_left == b->tokens_left);
 	assert_true(a->cost_left_microusd == b->cost_left_microusd);
 	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->after.unit, b->after.unit);
+	assert_int_equal(a->after.attempt, b->after.attempt);
 	same_str(a->workspace.id, b->workspace.id);
 	same_str(a->workspace.root, b->workspace.root);
 	same_str(a->workspace.namespace_root, b->workspace.namespace_root);
@@ -423,6 +428,7 @@ static void same_hello(const struct proto_hello *a, const struct proto_hello *b)
 		assert_true(m->resources[i].amount == n->resources[i].amount);
 	}
 	same_str(m->kill_level, n->kill_level);
+	assert_int_equal(m->abilities, n->abilities);
 	assert_int_equal(m->agent_count, n->agent_count);
 	for (i = 0; i < m->agent_count; i++) {
 		same_str(m->agents[i].key, n->agents[i].key);
@@ -1101,6 +1107,8 @@ static void make_fact(struct maker *m, enum proto_fact_kind kind, struct proto_f
 	case PROTO_FACT_ASSIGNED:
 		f->assigned.key = key_of(m);
 		f->assigned.node = (uint32_t)number(m, UINT32_MAX);
+		if (number(m, 1))
+			f->assigned.after = (struct proto_after){ (uint32_t)number(m, UINT32_MAX), 1 + (uint32_t)number(m, UINT32_MAX - 1) };
 		break;
 	case PROTO_FACT_ENDED:
 		f->ended.result = result_of(m);
