@@ -453,6 +453,30 @@ static void retract_takes_back_what_has_not_begun(void **state)
 	rig_stop(&r, RIG_REMOVE);
 }
 
+/* It takes no result to keep a node busy that has more to do. */
+static void successes_that_nothing_waits_for_gather(void **state)
+{
+	struct proto_dispatch with = { .flags = PROTO_DISPATCH_NO_HURRY };
+	struct proto_spec s;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, &(struct rig_options){ .mode = NODE_MODE_NODE, .slots = 1 });
+	s = shell("exit 0");
+	s.flags = PROTO_SPEC_NO_WORKSPACE;
+	rig_dispatch(&r, 1, 1, &s, &with);
+	s = shell("sleep 0.3");
+	s.flags = PROTO_SPEC_NO_WORKSPACE;
+	rig_dispatch(&r, 2, 1, &s, &with);
+	rig_dispatch(&r, 3, 1, &s, &with);
+	rig_wait_results(&r, 1);
+	assert_true(rv_clock_realtime_us() >= result(&r, 1)->end_us + RV_GATHER_US);
+	assert_int_equal(r.results[2].times, 0);
+	rig_wait_results(&r, 3);
+	assert_int_equal(r.results[1].times, 1);
+	rig_stop(&r, RIG_REMOVE);
+}
+
 static void mocks_answer_fail_and_hand_over(void **state)
 {
 	struct proto_spec s;
@@ -1003,6 +1027,7 @@ int main(void)
 		cmocka_unit_test(timeouts_say_which),
 		cmocka_unit_test(cancel_kills_what_runs_and_drops_what_waits),
 		cmocka_unit_test(retract_takes_back_what_has_not_begun),
+		cmocka_unit_test(successes_that_nothing_waits_for_gather),
 		cmocka_unit_test(mocks_answer_fail_and_hand_over),
 		cmocka_unit_test(the_next_try_knows_of_the_last),
 		cmocka_unit_test(rate_limits_are_a_class_of_their_own),
