@@ -26,7 +26,7 @@
 #define COORD_BUDGET_MAX 1000000000000000u /* as in plans: tokens, or millionths of a dollar */
 #define COORD_SCRATCH_BYTES ((size_t)256 << 10)
 #define COORD_BEHIND_MAX 3u           /* attempts handed over one behind the other */
-#define COORD_BEHIND_US 100000u       /* what stands behind another one for longer is asked back: that one is not short after all */
+#define COORD_BEHIND_US 100000u       /* what is short and has waited at its node for longer is asked back: what it waits for is not short after all */
 #define COORD_BEHIND_ROOM (4 * COORD_BEHIND_MAX) /* effects that giving them up takes */
 #define COORD_LEADS_MAX 256u
 #define COORD_NO_LEVEL UINT8_MAX      /* in no list of what is sent again */

@@ -2,7 +2,8 @@
  *
  * Only when nothing is ready that could be placed there. The newest attempt that has not started goes back from the fullest node
  * (RETRACT); if it comes (RETRACTED) it is placed anew, if it had started meanwhile (ALREADY_STARTED) it stays: the fence decides.
- * What takes no longer than prefetch is for is not worth it: it will have run before the question arrives.
+ * What takes no longer than prefetch is for is not worth it: it will have run before the question arrives. Unless it has not for a while:
+ * then one that takes long after all is in its way.
  */
 #include "coordinator/core/state.h"
 
@@ -36,7 +37,7 @@ static uint32_t stealable(const struct coord *c, uint32_t holder)
 		uint64_t known_us = coord_estimate_known(r, cl, a->unit);
 
 		if (a->state == COORD_A_TAKEN && !a->started && a->after == COORD_NONE && a->behind == COORD_NONE && cl->prefetch && !r->stop &&
-		    (!known_us || known_us > c->cfg.prefetch_us) && thief(c, r, &r->g->shapes[cl->shape], holder) != COORD_NONE)
+		    (!known_us || known_us > c->cfg.prefetch_us || a->sent_us + COORD_BEHIND_US < c->now_us) && thief(c, r, &r->g->shapes[cl->shape], holder) != COORD_NONE)
 			return slot;
 		if (!looks--)
 			break;

@@ -136,6 +136,8 @@ static void audit_deadlines(const struct node_core *n)
 /* N7: what waits behind another is known to that one, which is at work, and has not begun; rows are short. */
 static void audit_behind(const struct node_core *n)
 {
+	uint32_t behind = 0;
+
 	for (uint32_t slot = 0; slot < n->high; slot++) {
 		const struct node_attempt *a = &n->attempts[slot];
 		uint32_t depth = 0;
@@ -145,12 +147,14 @@ static void audit_behind(const struct node_core *n)
 		rv_check(a->behind == NODE_NONE || n->attempts[a->behind].after == slot);
 		if (a->after == NODE_NONE)
 			continue;
+		behind++;
 		rv_check(n->attempts[a->after].behind == slot);
 		rv_check(n->attempts[a->after].state != NODE_AT_FREE && n->attempts[a->after].state != NODE_AT_FINISHED && n->attempts[a->after].counted);
 		rv_check(a->state == NODE_AT_PREPARING || a->state == NODE_AT_ABORTING || a->state == NODE_AT_WAITING);
 		for (uint32_t at = slot; n->attempts[at].after != NODE_NONE; at = n->attempts[at].after)
 			rv_check(++depth <= NODE_BEHIND_MAX);
 	}
+	rv_check(behind == n->behind);
 }
 
 void node_core_audit(const struct node_core *n)

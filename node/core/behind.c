@@ -42,8 +42,10 @@ bool node_behind_find(const struct node_core *n, const struct proto_dispatch *d,
 void node_behind_begin(struct node_core *n, struct node_attempt *a, uint32_t after)
 {
 	a->after = after;
-	if (after != NODE_NONE)
-		n->attempts[after].behind = node_slot_of(n, a);
+	if (after == NODE_NONE)
+		return;
+	n->attempts[after].behind = node_slot_of(n, a);
+	n->behind++;
 }
 
 void node_behind_over(struct node_core *n, struct node_attempt *a, bool succeeded, struct node_effects *out)
@@ -51,12 +53,15 @@ void node_behind_over(struct node_core *n, struct node_attempt *a, bool succeede
 	static const struct node_move kill_move = { .grace_us = RV_NEVER };
 	uint32_t behind = a->behind;
 
-	if (a->after != NODE_NONE)
+	if (a->after != NODE_NONE) {
 		n->attempts[a->after].behind = NODE_NONE;
+		n->behind--;
+	}
 	a->after = a->behind = NODE_NONE;
 	if (behind == NODE_NONE)
 		return;
 	n->attempts[behind].after = NODE_NONE;
+	n->behind--;
 	if (!succeeded && !RV_PLANT(BEHIND_ANYWAY))
 		node_attempt_move(n, behind, NODE_AE_KILL, &kill_move, out);
 }

@@ -67,10 +67,10 @@ void node_outbox_add(struct node_core *n, struct node_attempt *a, struct node_ef
 	add(n, a, out);
 }
 
-/* Is there work here that has not begun? More than there are places for, or what waits for one. */
+/* Is there work here that has not begun and may? More than there are places for, or what waits for one, not for another attempt. */
 static bool work_waits(const struct node_core *n)
 {
-	return n->waiting.count || n->warden_slots > n->cfg.slots;
+	return n->waiting.count > n->behind || n->warden_slots > n->cfg.slots;
 }
 
 static bool gathers(const struct node_core *n)

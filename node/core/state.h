@@ -123,6 +123,7 @@ struct node_core {
 	uint32_t count;       /* not FREE */
 	uint32_t live;        /* neither FREE nor FINISHED */
 	uint32_t counted;     /* in the digest */
+	uint32_t behind;      /* wait for the success of another one here */
 	uint32_t free_slot;   /* stack of freed slots, by `next` */
 	struct node_queue waiting, lost, fresh, gathered;
 	uint64_t gathered_since_us; /* the first of them */

@@ -838,6 +838,28 @@ static void an_idle_node_takes_what_was_sent_ahead_elsewhere(void **state)
 	expect_nothing(&f->d);
 }
 
+/* Known to be short, like all of its class; but the one that has the place takes long. */
+static void an_idle_node_takes_short_units_that_a_long_one_holds_up(void **state)
+{
+	struct fixture *f = *state;
+	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 1900 };
+
+	plan_build_for_each(&f->b, "m", 3, "");
+	driver_join(&f->d, "n1", 1, 0);
+	driver_submit(&f->d, &f->b);
+	driver_result(&f->d, 0, &res);
+	driver_started(&f->d, "m-0002");
+	driver_taken(&f->d, "m-0003");
+	driver_join(&f->d, "n2", 1, 0);
+	driver_forget_lines(&f->d);
+	driver_live(&f->d, 90000);
+	expect_nothing(&f->d);
+	driver_live(&f->d, 1000000);
+	expect(&f->d, "> n1 RETRACT m-0003#1");
+	driver_retracted(&f->d, "m-0003");
+	expect(&f->d, "> n2 DISPATCH m-0003#2 try=1");
+}
+
 static void a_lost_answer_to_a_retract_is_given_by_not_here(void **state)
 {
 	struct fixture *f = *state;
@@ -1092,6 +1114,7 @@ int main(void)
 		TEST_AHEAD(what_needs_more_than_slots_is_never_sent_ahead),
 		TEST_AHEAD(nothing_is_sent_ahead_of_a_better_unit_that_waits_for_room),
 		TEST_AHEAD(an_idle_node_takes_what_was_sent_ahead_elsewhere),
+		TEST_AHEAD(an_idle_node_takes_short_units_that_a_long_one_holds_up),
 		TEST_AHEAD(a_lost_answer_to_a_retract_is_given_by_not_here),
 		TEST_AHEAD(a_retract_that_the_link_took_along_is_settled_by_hello),
 		TEST(a_run_that_goes_leaves_its_locks_to_the_others),

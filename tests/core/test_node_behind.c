@@ -219,6 +219,32 @@ static void what_cannot_be_waited_for_is_refused(void **state)
 	script_close(&s);
 }
 
+/* A place is free, and what waits here cannot take it: the coordinator has to know. */
+static void it_is_no_work_for_which_results_gather(void **state)
+{
+	struct script s;
+
+	(void)state;
+	script_open_gathering(&s, 2, SEC);
+	ev_connected(&s);
+	ev_welcome(&s);
+	s.said[0] = '\0';
+	(void)running(&s, 1, 1, 0);
+	dispatch_after(&s, 2, 1, 1, 1, PROTO_AGENT_COMMAND);
+	ev_slot(&s, NODE_EV_PREPARED, 1);
+	s.dispatch_flags = PROTO_DISPATCH_NO_HURRY;
+	dispatch(&s, 9, 1, PROTO_AGENT_COMMAND, 0, 1);
+	ev_slot(&s, NODE_EV_PREPARED, 2);
+	script_turn(&s);
+	expect(&s, "prepare 1; prepare 2; spawn 2");
+	ev_slot(&s, NODE_EV_STARTED, 2);
+	ev_slot(&s, NODE_EV_EXITED, 2);
+	collected(&s, 2, true);
+	script_turn(&s);
+	expect(&s, "collect 2; RESULT 9.1");
+	script_close(&s);
+}
+
 static void others_pass_it(void **state)
 {
 	struct script s;
@@ -246,6 +272,7 @@ int main(void)
 		cmocka_unit_test(hello_tells_it_as_queued_and_a_kill_of_the_first_drops_it),
 		cmocka_unit_test(after_one_that_has_succeeded_it_begins_at_once),
 		cmocka_unit_test(what_cannot_be_waited_for_is_refused),
+		cmocka_unit_test(it_is_no_work_for_which_results_gather),
 		cmocka_unit_test(others_pass_it),
 	};
 
