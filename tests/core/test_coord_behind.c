@@ -1,38 +1,15 @@
 /* What is handed over behind the attempt it depends on: which units, and what becomes of them when that one ends, is lost, or comes back. */
+#include "tests/core/coord_fixture.h"
+
 #include "coordinator/core/explain.h"
-#include "tests/lib/coord_driver.h"
-#include "tests/lib/test.h"
 
-struct fixture {
-	struct driver d;
-	struct plan_build b, b2;
-};
-
-static int setup(void **state)
+static int setup_prefetch(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
 	struct coord_config cfg;
 
 	coord_config_init(&cfg);
 	cfg.attempts_max = 1024;
-	driver_init(&f->d, &cfg);
-	plan_build_init(&f->b);
-	plan_build_init(&f->b2);
-	driver_serve(&f->d);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	driver_check_replay(&f->d);
-	driver_release(&f->d);
-	plan_build_release(&f->b);
-	plan_build_release(&f->b2);
-	free(f);
-	return 0;
+	return fixture_setup(state, &cfg);
 }
 
 /* a -> b -> c -> d -> e, each half a millisecond long, as its plan says. */
@@ -562,7 +539,7 @@ static void an_end_of_two_is_replayed_alike(void **state)
 	driver_check_replay(&f->d);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_prefetch, teardown)
 
 int main(void)
 {

@@ -1,35 +1,5 @@
 /* Nodes come, fall silent, come back: verdicts, leases, resends, health. */
-#include "tests/lib/coord_driver.h"
-#include "tests/lib/test.h"
-
-struct fixture {
-	struct driver d;
-	struct plan_build b, b2;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	driver_init(&f->d, NULL);
-	plan_build_init(&f->b);
-	plan_build_init(&f->b2);
-	driver_serve(&f->d);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	driver_check_replay(&f->d);
-	driver_release(&f->d);
-	plan_build_release(&f->b);
-	plan_build_release(&f->b2);
-	free(f);
-	return 0;
-}
+#include "tests/core/coord_fixture.h"
 
 /* Unit a runs on n1 (2 slots), nothing else is to do. */
 static void one(struct fixture *f)

@@ -1,33 +1,15 @@
 /* Which unit goes where: order, classes, locks, agents, directories, nodes, prefetch, stealing, fair shares. */
-#include "tests/lib/coord_driver.h"
-#include "tests/lib/test.h"
-
-struct fixture {
-	struct driver d;
-	struct plan_build b, b2, b3;
-};
+#include "tests/core/coord_fixture.h"
 
 static int setup_with(void **state, uint64_t prefetch_us, uint64_t gather_us)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
 	struct coord_config cfg;
 
 	coord_config_init(&cfg);
 	cfg.attempts_max = 8192;
 	cfg.prefetch_us = prefetch_us;
 	cfg.gather_us = gather_us;
-	driver_init(&f->d, &cfg);
-	plan_build_init(&f->b);
-	plan_build_init(&f->b2);
-	plan_build_init(&f->b3);
-	driver_serve(&f->d);
-	*state = f;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	return setup_with(state, 0, 0);
+	return fixture_setup(state, &cfg);
 }
 
 static int setup_prefetch(void **state)
@@ -38,19 +20,6 @@ static int setup_prefetch(void **state)
 static int setup_gather(void **state)
 {
 	return setup_with(state, 2000, 10000);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	driver_check_replay(&f->d);
-	driver_release(&f->d);
-	plan_build_release(&f->b);
-	plan_build_release(&f->b2);
-	plan_build_release(&f->b3);
-	free(f);
-	return 0;
 }
 
 /* --- order --- */
@@ -641,48 +610,43 @@ static void nothing_known_one_ahead_a_slot_for_commands(void **state)
 	expect_unit(&f->d, "m-0005", "ready");
 }
 
-static void short_units_are_sent_ahead_by_the_hundred(void **state)
+/* Units m, which take 10 us, on two slots: how many are there once one has said so. */
+static uint32_t there_of_short_ones(struct fixture *f)
 {
-	struct fixture *f = *state;
 	struct coord_run_counts n;
 	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
 
-	plan_build_for_each(&f->b, "m", 5000, "");
 	driver_join(&f->d, "n1", 2, 0);
 	driver_submit(&f->d, &f->b);
 	driver_result(&f->d, 0, &res);
 	coord_run_counts(f->d.c, 1, &n);
-	assert_int_equal(n.active, 2 + 2 * 2000 / 10);
+	return n.active;
+}
+
+static void short_units_are_sent_ahead_by_the_hundred(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_build_for_each(&f->b, "m", 5000, "");
+	assert_int_equal(there_of_short_ones(f), 2 + 2 * 2000 / 10);
 }
 
 /* Results that gather at a node hold their places here. */
 static void what_gathers_is_sent_ahead_again(void **state)
 {
 	struct fixture *f = *state;
-	struct coord_run_counts n;
-	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
 
 	plan_build_for_each(&f->b, "m", 5000, "");
-	driver_join(&f->d, "n1", 2, 0);
-	driver_submit(&f->d, &f->b);
-	driver_result(&f->d, 0, &res);
-	coord_run_counts(f->d.c, 1, &n);
-	assert_int_equal(n.active, 2 + 2 * (2000 + 10000) / 10);
+	assert_int_equal(there_of_short_ones(f), 2 + 2 * (2000 + 10000) / 10);
 }
 
 static void what_is_waited_for_is_sent_ahead_no_further(void **state)
 {
 	struct fixture *f = *state;
-	struct coord_run_counts n;
-	struct proto_result res = { .key = { 1, 0, 1 }, .epoch = 1, .outcome = PROTO_SUCCEEDED, .flags = PROTO_RESULT_STARTED, .duration_us = 10 };
 
 	plan_build_for_each(&f->b, "m", 5000, "");
 	plan_build_unit(&f->b, "join", "m");
-	driver_join(&f->d, "n1", 2, 0);
-	driver_submit(&f->d, &f->b);
-	driver_result(&f->d, 0, &res);
-	coord_run_counts(f->d.c, 1, &n);
-	assert_int_equal(n.active, 2 + 2 * 2000 / 10);
+	assert_int_equal(there_of_short_ones(f), 2 + 2 * 2000 / 10);
 }
 
 static void what_gathers_does_not_make_a_long_unit_short(void **state)
