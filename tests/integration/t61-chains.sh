@@ -50,7 +50,6 @@ P
 expect 0 at status "$run" -o json
 want_json "d['state'] == 'failed' and d['succeeded'] == 2 * $length + 100 and d['failed'] == 1 and d['skipped'] == $length - 101 and d['node_lost'] == 0"
 
-
 # How many there are depends on how short they are here: told, not demanded.
 python3 - "$T/c/journal.db" <<'P'
 import sqlite3, sys

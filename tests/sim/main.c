@@ -268,7 +268,7 @@ static uint32_t show_happenings(const struct sim_counts *c, bool must_have_all)
 		{ "nodes that join while others work", c->late_joins }, { "links after a node's first", c->rejoins }, { "frames into a cut", c->cut },
 		{ "frames of a coordinator that is dead", c->echoes },  { "keys enrolled", c->enrolled },             { "frames of a revoked key", c->denied },
 		{ "requests said again", c->repeats },                  { "drains with a deadline", c->drain_deadlines },
-		{ "forged messages", c->forged },
+		{ "forged messages", c->forged },                       { "units handed over behind what they depend on", c->behind },
 	};
 	uint32_t zeros = 0;
 

@@ -459,19 +459,22 @@ static void successes_that_nothing_waits_for_gather(void **state)
 	struct proto_dispatch with = { .flags = PROTO_DISPATCH_NO_HURRY };
 	struct proto_spec s;
 	struct rig r;
+	char path[512], script[600];
 
 	(void)state;
 	rig_start(&r, &(struct rig_options){ .mode = NODE_MODE_NODE, .slots = 1 });
 	s = shell("exit 0");
 	s.flags = PROTO_SPEC_NO_WORKSPACE;
 	rig_dispatch(&r, 1, 1, &s, &with);
-	s = shell("sleep 0.3");
+	(void)snprintf(script, sizeof(script), "until [ -e '%s' ]; do sleep 0.01; done", rig_path(&r, "go", path));
+	s = shell(script);
 	s.flags = PROTO_SPEC_NO_WORKSPACE;
 	rig_dispatch(&r, 2, 1, &s, &with);
 	rig_dispatch(&r, 3, 1, &s, &with);
 	rig_wait_results(&r, 1);
 	assert_true(rv_clock_realtime_us() >= result(&r, 1)->end_us + RV_GATHER_US);
 	assert_int_equal(r.results[2].times, 0);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
 	rig_wait_results(&r, 3);
 	assert_int_equal(r.results[1].times, 1);
 	rig_stop(&r, RIG_REMOVE);
