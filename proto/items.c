@@ -105,6 +105,7 @@ static void read_dispatch(struct proto_reading *r, uint32_t more, struct proto_d
 	if (more >= 14) {
 		d->after.unit = proto_read_u32(c);
 		d->after.attempt = proto_read_u32(c);
+		c->failed |= !d->after.attempt;
 	}
 	if (d->note.bytes > PROTO_NOTE_BYTES_MAX)
 		c->failed = true;

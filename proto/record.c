@@ -357,9 +357,15 @@ static const uint8_t fields_of[] = {
 	[PROTO_FACT_UNITS_ADDED] = UNITS_ADDED_FIELDS,
 };
 
+/* Of those that may have more. */
+static uint32_t fields_least(enum proto_fact_kind kind)
+{
+	return kind == PROTO_FACT_NODE ? NODE_FIELDS : kind == PROTO_FACT_ASSIGNED ? ASSIGNED_FIELDS : 5u;
+}
+
 static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t fields, struct proto_fact *f)
 {
-	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < (f->kind == PROTO_FACT_NODE || f->kind == PROTO_FACT_ASSIGNED ? NODE_FIELDS : 5u)) {
+	if (fields_of[f->kind] ? fields != fields_of[f->kind] : fields < fields_least(f->kind)) {
 		c->failed = true;
 		return;
 	}
@@ -385,6 +391,7 @@ static void read_fact(struct proto_cursor *c, struct rv_arena *arena, uint32_t f
 		}
 		f->assigned.after.unit = proto_read_u32(c);
 		f->assigned.after.attempt = proto_read_u32(c);
+		c->failed |= !f->assigned.after.attempt;
 		break;
 	case PROTO_FACT_ENDED:
 		read_key(c, &f->ended.key);

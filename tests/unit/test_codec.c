@@ -621,6 +621,31 @@ static void units_of_one_template_carry_the_spec_once(void **state)
 	rv_buf_release(&frame);
 }
 
+static void a_dispatch_behind_no_attempt_is_refused(void **state)
+{
+	struct proto_msg d = { .kind = PROTO_DISPATCH, .dispatch = { .key = { 5, 1, 1 }, .unit_id = RV_STR("u"), .spec = RV_STR("s"), .after = { 7, 1 } } };
+	struct proto_frame_reader *r = proto_frame_reader_create();
+	struct proto_frame_writer w;
+	struct proto_msg in;
+	struct rv_buf frame;
+
+	(void)state;
+	proto_frame_writer_init(&w);
+	rv_buf_init(&frame, 0);
+	assert_int_equal(proto_frame_add(&w, &d, NULL), 0);
+	assert_int_equal(proto_frame_finish(&w, &frame), 0);
+	assert_int_equal(proto_frame_open(r, rv_buf_str(&frame), PROTO_TO_NODE, NULL), 0);
+	assert_int_equal(proto_frame_next(r, &in, NULL), 1);
+	assert_int_equal(in.dispatch.after.attempt, 1);
+	assert_int_equal(frame.at[frame.bytes - 1], 1); /* the last field of the last item */
+	frame.at[frame.bytes - 1] = 0;
+	assert_int_equal(proto_frame_open(r, rv_buf_str(&frame), PROTO_TO_NODE, NULL), 0);
+	assert_int_equal(proto_frame_next(r, &in, NULL), -1);
+	proto_frame_reader_destroy(&r);
+	proto_frame_writer_release(&w);
+	rv_buf_release(&frame);
+}
+
 /* Adds until the writer says stop; whatever it said, the reader takes. */
 static void fill_and_read(const struct proto_msg *m, uint32_t enough)
 {
@@ -1332,6 +1357,10 @@ static void damaged_facts_are_refused(void **state)
 	assert_int_equal(FACT("\x04\x93\x06\x01\x7f"), RV_E_CORRUPT);     /* no such reason */
 	assert_int_equal(FACT("\x05\x94\x06\x01\x01\x01"), RV_E_CORRUPT); /* a field too many */
 	assert_int_equal(FACT("\x05\x93\x06\x01\x01\x01"), RV_E_CORRUPT); /* trailing */
+	assert_int_equal(FACT("\x06\x95\x03\x01\x01\x01\x00"), RV_OK);      /* ASSIGNED */
+	assert_int_equal(FACT("\x08\x97\x03\x01\x01\x01\x00\x02\x01"), RV_OK); /* behind attempt 1 of unit 2 */
+	assert_int_equal(FACT("\x08\x97\x03\x01\x01\x01\x00\x02\x00"), RV_E_CORRUPT); /* behind no attempt */
+	assert_int_equal(FACT("\x07\x96\x03\x01\x01\x01\x00\x02"), RV_E_CORRUPT); /* of that unit, none said */
 	assert_int_equal(FACT("\x02\x91\x04"), RV_E_CORRUPT);
 #define D32 "\xc4\x20" "01234567890123456789012345678901"
 	assert_int_equal(FACT("\x2a\x96\x0a\x01\x05" D32 "\xa1n\xa1t"), RV_OK);        /* KEY */
@@ -1582,6 +1611,7 @@ int main(void)
 		cmocka_unit_test(every_message_comes_back_as_it_went),
 		cmocka_unit_test(a_frame_keeps_the_order_of_many),
 		cmocka_unit_test(units_of_one_template_carry_the_spec_once),
+		cmocka_unit_test(a_dispatch_behind_no_attempt_is_refused),
 		cmocka_unit_test(a_full_frame_says_so_and_is_whole),
 		cmocka_unit_test(what_fits_no_frame_is_refused),
 		cmocka_unit_test(hostile_frames_are_refused),
