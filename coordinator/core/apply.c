@@ -108,11 +108,12 @@ static void count_attempt(struct coord *c, struct coord_run *r, struct coord_uni
 	}
 	if (r->g->meters)
 		coord_budget_ended(c, r, res);
-	if (res->class && !coord_unit_is_behind(c, u))
+	if (coord_unit_is_behind(c, u))
+		return; /* nobody was told that it was assigned */
+	if (res->class)
 		u->class = (uint8_t)res->class;
-	if ((res->class || res->reason) && !coord_unit_is_behind(c, u))
+	if (res->class || res->reason)
 		u->reason = (uint8_t)res->reason;
-	(void)c;
 }
 
 static void count_loss(struct coord_unit *u, uint64_t weight)
@@ -191,7 +192,7 @@ static void apply_attempt_ended(struct coord *c, const struct proto_fact *f)
 		count_up(&u->retries);
 		r->retries++;
 	}
-	if (!coord_unit_is_behind(c, u)) /* else nobody has been told that it was assigned */
+	if (!coord_unit_is_behind(c, u))
 		tell_attempt_ended(c, r, f);
 	if (delay_us)
 		coord_unit_event(c, r, unit, COORD_UE_RETRY, &delay_us);

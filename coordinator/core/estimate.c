@@ -2,8 +2,9 @@
  *
  * Prefetch hides the round trip and is a length of time: about `prefetch_us` of work, or twice round trip and commit if that is
  * more, by the median of the class's last tries or the unit's own estimate, whichever is longer: a unit that is bound to a slot
- * too early is worse than a round trip that shows. Of what nothing waits for as much is sent ahead again as lies with the node
- * as results that gather (node/core/outbox.c): those hold their places here until they come. While neither is known: one ahead a place for what is quick by nature.
+ * too early is worse than a round trip that shows. While neither is known: one ahead a place for what is quick by nature. Of what nothing
+ * waits for as much is sent ahead again as lies with the node as results that gather (node/core/outbox.c): those hold their places here until
+ * they come.
  */
 #include "coordinator/core/state.h"
 
@@ -39,11 +40,11 @@ uint64_t coord_estimate_known(const struct coord_run *r, const struct coord_clas
 bool coord_estimate_no_hurry(const struct coord_run *r, uint32_t unit)
 {
 	const struct coord_unit *u = coord_unit_at(r, unit);
-	const struct coord_tmpl *tm;
+	const struct coord_class *cl = coord_unit_class(r, u);
+	const struct coord_tmpl *tm = &r->g->tmpls[u->tmpl];
 
-	if (!coord_unit_setting(r, u)->process || !coord_unit_class(r, u)->prefetch || r->stop || r->max_workers)
+	if (!cl->plain || !cl->prefetch || r->stop || r->max_workers)
 		return false;
-	tm = &r->g->tmpls[u->tmpl];
 	return !tm->out_count && !(tm->flags & COORD_TMPL_LINKED) && tm->pair_first == COORD_NONE && !coord_unit_is_verify(r, unit);
 }
 

@@ -283,8 +283,7 @@ static struct coord_setting setting_of(const struct plan *p, const struct plan_s
 	for (uint32_t i = 0; s->agent_unit && i < s->env_count; i++)
 		own += s->env[i].own;
 	return (struct coord_setting){ .retry = s->retry, .queue_timeout_us = s->queue_timeout_us, .grace_us = s->grace_us,
-				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit,
-				       .process = !s->agent_unit && s->profile == PLAN_PROFILE_COMMAND, .hold = s->hold, .budget = s->budget,
+				       .at_most_once = s->at_most_once, .agent_unit = s->agent_unit, .hold = s->hold, .budget = s->budget,
 				       .env_own = own, .fills = s->agent_unit && s->template_mode != PLAN_TEMPLATE_OFF,
 				       .lost_after_us = p->lost_after_us ? p->lost_after_us : lost_us };
 }
@@ -303,7 +302,6 @@ static void setting_key(struct rv_buf *key, const struct coord_setting *s)
 	rv_buf_put_u64(key, s->grace_us);
 	rv_buf_put_u8(key, s->at_most_once);
 	rv_buf_put_u8(key, s->agent_unit);
-	rv_buf_put_u8(key, s->process);
 	rv_buf_put_u8(key, s->hold);
 	rv_buf_put_u32(key, s->env_own);
 	rv_buf_put_u8(key, s->fills);

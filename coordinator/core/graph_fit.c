@@ -99,8 +99,7 @@ static bool same_setting(const struct coord_setting *a, const struct coord_setti
 	return a->retry.max == b->retry.max && a->retry.backoff == b->retry.backoff && a->retry.base_us == b->retry.base_us &&
 	       a->retry.max_us == b->retry.max_us && a->retry.jitter_ppm == b->retry.jitter_ppm && a->retry.on == b->retry.on &&
 	       a->retry.agent == b->retry.agent && a->queue_timeout_us == b->queue_timeout_us && a->lost_after_us == b->lost_after_us &&
-	       a->grace_us == b->grace_us && a->at_most_once == b->at_most_once && a->agent_unit == b->agent_unit &&
-	       a->process == b->process && a->hold == b->hold && a->env_own == b->env_own && a->fills == b->fills &&
+	       a->grace_us == b->grace_us && a->at_most_once == b->at_most_once && a->agent_unit == b->agent_unit && a->hold == b->hold && a->env_own == b->env_own && a->fills == b->fills &&
 	       a->budget.tokens == b->budget.tokens && a->budget.cost_microusd == b->budget.cost_microusd;
 }
 

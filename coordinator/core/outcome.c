@@ -54,7 +54,7 @@ static void for_nothing(struct coord *c, struct coord_run *r, uint32_t node, con
 	if (s->at_most_once && res->flags & PROTO_RESULT_STARTED)
 		decide_ended(c, r, node, res, PROTO_END_FAILED, PROTO_CLASS_NODE_LOST, PROTO_REASON_LOST);
 	else
-		decide_again(c, node, res, 0);
+		coord_attempt_again(c, node, res);
 }
 
 /* It was told to end since a limit of its unit or agent was reached. */

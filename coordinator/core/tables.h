@@ -167,7 +167,6 @@ struct coord_setting {
 	uint64_t grace_us;
 	bool at_most_once;
 	bool agent_unit;
-	bool process; /* its own command runs, nothing built in */
 	bool hold;
 	bool fills; /* agent units: an agent's {{...}} is filled for it (template is not off) */
 	uint32_t env_own; /* how many variables, the last ones of the unit's spec, are its own whatever agent runs it */
@@ -227,7 +226,7 @@ struct coord_class {
 	bool dirs;                   /* its units hold directories */
 	bool prefetch;               /* may be sent ahead: needs slots and nothing else */
 	int32_t priority;            /* open runs: of all its units, since ranks are made an addition at a time; else 0 */
-	bool plain;                  /* command units that run a program */
+	bool plain;                  /* its units run a command of their own: no agent, nothing built in */
 	bool quick;                  /* command units, mock, noop: one ahead a slot while nothing is known */
 	enum coord_class_block block;
 	uint32_t unit_count;
